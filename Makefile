@@ -1,0 +1,35 @@
+# Limbeck's tasks. `make help` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt conformance interop bench postgres
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## walk the main job on a throwaway server: models, revision, upgrade, no drift, an edit, downgrade
+	@scripts/install-postgres.sh
+	@cargo run --quiet -p limbeck --example demo --features cli
+
+test: ## run every test of the workspace on one throwaway server
+	@scripts/with-cluster.sh -- cargo test --workspace --no-fail-fast
+
+check: ## formatting, lints, documentation, the architecture's guards
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	scripts/guards.sh
+
+fmt: ## format the sources
+	cargo fmt --all
+
+conformance: ## judge the release build by the case pairs in CASES (default ../shared/cases)
+	@scripts/conformance.sh
+
+interop: ## migrate and check an application that others wrote (python3, PyPI)
+	@scripts/with-cluster.sh -- interop/run.sh
+
+bench: ## time a check of 100 to 10,000 tables against pg_dump and Alembic
+	@scripts/with-cluster.sh -- bench/run.sh
+
+postgres: ## install a server for the tests where none is; PG_MAJOR=13 to 18 for that version
+	@scripts/install-postgres.sh $(PG_MAJOR)

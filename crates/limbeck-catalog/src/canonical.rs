@@ -1,0 +1,253 @@
+//! Bringing declared types and expressions to the spelling of the catalog, wherever PostgreSQL takes both for one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use limbeck_schema::{Desired, Expr, Ident, Key, Name, Object, Role, Schema, SqlType};
+use sqlx::PgConnection;
+
+use crate::judge::{Answer, Judge, Question};
+use crate::{Catalog, CompareError};
+
+/// Where a question came from.
+struct Asked {
+    key: Key,
+    slot: usize,
+    /// The catalog's texts that it may be equal to.
+    against: Vec<Expr>,
+}
+
+pub(crate) async fn canonicalise(
+    conn: &mut PgConnection,
+    catalog: &Catalog,
+    desired: &mut Desired,
+    in_recovery: bool,
+    narrow_path: &str,
+) -> Result<(), CompareError> {
+    let types = unknown_types(&catalog.schema, desired);
+    let (asked, questions) = questions(&catalog.schema, desired);
+    if types.is_empty() && questions.is_empty() {
+        return Ok(());
+    }
+    let count = types.len() + questions.len();
+    if in_recovery {
+        return Err(CompareError::Judge { count, message: "the server is a read-only standby".into() });
+    }
+    let mut judge = Judge::begin(conn, narrow_path).await.map_err(|message| CompareError::Judge { count, message })?;
+    let types = judge.types(&types).await;
+    let renamed = adopt_types(desired, &catalog.schema, types?)?;
+    // Questions carry types, so those that the server spells otherwise are put in first.
+    let (asked, questions) = if renamed { self::questions(&catalog.schema, desired) } else { (asked, questions) };
+    let answers = judge.answer(&questions).await;
+    judge.end().await;
+    adopt_expressions(desired, &catalog.schema, asked, questions, answers?)
+}
+
+/// Declared types that neither the catalog's columns nor the declared types explain.
+fn unknown_types(current: &Schema, desired: &mut Desired) -> BTreeSet<SqlType> {
+    let declared: BTreeSet<Key> = desired.schema.iter().map(|(key, _)| key.clone()).filter(is_type).collect();
+    let is_declared = |name: &Name| limbeck_schema::KindTag::TYPES.iter().any(|it| declared.contains(&Key::of(*it, name)));
+    let mut acc = BTreeSet::new();
+    for (_, object) in desired.schema.iter_mut() {
+        for ty in object.types() {
+            let own = ty.user_defined();
+            if own.is_some_and(|it| !is_declared(&it) && current.type_key(&it).is_none()) {
+                acc.insert(ty.clone());
+            }
+        }
+    }
+    acc
+}
+
+fn is_type(key: &Key) -> bool {
+    key.about.is_none() && limbeck_schema::KindTag::TYPES.contains(&key.kind)
+}
+
+/// Puts the server's spelling of types in; says whether any changed.
+fn adopt_types(
+    desired: &mut Desired,
+    _current: &Schema,
+    types: BTreeMap<SqlType, Result<SqlType, String>>,
+) -> Result<bool, CompareError> {
+    if types.is_empty() {
+        return Ok(false);
+    }
+    let mut changed = false;
+    let places = &desired.places;
+    for (key, object) in desired.schema.iter_mut() {
+        for ty in object.types() {
+            match types.get(ty) {
+                None => {}
+                Some(Ok(text)) => {
+                    changed |= text != ty;
+                    *ty = text.clone();
+                }
+                Some(Err(message)) => {
+                    return Err(CompareError::UnknownType {
+                        place: place(places, key),
+                        key: Box::new(key.clone()),
+                        ty: ty.to_string(),
+                        message: message.clone(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// Where an object was declared, or where its table was.
+fn place(places: &BTreeMap<Key, String>, key: &Key) -> Option<String> {
+    let table = |it: &&Key| it.part.is_none() && it.qualified() == key.qualified();
+    places.get(key).or_else(|| places.keys().find(table).and_then(|it| places.get(it))).cloned()
+}
+
+/// Adopts the catalog's text where the tokens agree, and makes a question of every expression that is left.
+fn questions(current: &Schema, desired: &mut Desired) -> (Vec<Asked>, Vec<Question>) {
+    let unmatched = desired.unmatched(current);
+    let (mut asked, mut open) = (Vec::new(), Vec::new());
+    for (key, object) in desired.schema.iter_mut() {
+        if desired.scope.ignores(key) {
+            continue;
+        }
+        let mut slots = object.expressions();
+        if slots.is_empty() {
+            continue;
+        }
+        let candidates: Vec<&Object> = match current.get(key).filter(|_| !desired.unnamed.contains(key)) {
+            Some(it) => vec![it],
+            None => {
+                let group = unmatched.get(&Desired::group(key)).into_iter().flatten();
+                group.chain(current.contains(key).then_some(key)).filter_map(|it| current.get(it)).collect()
+            }
+        };
+        let mut known: Vec<Vec<Expr>> = vec![Vec::new(); slots.len()];
+        for candidate in candidates {
+            let mut candidate = candidate.clone();
+            let theirs = candidate.expressions();
+            if theirs.len() == slots.len() {
+                theirs.into_iter().enumerate().for_each(|(at, it)| known[at].push(it.expr.clone()));
+            }
+        }
+        for (at, (slot, texts)) in slots.iter_mut().zip(known).enumerate() {
+            if let Some(same) = texts.iter().find(|it| it.same_tokens(slot.expr)) {
+                *slot.expr = same.clone();
+                continue;
+            }
+            asked.push(Asked { key: key.clone(), slot: at, against: texts });
+            open.push((slot.role.clone(), slot.expr.clone()));
+        }
+    }
+    let tables = columns(&desired.schema, &asked);
+    let questions = asked
+        .iter()
+        .zip(open)
+        .map(|(it, (role, expr))| {
+            let table = it.key.qualified();
+            let own = tables.get(&table);
+            let mut words = expr.words();
+            it.against.iter().for_each(|text| words.extend(text.words()));
+            let columns = words
+                .into_iter()
+                .filter_map(|word| own.and_then(|it| it.get(&word)).map(|(ty, collation)| (word, ty.clone(), collation.clone())))
+                .collect();
+            let uses_new_type = |ty: &SqlType| is_new_type(ty, current, &desired.schema);
+            Question::new(table, role, expr, it.against.clone(), columns, uses_new_type)
+        })
+        .collect();
+    (asked, questions)
+}
+
+fn is_new_type(ty: &SqlType, current: &Schema, desired: &Schema) -> bool {
+    ty.user_defined().is_some_and(|it| current.type_key(&it).is_none() && desired.type_key(&it).is_some())
+}
+
+type Columns = BTreeMap<Ident, (SqlType, Option<Name>)>;
+
+/// The columns of the tables that questions are about.
+fn columns(desired: &Schema, asked: &[Asked]) -> BTreeMap<Name, Columns> {
+    let mut acc: BTreeMap<Name, Columns> = BTreeMap::new();
+    for it in asked {
+        let table = it.key.qualified();
+        if acc.contains_key(&table) {
+            continue;
+        }
+        let columns = limbeck_schema::kinds::columns_of(desired, &table)
+            .into_iter()
+            .map(|it| (it.name.clone(), (it.ty.clone(), it.collation.clone())))
+            .collect();
+        acc.insert(table, columns);
+    }
+    acc
+}
+
+/// Puts the catalog's text in where the server finds both equal; an expression that it rejects is an error, unless it
+/// needs what this very comparison adds.
+fn adopt_expressions(
+    desired: &mut Desired,
+    current: &Schema,
+    asked: Vec<Asked>,
+    questions: Vec<Question>,
+    answers: Vec<Answer>,
+) -> Result<(), CompareError> {
+    let mut added: Option<Added> = None;
+    for ((it, question), answer) in asked.into_iter().zip(questions).zip(answers) {
+        match answer {
+            Answer::Different => {}
+            Answer::Same(text) => {
+                if let Some(object) = desired.schema.get_mut(&it.key)
+                    && let Some(slot) = object.expressions().into_iter().nth(it.slot)
+                {
+                    *slot.expr = text;
+                }
+            }
+            Answer::Rejected { code, message } => {
+                let added = added.get_or_insert_with(|| Added::new(current, &desired.schema));
+                if added.excuses(&question.expr, &code) {
+                    continue;
+                }
+                return Err(CompareError::Expression {
+                    place: place(&desired.places, &it.key),
+                    key: Box::new(it.key),
+                    expression: question.expr.to_string(),
+                    message,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What this comparison adds, as far as an expression may need it.
+struct Added {
+    names: BTreeSet<Ident>,
+    changes_types: bool,
+}
+
+impl Added {
+    fn new(current: &Schema, desired: &Schema) -> Self {
+        let mut it = Self { names: BTreeSet::new(), changes_types: false };
+        for (key, object) in desired.iter().filter(|(key, _)| key.part.is_none()) {
+            let known = current.get(key);
+            if known.is_none() {
+                it.names.insert(key.own_name().clone());
+            }
+            it.changes_types |= is_type(key) && known != Some(object);
+        }
+        it
+    }
+
+    /// `22P02` is a value that an enum does not have yet.
+    fn excuses(&self, expr: &Expr, code: &str) -> bool {
+        (code == "22P02" && self.changes_types) || expr.words().iter().any(|it| self.names.contains(it))
+    }
+}
+
+/// The part of a role that decides which door an expression goes through, as a key for pooling.
+pub(crate) fn door(role: &Role) -> (u8, Option<SqlType>) {
+    match role {
+        Role::Condition => (0, None),
+        Role::Value => (1, None),
+        Role::Default(ty) => (2, Some(ty.clone())),
+        Role::Generated(ty) => (3, Some(ty.clone())),
+    }
+}

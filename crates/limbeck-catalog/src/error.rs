@@ -1,0 +1,125 @@
+//! What can go wrong while reading and comparing.
+
+use limbeck_metadata::MetaDataError;
+use limbeck_plan::PlanError;
+use limbeck_schema::Key;
+use limbeck_schema::row::DecodeError;
+
+/// Why a catalog could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// The connection string is none.
+    #[error("cannot read the connection string {url}: {reason}; write it as postgresql://user@host:port/database")]
+    Url {
+        /// The string, without its password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server cannot be reached or refuses.
+    #[error("cannot connect to {url}: {source}{}", remedy(.source))]
+    Connect {
+        /// The connection string, without its password.
+        url: String,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// The server is older than what is supported.
+    #[error("the server is PostgreSQL {found}; 13 is the oldest that is supported")]
+    TooOld {
+        /// Its major version.
+        found: u32,
+    },
+    /// `search_path` leads to no schema.
+    #[error("the connection has no default schema: search_path is {search_path}; create that schema or set search_path")]
+    NoSchema {
+        /// The setting.
+        search_path: String,
+    },
+    /// A statement failed.
+    #[error("cannot read {what} from the catalog: {source}")]
+    Query {
+        /// What was read.
+        what: &'static str,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// A row does not read as its statement promises.
+    #[error("cannot read {what} from the catalog: {source}")]
+    Decode {
+        /// What was read.
+        what: &'static str,
+        /// Which column.
+        source: DecodeError,
+    },
+}
+
+fn remedy(error: &sqlx::Error) -> String {
+    let hint = match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; is the server running, and are host and port right?",
+        sqlx::Error::Tls(_) => "; set sslmode in the connection string",
+        sqlx::Error::Database(it) => match it.code().as_deref() {
+            Some("28P01" | "28000") => "; check user and password",
+            Some("3D000") => "; create the database first",
+            Some("42501") => "; the role needs CONNECT on the database",
+            _ => "",
+        },
+        _ => "",
+    };
+    hint.into()
+}
+
+/// Why a comparison could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// The catalog could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The metadata contradicts itself.
+    #[error(transparent)]
+    MetaData(#[from] MetaDataError),
+    /// A difference that nothing can bring about.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A type that neither the server nor the metadata knows.
+    #[error("{}{key} has the type {ty}: {message}; declare the type, create its extension, or mend the name", at(.place))]
+    UnknownType {
+        /// Where it was declared.
+        place: Option<String>,
+        /// The object.
+        key: Box<Key>,
+        /// The type as declared.
+        ty: String,
+        /// What the server says.
+        message: String,
+    },
+    /// An expression that the server rejects, and not because of what this comparison would add.
+    #[error("{}{key} has the expression {expression}: {message}", at(.place))]
+    Expression {
+        /// Where it was declared.
+        place: Option<String>,
+        /// The object.
+        key: Box<Key>,
+        /// The expression as declared.
+        expression: String,
+        /// What the server says.
+        message: String,
+    },
+    /// The server cannot judge expressions for this role.
+    #[error(
+        "cannot have the server judge {count} expressions: {message}; grant TEMPORARY on the database to the role, or \
+         connect to the primary server"
+    )]
+    Judge {
+        /// How many expressions need judging.
+        count: usize,
+        /// What the server says.
+        message: String,
+    },
+}
+
+fn at(place: &Option<String>) -> String {
+    place.as_ref().map_or_else(String::new, |it| format!("{it}: "))
+}

@@ -1,0 +1,320 @@
+//! The server as judge: expressions go through PostgreSQL's own parser and come back in its own words.
+//!
+//! Many questions share one temporary table: it has the columns that they mention, and each expression is a check, a
+//! default or a generated column of it. A table is dear and an expression in it is cheap, so thousands of expressions
+//! take tens of statements. All of it is rolled back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use limbeck_schema::{Expr, Ident, Name, Role, SqlType};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor, Row};
+
+use crate::CompareError;
+use crate::canonical::door;
+
+/// Expressions in one table; a table can have 1,600 columns.
+const ITEMS_PER_TABLE: usize = 300;
+/// Columns in one table, besides the expressions' own.
+const COLUMNS_PER_TABLE: usize = 600;
+/// How many of the last tables are tried before a new one is begun.
+const OPEN_TABLES: usize = 8;
+
+/// A declared expression and the catalog's texts that it may be equal to.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub expr: Expr,
+    table: Name,
+    role: Role,
+    against: Vec<Expr>,
+    columns: Vec<(Ident, SqlType, Option<Name>)>,
+    /// Whether a column that it mentions has a type that is not there yet.
+    premature: bool,
+}
+
+impl Question {
+    pub(crate) fn new(
+        table: Name,
+        role: Role,
+        expr: Expr,
+        against: Vec<Expr>,
+        columns: Vec<(Ident, SqlType, Option<Name>)>,
+        is_new: impl Fn(&SqlType) -> bool,
+    ) -> Self {
+        let own = match &role {
+            Role::Default(ty) | Role::Generated(ty) => is_new(ty),
+            Role::Condition | Role::Value => false,
+        };
+        let premature = own || columns.iter().any(|(_, ty, _)| is_new(ty));
+        Self { expr, table, role, against, columns, premature }
+    }
+}
+
+/// What the server says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// Equal to this text of the catalog.
+    Same(Expr),
+    /// Equal to none of them.
+    Different,
+    /// No expression at all, as things stand.
+    Rejected { code: String, message: String },
+}
+
+/// A text as the server prints it, or its refusal.
+type Printed = Result<String, (String, String)>;
+
+/// A transaction in which the server judges.
+pub(crate) struct Judge<'a> {
+    conn: &'a mut PgConnection,
+    narrow_path: &'a str,
+    n_tables: usize,
+}
+
+/// One temporary table being filled.
+#[derive(Default)]
+struct Pool {
+    columns: BTreeMap<Ident, (SqlType, Option<Name>)>,
+    items: Vec<Item>,
+    places: BTreeMap<((u8, Option<SqlType>), Expr), usize>,
+    /// Set for a question that has to stand in a table of its own name.
+    name: Option<Ident>,
+}
+
+#[derive(Clone)]
+struct Item {
+    role: Role,
+    expr: Expr,
+}
+
+impl Pool {
+    fn takes(&self, question: &Question) -> bool {
+        let fits = |(name, ty, collation): &(Ident, SqlType, Option<Name>)| {
+            self.columns.get(name).is_none_or(|(known, with)| known == ty && with == collation)
+        };
+        self.items.len() < ITEMS_PER_TABLE
+            && self.columns.len() + question.columns.len() < COLUMNS_PER_TABLE
+            && question.columns.iter().all(fits)
+    }
+
+    fn add(&mut self, question: &Question) -> Vec<usize> {
+        for (name, ty, collation) in &question.columns {
+            self.columns.insert(name.clone(), (ty.clone(), collation.clone()));
+        }
+        let texts = std::iter::once(&question.expr).chain(&question.against);
+        texts.map(|it| self.item(&question.role, it)).collect()
+    }
+
+    fn item(&mut self, role: &Role, expr: &Expr) -> usize {
+        let next = self.items.len();
+        let at = *self.places.entry((door(role), expr.clone())).or_insert(next);
+        if at == next {
+            self.items.push(Item { role: role.clone(), expr: expr.clone() });
+        }
+        at
+    }
+
+    /// The statement that puts these items before the parser.
+    fn sql(&self, table: &Ident, items: &[usize]) -> String {
+        let columns = self.columns.iter().map(|(name, (ty, collation))| {
+            let collation = collation.as_ref().map_or_else(String::new, |it| format!(" COLLATE {it}"));
+            format!("{name} {ty}{collation}")
+        });
+        let items = items.iter().map(|at| {
+            let Item { role, expr } = &self.items[*at];
+            match role {
+                Role::Condition => format!("CONSTRAINT limbeck_{at} CHECK ({expr}\n)"),
+                // The value is wrapped so that it is a condition; the catalog's text is wrapped the same way.
+                Role::Value => format!("CONSTRAINT limbeck_{at} CHECK (({expr}\n) IS NOT NULL)"),
+                Role::Default(ty) => format!("limbeck_{at} {ty} DEFAULT ({expr}\n)"),
+                Role::Generated(ty) => format!("limbeck_{at} {ty} GENERATED ALWAYS AS ({expr}\n) STORED"),
+            }
+        });
+        let body: Vec<String> = columns.chain(items).collect();
+        format!("CREATE TEMPORARY TABLE pg_temp.{table} ({}) ON COMMIT DROP", body.join(", "))
+    }
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) async fn begin(conn: &'a mut PgConnection, narrow_path: &'a str) -> Result<Self, String> {
+        conn.execute("BEGIN READ WRITE").await.map_err(|it| message(&it).1)?;
+        Ok(Self { conn, narrow_path, n_tables: 0 })
+    }
+
+    pub(crate) async fn end(self) {
+        // Nothing was to stay; if the connection is gone, nothing did.
+        let _ = self.conn.execute("ROLLBACK").await;
+    }
+
+    /// The server's spelling of types that nothing here explains.
+    pub(crate) async fn types(
+        &mut self,
+        types: &BTreeSet<SqlType>,
+    ) -> Result<BTreeMap<SqlType, Result<SqlType, String>>, CompareError> {
+        let mut acc = BTreeMap::new();
+        for ty in types {
+            self.n_tables += 1;
+            let table = format!("limbeck_type_{}", self.n_tables);
+            let made = self.attempt(format!("CREATE TEMPORARY TABLE pg_temp.{table} (c {ty}) ON COMMIT DROP")).await?;
+            let text = match made {
+                Err((_, message)) => Err(message),
+                Ok(()) => Ok(SqlType::from_catalog(self.printed_type(&table).await?)),
+            };
+            acc.insert(ty.clone(), text);
+        }
+        Ok(acc)
+    }
+
+    async fn printed_type(&mut self, table: &str) -> Result<String, CompareError> {
+        self.narrow(true).await?;
+        let sql = "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+                   WHERE c.relnamespace = pg_my_temp_schema() AND c.relname = $1 AND a.attnum = 1";
+        let row = sqlx::query(sql).persistent(false).bind(table).fetch_one(&mut *self.conn).await;
+        let text = row.and_then(|it| it.try_get(0)).map_err(|it| broken(&it))?;
+        self.narrow(false).await?;
+        Ok(text)
+    }
+
+    /// Names are printed relative to the search path, but have to be read under the connection's own.
+    async fn narrow(&mut self, on: bool) -> Result<(), CompareError> {
+        if on {
+            let set = "SELECT set_config('search_path', $1, true)";
+            sqlx::query("SAVEPOINT limbeck_path").persistent(false).execute(&mut *self.conn).await.map_err(|it| broken(&it))?;
+            let query = sqlx::query(set).persistent(false).bind(self.narrow_path);
+            query.execute(&mut *self.conn).await.map_err(|it| broken(&it))?;
+        } else {
+            self.conn.execute("ROLLBACK TO limbeck_path").await.map_err(|it| broken(&it))?;
+        }
+        Ok(())
+    }
+
+    /// Answers all questions, in their order.
+    pub(crate) async fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, CompareError> {
+        let mut answers = vec![Answer::Different; questions.len()];
+        let mut pools: Vec<Pool> = Vec::new();
+        let mut places: Vec<Option<(usize, Vec<usize>)>> = vec![None; questions.len()];
+        for (at, question) in questions.iter().enumerate().filter(|(_, it)| !it.premature) {
+            let first = pools.len().saturating_sub(OPEN_TABLES);
+            let pool = (first..pools.len()).find(|it| pools[*it].takes(question)).unwrap_or_else(|| {
+                pools.push(Pool::default());
+                pools.len() - 1
+            });
+            places[at] = Some((pool, pools[pool].add(question)));
+        }
+        let mut printed = Vec::with_capacity(pools.len());
+        for pool in &pools {
+            printed.push(self.print(pool).await?);
+        }
+        for (at, question) in questions.iter().enumerate() {
+            let Some((pool, items)) = &places[at] else { continue };
+            let mut texts: Vec<Printed> = items.iter().map(|it| printed[*pool][*it].clone()).collect();
+            if texts[0].is_err() {
+                texts = self.alone(question).await?;
+            }
+            answers[at] = judge(question, texts);
+        }
+        Ok(answers)
+    }
+
+    /// A question by itself, in a table of its table's own name with all it mentions: `account.balance > 0` can be
+    /// read only there.
+    async fn alone(&mut self, question: &Question) -> Result<Vec<Printed>, CompareError> {
+        let mut pool = Pool { name: Some(question.table.name.clone()), ..Pool::default() };
+        let items = pool.add(question);
+        let printed = self.print(&pool).await?;
+        Ok(items.into_iter().map(|it| printed[it].clone()).collect())
+    }
+
+    /// Puts a pool before the parser; what it refuses is found by halving.
+    async fn print(&mut self, pool: &Pool) -> Result<Vec<Printed>, CompareError> {
+        let mut acc: Vec<Printed> = vec![Err((String::new(), String::new())); pool.items.len()];
+        let mut todo: Vec<Vec<usize>> = vec![(0..pool.items.len()).collect()];
+        while let Some(items) = todo.pop() {
+            if items.is_empty() {
+                continue;
+            }
+            self.n_tables += 1;
+            let table = pool.name.clone().unwrap_or_else(|| Ident::from(format!("limbeck_judge_{}", self.n_tables)));
+            if pool.name.is_some() {
+                let gone = self.attempt(format!("DROP TABLE IF EXISTS pg_temp.{table}")).await?;
+                gone.map_err(|(_, message)| CompareError::Judge { count: items.len(), message })?;
+            }
+            match self.attempt(pool.sql(&table, &items)).await? {
+                Ok(()) => self.read_back(&table, &mut acc).await?,
+                Err(refusal) if items.len() == 1 => acc[items[0]] = Err(refusal),
+                Err((code, message)) if code == "42501" => {
+                    return Err(CompareError::Judge { count: items.len(), message });
+                }
+                Err(_) => {
+                    let (left, right) = items.split_at(items.len() / 2);
+                    todo.push(right.to_vec());
+                    todo.push(left.to_vec());
+                }
+            }
+        }
+        Ok(acc)
+    }
+
+    async fn read_back(&mut self, table: &Ident, acc: &mut [Printed]) -> Result<(), CompareError> {
+        self.narrow(true).await?;
+        let sql = "WITH t AS (SELECT oid FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relname = $1) SELECT \
+                   o.conname::text, pg_get_expr(o.conbin, o.conrelid) FROM pg_constraint o JOIN t ON t.oid = o.conrelid WHERE \
+                   o.contype = 'c' UNION ALL SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN t \
+                   ON t.oid = d.adrelid JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum";
+        let query = sqlx::query(sql).persistent(false).bind(table.as_str());
+        let rows = query.fetch_all(&mut *self.conn).await.map_err(|it| broken(&it))?;
+        for row in rows {
+            let name: String = row.try_get(0).map_err(|it| broken(&it))?;
+            let text: Option<String> = row.try_get(1).map_err(|it| broken(&it))?;
+            if let Some(at) = name.strip_prefix("limbeck_").and_then(|it| it.parse::<usize>().ok())
+                && let Some(place) = acc.get_mut(at)
+            {
+                *place = Ok(text.unwrap_or_default());
+            }
+        }
+        self.narrow(false).await
+    }
+
+    /// Runs a statement so that its failure leaves the transaction alive.
+    async fn attempt(&mut self, sql: String) -> Result<Result<(), (String, String)>, CompareError> {
+        self.conn.execute("SAVEPOINT limbeck_try").await.map_err(|it| broken(&it))?;
+        match sqlx::query(AssertSqlSafe(sql)).persistent(false).execute(&mut *self.conn).await {
+            Ok(_) => {
+                self.conn.execute("RELEASE limbeck_try").await.map_err(|it| broken(&it))?;
+                Ok(Ok(()))
+            }
+            Err(it @ sqlx::Error::Database(_)) => {
+                self.conn.execute("ROLLBACK TO limbeck_try").await.map_err(|it| broken(&it))?;
+                Ok(Err(message(&it)))
+            }
+            Err(it) => Err(broken(&it)),
+        }
+    }
+}
+
+/// Equality of either form is equality: PostgreSQL's text is not always a fixed point of its own parser.
+fn judge(question: &Question, texts: Vec<Printed>) -> Answer {
+    let mut texts = texts.into_iter();
+    let declared = match texts.next() {
+        Some(Ok(it)) => it,
+        Some(Err((code, message))) => return Answer::Rejected { code, message },
+        None => return Answer::Different,
+    };
+    let plain = Expr::new(&declared);
+    let same = question.against.iter().zip(texts).find(|(text, again)| {
+        (!matches!(question.role, Role::Value) && **text == plain) || again.as_ref().is_ok_and(|it| *it == declared)
+    });
+    same.map_or(Answer::Different, |(text, _)| Answer::Same(text.clone()))
+}
+
+/// SQLSTATE and message of a failure.
+fn message(error: &sqlx::Error) -> (String, String) {
+    match error {
+        sqlx::Error::Database(it) => (it.code().unwrap_or_default().into_owned(), it.message().to_owned()),
+        it => (String::new(), it.to_string()),
+    }
+}
+
+fn broken(error: &sqlx::Error) -> CompareError {
+    CompareError::Judge { count: 0, message: message(error).1 }
+}

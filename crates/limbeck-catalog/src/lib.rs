@@ -1,0 +1,25 @@
+//! The live side: a PostgreSQL catalog read in one snapshot, declared expressions judged by the server, and the
+//! comparison of both.
+//!
+//! ```no_run
+//! # async fn example(metadata: limbeck_metadata::MetaData) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut conn = limbeck_catalog::connect("postgresql://localhost/app").await?;
+//! for op in limbeck_catalog::compare_metadata(&mut conn, &metadata).await? {
+//!     println!("{op}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod canonical;
+mod compare;
+mod connection;
+mod error;
+mod judge;
+mod read;
+mod row;
+
+pub use compare::{CompareOptions, Comparison, compare, compare_desired, compare_metadata};
+pub use connection::{connect, redact};
+pub use error::{CatalogError, CompareError};
+pub use read::{Catalog, ReadOptions};

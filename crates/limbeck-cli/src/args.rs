@@ -1,0 +1,331 @@
+//! The command line: commands, options and their help.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Compares declared models with a live PostgreSQL database and writes, runs and keeps track of revisions.
+#[derive(Debug, Parser)]
+#[command(
+    name = "limbeck",
+    version,
+    about = "PostgreSQL schema migrations from declared models",
+    long_about = "Compares declared models with a live PostgreSQL database, writes the difference as a revision file \
+                  (upgrade and downgrade, in order, annotated for review), runs revisions and keeps track of them.",
+    after_help = "Examples:\n  limbeck init\n  limbeck revision --autogenerate -m \"add email\" --target models.json\n  \
+                  limbeck upgrade\n  limbeck check --target models.json\n\nExit status: 0 agree or done, 1 differences \
+                  found, 2 trouble."
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command, before or after it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The config file [default: limbeck.toml, if it is there]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The database, postgresql://user@host/name [default: $DATABASE_URL, then url of the config file]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// A folder of revisions; repeatable [default: revisions of the config file, then ./revisions]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub revisions: Vec<PathBuf>,
+    /// The models: a .json file, or cmd:PROGRAM ARGS that prints JSON metadata [default: target of the config file]
+    #[arg(long, global = true, value_name = "SOURCE")]
+    pub target: Option<String>,
+    /// A value for a cmd: source, which finds it in its environment as LIMBECK_X_NAME; repeatable
+    #[arg(short = 'x', global = true, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub values: Vec<(String, String)>,
+    /// Say more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Whether to colour the output
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a config file and a folder for revisions
+    #[command(after_help = "Example:\n  limbeck init\n  limbeck init services/accounts")]
+    Init(Init),
+    /// Write a new revision file, empty or with what the models ask for
+    #[command(after_help = "Examples:\n  limbeck revision -m \"move names\"\n  limbeck revision --autogenerate -m \"add email\" \
+                            --target models.json")]
+    Revision(Revision),
+    /// Say what differs between the models and the database; exit status 1 if anything does
+    #[command(after_help = "Examples:\n  limbeck check --target models.json\n  limbeck check --json | jq '.[].summary'")]
+    Check,
+    /// Print the SQL that would bring the database to the models
+    #[command(after_help = "Examples:\n  limbeck diff --target models.json\n  limbeck diff --reverse > undo.sql")]
+    Diff(Diff),
+    /// Run revisions up to a target
+    #[command(after_help = "Examples:\n  limbeck upgrade\n  limbeck upgrade +1\n  limbeck upgrade 9e31\n  limbeck upgrade --sql \
+                            f0e7:head > upgrade.sql")]
+    Upgrade(Upgrade),
+    /// Undo revisions down to a target
+    #[command(after_help = "Examples:\n  limbeck downgrade\n  limbeck downgrade -2\n  limbeck downgrade base\n  limbeck downgrade \
+                            --sql 9e31:f0e7 > downgrade.sql")]
+    Downgrade(Downgrade),
+    /// Say at which revisions the database is
+    #[command(after_help = "Examples:\n  limbeck current\n  limbeck current -v\n  limbeck current --check-heads")]
+    Current(Current),
+    /// List the revisions that nothing follows
+    #[command(after_help = "Examples:\n  limbeck heads\n  limbeck heads --resolve-dependencies")]
+    Heads(Heads),
+    /// List revisions, newest first
+    #[command(
+        visible_alias = "log",
+        after_help = "Examples:\n  limbeck history\n  limbeck history -i -v\n  limbeck history -r f0e7:head\n  limbeck history \
+                      -r -3:current"
+    )]
+    History(History),
+    /// List the revisions that several others follow
+    #[command(after_help = "Example:\n  limbeck branches")]
+    Branches,
+    /// Print what is known of revisions
+    #[command(after_help = "Examples:\n  limbeck show 9e31\n  limbeck show current")]
+    Show(Show),
+    /// Write a revision that brings branches together
+    #[command(after_help = "Examples:\n  limbeck merge\n  limbeck merge 9e31 ab12 -m \"merge accounts\"")]
+    Merge(Merge),
+    /// Say at which revisions the database is, without running anything
+    #[command(after_help = "Examples:\n  limbeck stamp head\n  limbeck stamp 9e31 --purge")]
+    Stamp(Stamp),
+    /// Open the files of revisions in $EDITOR
+    #[command(after_help = "Example:\n  limbeck edit head")]
+    Edit(Edit),
+    /// List the database's objects
+    #[command(after_help = "Examples:\n  limbeck inspect\n  limbeck inspect --json > objects.json")]
+    Inspect,
+    /// Create the version table if it is not there
+    #[command(after_help = "Example:\n  limbeck ensure-version")]
+    EnsureVersion(EnsureVersion),
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where to write them
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// `revision`.
+#[derive(Debug, Args)]
+pub struct Revision {
+    /// What it does
+    #[arg(value_name = "MESSAGE", conflicts_with = "message")]
+    pub text: Option<String>,
+    /// What it does
+    #[arg(short, long, value_name = "MESSAGE")]
+    pub message: Option<String>,
+    /// Fill it with what the models ask for
+    #[arg(long, conflicts_with = "empty")]
+    pub autogenerate: bool,
+    /// Leave it to be filled by hand, which is the default
+    #[arg(long)]
+    pub empty: bool,
+    /// Its id, instead of a random one
+    #[arg(long, value_name = "ID")]
+    pub rev_id: Option<String>,
+    /// The revision it follows
+    #[arg(long, value_name = "REV", default_value = "head", allow_hyphen_values = true)]
+    pub head: String,
+    /// Follow a revision that others follow already
+    #[arg(long)]
+    pub splice: bool,
+    /// A label for the branch that begins with it; repeatable
+    #[arg(long, value_name = "LABEL")]
+    pub branch_label: Vec<String>,
+    /// A revision or label that has to be applied before it; repeatable
+    #[arg(long, value_name = "REV")]
+    pub depends_on: Vec<String>,
+    /// The folder for the file, where there are several
+    #[arg(long, value_name = "DIR")]
+    pub version_path: Option<PathBuf>,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Print the way back, from the models to the database as it is
+    #[arg(long)]
+    pub reverse: bool,
+}
+
+/// `upgrade`.
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// A revision, part of its id, head, heads, +N, or BRANCH@head; FROM:TO with --sql
+    #[arg(default_value = "heads", allow_negative_numbers = true)]
+    pub target: String,
+    /// Print the SQL as a script instead of running it
+    #[arg(long)]
+    pub sql: bool,
+    /// Run revisions that state hazards, where the config file asks for this
+    #[arg(long)]
+    pub accept_hazards: bool,
+}
+
+/// `downgrade`.
+#[derive(Debug, Args)]
+pub struct Downgrade {
+    /// A revision, part of its id, base, -N, or BRANCH@base; FROM:TO with --sql
+    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    pub target: String,
+    /// Print the SQL as a script instead of running it; needs FROM:TO
+    #[arg(long)]
+    pub sql: bool,
+    /// Run revisions that state hazards, where the config file asks for this
+    #[arg(long)]
+    pub accept_hazards: bool,
+}
+
+/// `current`.
+#[derive(Debug, Args)]
+pub struct Current {
+    /// Exit status 1 unless the database is at all heads
+    #[arg(long)]
+    pub check_heads: bool,
+}
+
+/// `heads`.
+#[derive(Debug, Args)]
+pub struct Heads {
+    /// Leave out heads that other revisions depend on
+    #[arg(long)]
+    pub resolve_dependencies: bool,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct History {
+    /// From and to: [START]:[END]
+    #[arg(short, long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub rev_range: Option<String>,
+    /// Mark the revisions at which the database is
+    #[arg(short, long)]
+    pub indicate_current: bool,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Revisions, heads, or current
+    #[arg(required = true, value_name = "REV")]
+    pub revisions: Vec<String>,
+}
+
+/// `merge`.
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// The revisions to bring together
+    #[arg(value_name = "REV", default_value = "heads")]
+    pub targets: Vec<String>,
+    /// What it does
+    #[arg(short, long, value_name = "MESSAGE")]
+    pub message: Option<String>,
+    /// Its id, instead of a random one
+    #[arg(long, value_name = "ID")]
+    pub rev_id: Option<String>,
+    /// A label for it; repeatable
+    #[arg(long, value_name = "LABEL")]
+    pub branch_label: Vec<String>,
+    /// Allow revisions that are no heads
+    #[arg(long)]
+    pub splice: bool,
+}
+
+/// `stamp`.
+#[derive(Debug, Args)]
+pub struct Stamp {
+    /// Revisions, head, heads or base
+    #[arg(value_name = "REV", default_value = "heads")]
+    pub targets: Vec<String>,
+    /// Delete all version rows first, also those that name unknown revisions
+    #[arg(long)]
+    pub purge: bool,
+}
+
+/// `edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// Revisions, heads, or current
+    #[arg(value_name = "REV", default_value = "head")]
+    pub revisions: Vec<String>,
+}
+
+/// `ensure-version`.
+#[derive(Debug, Args)]
+pub struct EnsureVersion {
+    /// Print the SQL instead of running it
+    #[arg(long)]
+    pub sql: bool,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("write it as NAME=VALUE, the name of letters, digits and underscores".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn relative_targets_are_values_and_options_stand_anywhere() {
+        let cli = Cli::try_parse_from(["limbeck", "downgrade", "-2", "--url", "postgresql://h/x", "-v"]).unwrap();
+        let Command::Downgrade(it) = cli.command else { panic!("another command") };
+        assert_eq!((it.target.as_str(), cli.global.verbose, cli.global.url.as_deref()), ("-2", 1, Some("postgresql://h/x")));
+        let cli = Cli::try_parse_from(["limbeck", "--json", "log", "-r", "-3:current"]).unwrap();
+        let Command::History(it) = cli.command else { panic!("another command") };
+        assert_eq!((it.rev_range.as_deref(), cli.global.json), (Some("-3:current"), true));
+        assert!(Cli::try_parse_from(["limbeck", "upgrade", "+1"]).is_ok());
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for it in Cli::command().get_subcommands() {
+            let help = it.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Example") && help.contains(it.get_name()), "{}", it.get_name());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The limbeck command line, also as a library to embed.

@@ -1,0 +1,173 @@
+//! Columns: types, defaults, identity, serial.
+
+use limbeck_schema::kinds::{self, default_name};
+use limbeck_schema::{Expr, Ident, Key, KindTag, Literal, Name, SqlType, Token};
+
+use crate::error::MetaDataError;
+use crate::lower::Lowering;
+use crate::lower::sequences::{Numbers, integer_type};
+use crate::lower::table::InTable;
+use crate::model;
+
+impl<'a> Lowering<'a> {
+    pub(super) fn column(
+        &mut self,
+        it: &InTable<'a>,
+        at: usize,
+        column: &'a model::Column,
+    ) -> Result<(), MetaDataError> {
+        let model::Column { name, ty, nullable, default, generated, identity, serial, collation, comment } = column;
+        let object = || format!("column {}.{name}", it.name);
+        let spelled_serial = serial_type(ty);
+        let serial = *serial || spelled_serial.is_some();
+        check_one_source(column, serial, object)?;
+        let ty = self.sql_type(spelled_serial.unwrap_or(ty)).ok_or_else(|| {
+            MetaDataError::invalid(object(), format!("`{ty}` is no type; write it as SQL does, `varchar(50)`"))
+        })?;
+        let mut lowered = kinds::Column::new(it.name.clone(), name.clone(), ty);
+        // A table has at most 1600 columns.
+        lowered.position = i64::try_from(at + 1).unwrap_or(i64::MAX);
+        lowered.nullable = *nullable && !serial && identity.is_none() && !it.is_primary(name);
+        lowered.collation = self.collation(collation.as_deref(), object)?;
+        lowered.default = default.as_deref().and_then(default_expression);
+        lowered.generated = generated.as_deref().map(Expr::new);
+        if let Some(identity) = identity {
+            let ty = counting_type(&lowered.ty, "an identity", object)?;
+            let options = Numbers::from(identity.as_ref()).options(ty.as_str(), object)?;
+            lowered.identity = Some(kinds::Identity { always: identity.always, options });
+        }
+        if serial {
+            lowered.default = Some(self.serial(it, name, counting_type(&lowered.ty, "a serial", object)?)?);
+        }
+        if comment.is_some() {
+            self.comment(Key::part(KindTag::Column, &it.name, name), comment.as_deref());
+        }
+        self.push(lowered);
+        Ok(())
+    }
+
+    /// Adds the sequence of a serial column, as `transformColumnDefinition` does, and gives the column's default, as
+    /// the catalog prints it.
+    fn serial(&mut self, it: &InTable<'a>, column: &Ident, ty: SqlType) -> Result<Expr, MetaDataError> {
+        let table = &it.table.name;
+        let choices = (0..).map(|pass| match pass {
+            0 => default_name(table, &[column.as_str()], "seq"),
+            _ => default_name(table, &[column.as_str()], &format!("seq{pass}")),
+        });
+        let mut free = choices.map(|name| it.name.sibling(name)).filter(|name| !self.names.is_taken(name));
+        let sequence = free.next().unwrap_or_else(|| it.name.clone());
+        drop(free);
+        self.names.relation("sequence", &sequence)?;
+        let default = Expr::new(format!("nextval({}::regclass)", Literal(&sequence.to_string())));
+        let options = kinds::SequenceOptions::defaults(ty.as_str(), 1);
+        self.push(kinds::SequenceOwner { sequence: sequence.clone(), table: it.name.clone(), column: column.clone() });
+        self.push(kinds::Sequence { name: sequence, ty, options, unlogged: false });
+        Ok(default)
+    }
+
+    /// A type in any spelling. The name of a declared enum type is found in the metadata's schema.
+    pub(super) fn sql_type(&mut self, spelled: &'a str) -> Option<SqlType> {
+        if let Some(known) = self.types.get(spelled) {
+            return Some(known.clone());
+        }
+        let mut ty = SqlType::parse(spelled, self.default_schema)?;
+        if let Some(Name { schema: None, name }) = ty.user_defined() {
+            let resolved = self.resolve(None, &name);
+            if resolved.schema.is_some() && self.enums.contains_key(&resolved) {
+                let brackets = if ty.is_array() { "[]" } else { "" };
+                ty = SqlType::from_catalog(format!("{resolved}{brackets}"));
+            }
+        }
+        self.types.insert(spelled, ty.clone());
+        Some(ty)
+    }
+
+    /// A collation; `default` is the database's own, which is no collation of the column's.
+    pub(super) fn collation(
+        &self,
+        spelled: Option<&str>,
+        object: impl Fn() -> String,
+    ) -> Result<Option<Name>, MetaDataError> {
+        let Some(spelled) = spelled else { return Ok(None) };
+        let name = collation_name(spelled).ok_or_else(|| {
+            MetaDataError::invalid(object(), format!("`{spelled}` is no collation; write `C` or `\"de-x-icu\"`"))
+        })?;
+        let name = self.catalog_name(name);
+        Ok((name != Name::plain("default")).then_some(name))
+    }
+
+    /// A name without the schemas that need not be said.
+    pub(super) fn catalog_name(&self, name: Name) -> Name {
+        name.in_default(self.default_schema).in_default(&Ident::new("pg_catalog"))
+    }
+}
+
+/// PostgreSQL's collations have names such as `C`, `en_US.utf8` and `de-x-icu`, which are rarely written with the quotes
+/// that SQL wants; only what reads as SQL without changing is read as SQL.
+fn collation_name(spelled: &str) -> Option<Name> {
+    let plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || matches!(it, '_' | '.');
+    if spelled.contains('"') || spelled.chars().all(plain) {
+        return Name::parse(spelled);
+    }
+    Some(Name::plain(spelled.trim()))
+}
+
+/// PostgreSQL does not store a default that is null (`AddRelationNewConstraints`).
+fn default_expression(sql: &str) -> Option<Expr> {
+    let expr = Expr::new(sql);
+    let is_null = |it: &Token<'_>| matches!(it, Token::Word(word) if word.as_str() == "null");
+    let starts_as_null = expr.as_str().get(..4).is_some_and(|it| it.eq_ignore_ascii_case("null"));
+    let is_nothing = starts_as_null
+        && match expr.normal().as_slice() {
+            [only] => is_null(only),
+            [first, Token::Mark("::"), Token::Word(_)] => is_null(first),
+            _ => false,
+        };
+    (!is_nothing).then_some(expr)
+}
+
+/// The integer type of a `serial` type (PostgreSQL documentation, "Serial Types").
+fn serial_type(spelled: &str) -> Option<&'static str> {
+    let is = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(spelled.trim()));
+    if is(&["serial", "serial4"]) {
+        Some("integer")
+    } else if is(&["bigserial", "serial8"]) {
+        Some("bigint")
+    } else if is(&["smallserial", "serial2"]) {
+        Some("smallint")
+    } else {
+        None
+    }
+}
+
+fn counting_type(ty: &SqlType, what: &str, object: impl Fn() -> String) -> Result<SqlType, MetaDataError> {
+    integer_type(ty.clone()).ok_or_else(|| {
+        let problem = format!("{what} column has to be smallint, integer or bigint, and this is {ty}");
+        MetaDataError::invalid(object(), problem)
+    })
+}
+
+/// A column's value comes from one of default, generated, identity and serial.
+fn check_one_source(
+    column: &model::Column,
+    serial: bool,
+    object: impl Fn() -> String,
+) -> Result<(), MetaDataError> {
+    let stated = [
+        ("default", column.default.is_some()),
+        ("generated", column.generated.is_some()),
+        ("identity", column.identity.is_some()),
+        ("serial", serial),
+    ];
+    let stated: Vec<_> = stated.into_iter().filter_map(|(what, is_stated)| is_stated.then_some(what)).collect();
+    if let [first, second, ..] = stated.as_slice() {
+        return Err(MetaDataError::invalid(object(), format!("it has both {first} and {second}; keep one of them")));
+    }
+    for (what, text) in [("default", &column.default), ("generated", &column.generated)] {
+        if text.as_ref().is_some_and(|it| it.trim().is_empty()) {
+            let problem = format!("its {what} expression is empty; write `''` for the empty text, or leave {what} out");
+            return Err(MetaDataError::invalid(object(), problem));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Tables: what lowering knows while it is in one, and the order in which its parts are taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use limbeck_schema::{Ident, Key, KindTag, Name, kinds};
+
+use crate::error::MetaDataError;
+use crate::lower::Lowering;
+use crate::lower::names::{PendingPart, Pending};
+use crate::lower::objects::sort_parts;
+use crate::model::{self, GivenName};
+use crate::naming::{Facts, fits};
+
+/// What lowering knows while it is in one table.
+pub(super) struct InTable<'a> {
+    pub(super) table: &'a model::Table,
+    pub(super) name: Name,
+    /// The schema as declared, for labels.
+    pub(super) schema: Option<&'a Ident>,
+    /// The columns with their positions, sorted by name.
+    columns: Vec<(&'a Ident, usize)>,
+    /// The names of constraints, and what has them.
+    pub(super) constraints: BTreeMap<Ident, Rc<Facts<'a>>>,
+    pub(super) pending: Vec<PendingPart<'a>>,
+}
+
+impl<'a> InTable<'a> {
+    fn new(name: Name, table: &'a model::Table, schema: Option<&'a Ident>) -> Result<Self, MetaDataError> {
+        let mut columns: Vec<_> = table.columns.iter().enumerate().map(|(at, it)| (&it.name, at)).collect();
+        columns.sort_unstable();
+        let it = Self { table, name, schema, columns, constraints: BTreeMap::new(), pending: Vec::new() };
+        for (column, _) in &it.columns {
+            fits(column, || format!("column of {}", it.object()))?;
+        }
+        match it.columns.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => {
+                let problem = format!("column {} is declared twice; remove one of them", pair[0].0);
+                Err(MetaDataError::invalid(it.object(), problem))
+            }
+            None => Ok(it),
+        }
+    }
+
+    pub(super) fn object(&self) -> String {
+        format!("table {}", self.name)
+    }
+
+    pub(super) fn has_column(&self, name: &Ident) -> bool {
+        self.columns.binary_search_by(|it| it.0.cmp(name)).is_ok()
+    }
+
+    /// The column of this name, as it is declared.
+    pub(super) fn column(&self, name: &Ident) -> Option<&'a Ident> {
+        self.columns.binary_search_by(|it| it.0.cmp(name)).ok().map(|at| self.columns[at].0)
+    }
+
+    /// What templates can say about a part.
+    pub(super) fn facts(
+        &self,
+        kind: &'static str,
+        columns: Vec<&'a Ident>,
+        given: Option<&'a GivenName>,
+    ) -> Facts<'a> {
+        Facts { kind, schema: self.schema, table: &self.table.name, columns, referred: None, given }
+    }
+
+    /// Whether the columns of a key or `INCLUDE` list are there, each once.
+    ///
+    /// # Errors
+    /// If one is not declared or stands twice, or there is none.
+    pub(super) fn check_columns(&self, facts: &Facts<'_>, columns: &[Ident], list: &str) -> Result<(), MetaDataError> {
+        if columns.is_empty() && list == "columns" {
+            return Err(MetaDataError::invalid(facts.describe(), "it names no column; name at least one"));
+        }
+        for (at, column) in columns.iter().enumerate() {
+            if !self.has_column(column) {
+                return Err(self.missing_column(facts, column));
+            }
+            if columns[..at].contains(column) {
+                let problem = format!("column {column} stands twice in its {list}; remove one");
+                return Err(MetaDataError::invalid(facts.describe(), problem));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn missing_column(&self, facts: &Facts<'_>, column: &Ident) -> MetaDataError {
+        let problem = format!("table {} has no column {column}; declare it or correct the name", self.name);
+        MetaDataError::missing(facts.describe(), problem)
+    }
+
+    pub(super) fn is_primary(&self, column: &Ident) -> bool {
+        self.table.primary_key.as_ref().is_some_and(|it| it.columns.contains(column))
+    }
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn table(&mut self, name: Name, table: &'a model::Table) -> Result<(), MetaDataError> {
+        let schema = table.schema.as_ref().or(self.metadata.schema.as_ref());
+        let mut it = InTable::new(name, table, schema)?;
+        let ends: Vec<_> = self.objects.iter().map(|(group, objects)| (*group, objects.len())).collect();
+        self.comment(Key::of(KindTag::Table, &it.name), table.comment.as_deref());
+        self.push(kinds::Table {
+            unlogged: table.unlogged,
+            options: table.with.clone(),
+            partition_by: table.partition_by.as_deref().map(|it| it.trim().to_owned()),
+            ..kinds::Table::new(it.name.clone())
+        });
+        for (column, at) in it.columns.clone() {
+            debug_assert_eq!(*column, table.columns[at].name, "columns are sorted with their positions");
+            self.column(&it, at, &table.columns[at])?;
+        }
+        table.primary_key.iter().try_for_each(|key| self.primary_key(&mut it, key))?;
+        table.uniques.iter().try_for_each(|unique| self.unique(&mut it, unique))?;
+        table.checks.iter().try_for_each(|check| self.check(&mut it, check))?;
+        table.exclusions.iter().try_for_each(|exclusion| self.exclusion(&mut it, exclusion))?;
+        table.indexes.iter().try_for_each(|index| self.index(&mut it, index))?;
+        table.foreign_keys.iter().try_for_each(|key| self.foreign_key(&mut it, key))?;
+        let ends: BTreeMap<_, _> = ends.into_iter().collect();
+        for (group, objects) in &mut self.objects {
+            sort_parts(&mut objects[ends.get(group).copied().unwrap_or(0)..]);
+        }
+        if !it.pending.is_empty() {
+            let taken: BTreeSet<Ident> = it.constraints.into_keys().collect();
+            self.pending.push(Pending { table: it.name, taken, parts: it.pending });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! From two states to a script: the differences, their order, the segments they run in and what they endanger.
+//!
+//! Nothing here names a kind of object, does IO or depends on the order in which anything arrived.
+
+mod diff;
+mod graph;
+mod order;
+mod plan;
+mod propagate;
+mod steps;
+
+use std::collections::BTreeSet;
+
+use limbeck_schema::{Desired, Key, Op, Schema, Scope};
+
+pub use plan::{Plan, PlanSegment, PlanStep};
+
+/// Why no plan could be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Differences that no statement can bring about; each with its reason.
+    #[error("cannot plan {}", list(.0))]
+    Unsupported(Vec<(Key, &'static str)>),
+    /// Objects that need each other in both directions.
+    #[error("cannot order {}: each needs another to come first; split the change into two revisions", keys(.0))]
+    Cycle(Vec<Key>),
+}
+
+fn list(items: &[(Key, &'static str)]) -> String {
+    items.iter().map(|(key, why)| format!("{key}: {why}")).collect::<Vec<_>>().join("; ")
+}
+
+fn keys(items: &[Key]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A reviewed change in both directions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Migration {
+    /// What differs, by key.
+    pub ops: Vec<Op>,
+    /// From the current state to the desired one.
+    pub upgrade: Plan,
+    /// Back again: planned afresh with the states swapped, since not every change has a mirror image.
+    pub downgrade: Plan,
+}
+
+/// What differs between the current state and what is desired of it, by key. Empty when both agree.
+///
+/// # Errors
+/// [`PlanError::Unsupported`] for differences that nothing can bring about.
+pub fn diff(current: &Schema, desired: &Desired) -> Result<Vec<Op>, PlanError> {
+    let pairs = diff::Paired::new(current, desired);
+    diff::ops(&pairs, desired)
+}
+
+/// Plans the way there and back for a server of this `server_version_num`.
+///
+/// # Errors
+/// As [`diff`], and [`PlanError::Cycle`] where no order exists.
+pub fn migration(current: &Schema, desired: &Desired, version: u32) -> Result<Migration, PlanError> {
+    let pairs = diff::Paired::new(current, desired);
+    let ops = diff::ops(&pairs, desired)?;
+    let upgrade = order::plan(&pairs, ops.clone(), version)?;
+    // On the way back the current state is what is wanted, as far as the source manages it.
+    let start = Desired { schema: scoped(current, desired), scope: Scope::everything(), ..Desired::default() };
+    let reached = pairs.desired.into_owned();
+    let back = diff::Paired::new(&reached, &start);
+    let back_ops = diff::ops(&back, &start)?;
+    let downgrade = order::plan(&back, back_ops, version)?;
+    Ok(Migration { ops, upgrade, downgrade })
+}
+
+/// The plan from one state to another, of everything in them.
+///
+/// # Errors
+/// As [`migration`].
+pub fn plan(current: &Schema, desired: &Schema, version: u32) -> Result<Plan, PlanError> {
+    let desired = Desired { schema: desired.clone(), scope: Scope::everything(), ..Desired::default() };
+    let pairs = diff::Paired::new(current, &desired);
+    let ops = diff::ops(&pairs, &desired)?;
+    order::plan(&pairs, ops, version)
+}
+
+/// The part of the current state that the desired one speaks about.
+fn scoped(current: &Schema, desired: &Desired) -> Schema {
+    current
+        .iter()
+        .filter(|(key, object)| {
+            !desired.scope.ignores(key) && (desired.schema.contains(key) || desired.scope.covers(object, current))
+        })
+        .map(|(_, object)| object.clone())
+        .collect()
+}
+
+/// The keys that a set of operations creates.
+fn created<'a>(ops: impl IntoIterator<Item = &'a Op>) -> BTreeSet<Key> {
+    ops.into_iter().filter_map(|op| if let Op::Create(it) = op { Some(it.key()) } else { None }).collect()
+}

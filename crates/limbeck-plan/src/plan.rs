@@ -1,0 +1,78 @@
+//! A plan: segments of steps of statements, and how it reads in a revision file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use limbeck_schema::{Hazard, Key, Statement};
+use serde::Serialize;
+
+/// Statements in order, in the segments they run in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// The segments.
+    pub segments: Vec<PlanSegment>,
+}
+
+/// Steps that run in one transaction, or each by itself outside of any.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanSegment {
+    /// Whether they run in one transaction.
+    pub transaction: bool,
+    /// The steps.
+    pub steps: Vec<PlanStep>,
+}
+
+/// What is done to one object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanStep {
+    /// The object.
+    pub key: Key,
+    /// What is done, a line each.
+    pub ops: Vec<String>,
+    /// How.
+    pub statements: Vec<Statement>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Every statement, in order.
+    pub fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.segments.iter().flat_map(|it| &it.steps).flat_map(|it| &it.statements)
+    }
+
+    /// How many statements carry each hazard.
+    pub fn hazards(&self) -> BTreeMap<Hazard, usize> {
+        let mut acc = BTreeMap::new();
+        for warning in self.statements().flat_map(|it| &it.warnings) {
+            *acc.entry(warning.hazard).or_default() += 1;
+        }
+        acc
+    }
+}
+
+impl PlanSegment {
+    /// The text in a revision file: each step's line, its hazards, its statements.
+    pub fn render(&self) -> String {
+        let mut acc = String::new();
+        for step in &self.steps {
+            if !acc.is_empty() {
+                acc.push('\n');
+            }
+            for line in step.ops.iter().flat_map(|it| it.lines()) {
+                // Writing to a `String` cannot fail.
+                let _ = writeln!(acc, "-- {line}");
+            }
+            for warning in step.statements.iter().flat_map(|it| &it.warnings) {
+                let _ = writeln!(acc, "-- hazard {}: {}", warning.hazard, warning.advice);
+            }
+            for statement in &step.statements {
+                let _ = writeln!(acc, "{};", statement.sql);
+            }
+        }
+        acc
+    }
+}

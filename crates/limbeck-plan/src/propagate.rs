@@ -1,0 +1,93 @@
+//! What a change asks of objects that stay the same: a check on a column whose type is swapped has to go and come
+//! again, a column of a swapped type has to be converted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use limbeck_schema::{Event, Key, Object, Op, Reaction, Replacement, Schema};
+
+/// Operations by key, completed by what they ask of others.
+pub(crate) struct Complete {
+    /// The operations. A rename stands under the key that it gives.
+    pub ops: BTreeMap<Key, Op>,
+    /// Renames of objects that have another operation as well.
+    pub renames: Vec<Op>,
+    /// Objects that are converted because a type they use is swapped.
+    pub swapped: BTreeSet<Key>,
+}
+
+const WHY: &str = "what it depends on is rebuilt";
+
+pub(crate) fn complete(current: &Schema, desired: &Schema, ops: Vec<Op>) -> Complete {
+    let (renames, rest): (Vec<_>, Vec<_>) = ops.into_iter().partition(|op| matches!(op, Op::Rename { .. }));
+    let mut acc =
+        Complete { ops: rest.into_iter().map(|op| (op.key(), op)).collect(), renames, swapped: BTreeSet::new() };
+    let mut queue: Vec<(Key, Event)> =
+        acc.ops.iter().filter_map(|(key, op)| event(op).map(|event| (key.clone(), event))).collect();
+    if queue.is_empty() {
+        return acc;
+    }
+    let dependents = dependents(current, desired);
+    let mut seen = BTreeSet::new();
+    while let Some((key, event)) = queue.pop() {
+        if !seen.insert((key.clone(), event)) {
+            continue;
+        }
+        for dependent in dependents.get(&key).into_iter().flatten() {
+            let (Some(before), Some(after)) = (current.get(dependent), desired.get(dependent)) else { continue };
+            let next = match after.react(event).max(before.react(event)) {
+                Reaction::Keep => None,
+                Reaction::Convert => convert(&mut acc, dependent, before, after),
+                Reaction::Rebuild => rebuild(&mut acc, dependent, before, after),
+            };
+            queue.extend(next.map(|event| (dependent.clone(), event)));
+        }
+    }
+    acc
+}
+
+fn convert(acc: &mut Complete, key: &Key, before: &Object, after: &Object) -> Option<Event> {
+    match acc.ops.get(key) {
+        Some(Op::Create(_) | Op::Drop(_) | Op::Replace { .. } | Op::Rename { .. }) => return None,
+        Some(Op::Alter { .. }) => {}
+        None => {
+            acc.ops.insert(key.clone(), Op::Alter { current: before.clone(), desired: after.clone() });
+        }
+    }
+    acc.swapped.insert(key.clone()).then_some(Event::Converted)
+}
+
+fn rebuild(acc: &mut Complete, key: &Key, before: &Object, after: &Object) -> Option<Event> {
+    match acc.ops.get(key) {
+        Some(Op::Create(_) | Op::Drop(_) | Op::Replace { .. } | Op::Rename { .. }) => return None,
+        Some(Op::Alter { .. }) | None => {}
+    }
+    let op = Op::Replace { current: before.clone(), desired: after.clone(), why: WHY };
+    let next = event(&op);
+    acc.ops.insert(key.clone(), op);
+    next
+}
+
+/// What an operation means for those that depend on its object.
+pub(crate) fn event(op: &Op) -> Option<Event> {
+    match op {
+        Op::Create(_) | Op::Rename { .. } => None,
+        Op::Drop(_) => Some(Event::Dropped),
+        Op::Alter { current, desired } => Object::event(current, desired),
+        Op::Replace { current, .. } => Some(match current.kind().replacement() {
+            Replacement::DropCreate => Event::Replaced,
+            Replacement::Aside => Event::Swapped,
+        }),
+    }
+}
+
+fn dependents(current: &Schema, desired: &Schema) -> BTreeMap<Key, BTreeSet<Key>> {
+    let mut acc: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+    for schema in [current, desired] {
+        for (key, object) in schema.iter() {
+            for dependency in object.depends_on(schema) {
+                acc.entry(dependency).or_default().insert(key.clone());
+            }
+        }
+    }
+    acc
+}

@@ -1,0 +1,322 @@
+//! Folders that are read, refused, and written to.
+
+use super::*;
+use crate::format::{Segment, SegmentMode};
+
+fn id(text: &str) -> RevisionId {
+    RevisionId::new(text).unwrap()
+}
+
+/// A folder with these files; a name that ends with a slash is a folder.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(if name.ends_with('/') {
+            &path
+        } else {
+            path.parent().unwrap()
+        })
+        .unwrap();
+        if !name.ends_with('/') {
+            fs::write(path, text).unwrap();
+        }
+    }
+    folder
+}
+
+fn location(path: impl Into<PathBuf>, recursive: bool) -> Location {
+    Location {
+        path: path.into(),
+        recursive,
+        branch: None,
+    }
+}
+
+/// Loads a folder and compares `revision path` of what is there.
+#[track_caller]
+fn check(files: &[(&str, &str)], recursive: bool, expect: &[&str]) {
+    let folder = folder(files);
+    let loaded = RevisionDirectory::load(&[location(folder.path(), recursive)]).unwrap();
+    let found: Vec<_> = loaded
+        .headers()
+        .map(|it| {
+            format!(
+                "{} {}",
+                it.header.revision,
+                it.path.strip_prefix(folder.path()).unwrap().display()
+            )
+        })
+        .collect();
+    assert_eq!(found, expect);
+}
+
+/// Loads a folder in vain; `@` in `expect` is the folder.
+#[track_caller]
+fn check_error(files: &[(&str, &str)], expect: &str) {
+    let folder = folder(files);
+    let found = RevisionDirectory::load(&[location(folder.path(), false)])
+        .unwrap_err()
+        .to_string();
+    let found = found.replace(&format!("{}/", folder.path().display()), "@");
+    assert_eq!(found, expect);
+}
+
+const ONE: &str = "-- revision: 1\n-- upgrade\nSELECT 1;\n-- downgrade\n";
+const TWO: &str = "\u{feff}-- revision: 2\r\n-- revises: 1\r\n-- upgrade\r\n-- downgrade\r\n";
+
+#[test]
+fn folders_are_read_in_order() {
+    check(&[], false, &[]);
+    let files = [
+        ("b.sql", ONE),
+        ("a.SQL", TWO),
+        (".c.sql", "half"),
+        (".git/d.sql", "x"),
+        ("README.md", "x"),
+        ("sub/c.sql", "-- revision: 3\n"),
+        ("sub.sql/", ""),
+    ];
+    check(&files, false, &["2 a.SQL", "1 b.sql"]);
+    check(&files, true, &["2 a.SQL", "1 b.sql", "3 sub/c.sql"]);
+}
+
+#[test]
+fn a_folder_reached_twice_is_read_once() {
+    let folder = folder(&[("a.sql", ONE), ("sub/b.sql", TWO)]);
+    let twice = [
+        location(folder.path(), true),
+        location(folder.path().join("sub"), false),
+        location(folder.path().join("sub/.."), true),
+    ];
+    assert_eq!(
+        RevisionDirectory::load(&twice).unwrap().headers().count(),
+        2
+    );
+}
+
+#[test]
+fn bad_files_are_errors_that_name_them() {
+    check_error(
+        &[("a.sql", ONE), ("b.sql", ONE)],
+        "two files are revision 1: @a.sql and @b.sql; give one of them another id, or remove it",
+    );
+    check_error(
+        &[("a.sql", ONE), ("dump.sql", "SELECT 1;")],
+        "@dump.sql is not a revision: no `-- revision: ID` in the comment at its top; add that line, or move the file \
+         elsewhere",
+    );
+    check_error(
+        &[("a.sql", "-- x\n-- revision: a b\n")],
+        "@a.sql:2: revision id \"a b\" contains ' '; use letters, digits, underscores and dots",
+    );
+    let missing = RevisionDirectory::load(&[location("no/such/folder", false)]).unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "there is no revision folder no/such/folder; create it with `limbeck init`, or name another with --revisions",
+    );
+    let folder = folder(&[("a.sql", ONE)]);
+    let path = folder.path().join("a.sql");
+    let file = RevisionDirectory::load(&[location(&path, false)]).unwrap_err();
+    assert!(
+        matches!(&file, RevisionError::Read { path: named, .. } if *named == path),
+        "{file}"
+    );
+    fs::write(&path, b"-- revision: 1\n-- review: \xff\n").unwrap();
+    let bytes = RevisionDirectory::load(&[location(folder.path(), false)]).unwrap_err();
+    assert_eq!(
+        bytes.to_string(),
+        format!(
+            "{}:2: not UTF-8 text; save the file in UTF-8",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn bodies_are_read_when_asked_for() {
+    let folder = folder(&[
+        ("a.sql", ONE),
+        ("b.sql", "-- revision: 2\n-- upgrade\nSELECT 'x\n"),
+    ]);
+    let loaded = RevisionDirectory::load(&[location(folder.path(), false)]).unwrap();
+    assert_eq!(
+        loaded.read(&id("1")).unwrap().upgrade,
+        [Segment::new(SegmentMode::Transaction, "SELECT 1;")]
+    );
+    let bad = loaded.read(&id("2")).unwrap_err().to_string();
+    assert!(
+        bad.contains("b.sql:3: the string that starts here is not closed"),
+        "{bad}"
+    );
+    assert_eq!(
+        loaded.read(&id("3")).unwrap_err().to_string(),
+        "no revision 3 in the revision folders; `limbeck history` lists what is there",
+    );
+    fs::write(
+        folder.path().join("a.sql"),
+        b"-- revision: 1\n-- upgrade\n\xff",
+    )
+    .unwrap();
+    assert!(matches!(
+        loaded.read(&id("1")).unwrap_err(),
+        RevisionError::NotUtf8 { line: 3, .. }
+    ));
+}
+
+fn new_file(naming: &FileNaming) -> NewFile<'_> {
+    NewFile {
+        naming,
+        at: Timestamp::UNIX_EPOCH,
+        folder: None,
+    }
+}
+
+fn revision(text: &str) -> Revision {
+    Revision::new(Header::new(id(text), "Add email"))
+}
+
+#[test]
+fn a_written_revision_is_there() {
+    let folder = folder(&[("a.sql", ONE)]);
+    let locations = [location(folder.path(), false)];
+    let mut loaded = RevisionDirectory::load(&locations).unwrap();
+    let naming = FileNaming::default();
+    let path = loaded.write(&revision("2"), new_file(&naming)).unwrap();
+    assert_eq!(path, folder.path().join("2_add_email.sql"));
+    assert_eq!(loaded.read(&id("2")).unwrap(), revision("2"));
+    let again = RevisionDirectory::load(&locations).unwrap();
+    assert!(
+        again
+            .headers()
+            .map(|it| &it.header.revision)
+            .eq([&id("2"), &id("1")])
+    );
+}
+
+#[test]
+fn a_written_revision_takes_no_others_place() {
+    let folder = folder(&[("a.sql", ONE), ("x.txt", "")]);
+    let mut loaded = RevisionDirectory::load(&[location(folder.path(), true)]).unwrap();
+    let mut refused = |revision: &Revision, template: &str| {
+        let naming = FileNaming::new(template, 40, "utc").unwrap();
+        loaded
+            .write(revision, new_file(&naming))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused(&revision("1"), "%(rev)s").contains("two files are revision 1: "));
+    assert!(refused(&revision("2"), "a").contains("a.sql exists already; "));
+    assert!(
+        refused(&revision("2"), "x.txt/%(rev)s")
+            .ends_with("a file stands where its folder should be; move it")
+    );
+    let mut odd = revision("2");
+    odd.upgrade.push(Segment::new(
+        SegmentMode::Transaction,
+        "SELECT 1;\n-- downgrade\nSELECT 2;",
+    ));
+    assert!(
+        refused(&odd, "%(rev)s").contains("2.sql:12: a second or misplaced line `-- downgrade`; ")
+    );
+    odd.upgrade = vec![Segment::new(SegmentMode::Transaction, "SELECT 'x")];
+    assert!(
+        refused(&odd, "%(rev)s").contains("2.sql:8: the string that starts here is not closed; ")
+    );
+    odd.upgrade = vec![Segment::new(
+        SegmentMode::Transaction,
+        "SELECT 1;\n-- segment: transaction\nSELECT 2;",
+    )];
+    assert!(refused(&odd, "%(rev)s").contains("its SQL has comments `-- segment:` of its own, "));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    assert_eq!(
+        fs::read_to_string(folder.path().join("a.sql")).unwrap(),
+        ONE
+    );
+}
+
+#[test]
+fn subfolders_of_the_template_need_a_recursive_folder() {
+    let folder = folder(&[]);
+    let naming = FileNaming::new("%(year)d/%(rev)s", 40, "utc").unwrap();
+    let write = |recursive| {
+        let mut loaded = RevisionDirectory::load(&[location(folder.path(), recursive)]).unwrap();
+        loaded.write(&revision("1"), new_file(&naming))
+    };
+    let flat = write(false).unwrap_err().to_string();
+    assert!(flat.starts_with(
+        "the file template puts 1970/1.sql in a subfolder, where it would not be found; "
+    ));
+    assert_eq!(write(true).unwrap(), folder.path().join("1970/1.sql"));
+}
+
+#[test]
+fn a_new_revision_goes_where_its_branch_is() {
+    let folder = folder(&[
+        ("main/a.sql", ONE),
+        ("accounts/", ""),
+        ("main/records/b.sql", TWO),
+    ]);
+    let at = |name: &str, branch: Option<&str>| Location {
+        path: folder.path().join(name),
+        recursive: false,
+        branch: branch.map(str::to_owned),
+    };
+    let locations = [
+        at("main", None),
+        at("accounts", Some("accounts")),
+        at("main/records", None),
+    ];
+    let mut loaded = RevisionDirectory::load(&locations).unwrap();
+    let naming = FileNaming::default();
+    let mut place = |number: &str, revises: &[&str], labels: &[&str], asked: Option<&Path>| {
+        let mut new = revision(number);
+        new.header.revises = revises.iter().map(|it| id(it)).collect();
+        new.header.branch_labels = labels.iter().map(|&it| it.to_owned()).collect();
+        loaded
+            .write(
+                &new,
+                NewFile {
+                    folder: asked,
+                    ..new_file(&naming)
+                },
+            )
+            .map(|it| {
+                it.parent()
+                    .unwrap()
+                    .strip_prefix(folder.path())
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
+    };
+    assert_eq!(place("10", &["1"], &[], None).unwrap(), "main");
+    assert_eq!(place("11", &["2"], &[], None).unwrap(), "main/records");
+    assert_eq!(
+        place("12", &["1"], &["accounts"], None).unwrap(),
+        "accounts"
+    );
+    assert_eq!(place("13", &["12"], &[], None).unwrap(), "accounts");
+    assert_eq!(
+        place(
+            "14",
+            &["1"],
+            &[],
+            Some(&folder.path().join("main/../accounts"))
+        )
+        .unwrap(),
+        "accounts"
+    );
+    let which = place("15", &[], &[], None).unwrap_err().to_string();
+    assert!(
+        which.starts_with("several revision folders could take the new file ("),
+        "{which}"
+    );
+    let unknown = place("15", &[], &[], Some(Path::new("elsewhere")))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        unknown.starts_with("elsewhere is not one of the revision folders ("),
+        "{unknown}"
+    );
+}

@@ -1,0 +1,320 @@
+//! The header of a revision: who it is, what it follows, and what people should know about it.
+//!
+//! In the file it is a block of line comments: the message, an empty comment line, fields from `-- revision:` on.
+
+use std::fmt::{self, Write as _};
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SyntaxProblem;
+use crate::ids::RevisionId;
+
+/// Everything a revision says about itself, apart from its SQL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The revision's id.
+    pub revision: RevisionId,
+    /// What the revision does, in the author's words; may be several lines, never has blank ends.
+    pub message: String,
+    /// The revisions it follows: none for a base, several for a merge.
+    pub revises: Vec<RevisionId>,
+    /// Names of the branch that this revision begins (or carries).
+    pub branch_labels: Vec<String>,
+    /// Revisions that have to be applied before it without being followed by it.
+    pub depends_on: Vec<Dependency>,
+    /// When it was written, as text (`2026-11-21 18:09:04 UTC`); informative only.
+    pub created: Option<String>,
+    /// What the writer found out about it (hazards, proof); free text of one line, kept verbatim.
+    pub review: Option<String>,
+}
+
+/// A revision that has to be applied first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dependency {
+    /// A revision id or a branch label.
+    pub target: String,
+    /// Whether a target that is not in the history is passed over (`X if present`) rather than an error.
+    pub if_present: bool,
+}
+
+const REVISION: &str = "revision";
+const REVISES: &str = "revises";
+const BRANCH_LABELS: &str = "branch labels";
+const DEPENDS_ON: &str = "depends on";
+const CREATED: &str = "created";
+const REVIEW: &str = "review";
+const FIELDS: [&str; 6] = [
+    REVISION,
+    REVISES,
+    BRANCH_LABELS,
+    DEPENDS_ON,
+    CREATED,
+    REVIEW,
+];
+
+/// What `revises:` says in a revision that follows nothing.
+const BASE: &str = "<base>";
+const IF_PRESENT: &str = " if present";
+
+impl Header {
+    /// A header with an id and a message, that follows nothing.
+    #[must_use]
+    pub fn new(revision: RevisionId, message: impl Into<String>) -> Self {
+        Self {
+            revision,
+            message: message.into(),
+            revises: Vec::new(),
+            branch_labels: Vec::new(),
+            depends_on: Vec::new(),
+            created: None,
+            review: None,
+        }
+    }
+
+    /// The header as the comment lines it is in the file.
+    pub(crate) fn render(&self) -> String {
+        let Self {
+            revision,
+            message,
+            revises,
+            branch_labels,
+            depends_on,
+            created,
+            review,
+        } = self;
+        let mut out = String::new();
+        // PostgreSQL ends a comment at a lone carriage return too, so that ends a line here.
+        for line in message.trim().replace("\r\n", "\n").split(['\n', '\r']) {
+            let escape = if needs_escape(line) { "\\" } else { "" };
+            comment(&mut out, &format!("{escape}{line}"));
+        }
+        if !message.trim().is_empty() {
+            comment(&mut out, "");
+        }
+        field(&mut out, REVISION, revision.as_str());
+        field(
+            &mut out,
+            REVISES,
+            &if revises.is_empty() {
+                BASE.to_owned()
+            } else {
+                list(revises)
+            },
+        );
+        field(&mut out, BRANCH_LABELS, &list(branch_labels));
+        field(&mut out, DEPENDS_ON, &list(depends_on));
+        field(&mut out, CREATED, created.as_deref().unwrap_or_default());
+        if let Some(review) = review.as_deref().filter(|it| !it.trim().is_empty()) {
+            comment(&mut out, "");
+            comment(&mut out, &format!("{REVIEW}: {}", one_line(review)));
+        }
+        // A header without a message would begin with an empty comment line.
+        out.trim_start_matches("--\n").to_owned()
+    }
+}
+
+fn comment(out: &mut String, text: &str) {
+    out.push_str(format!("-- {text}").trim_end());
+    out.push('\n');
+}
+
+/// A field with its value in the common column; none if it has no value.
+fn field(out: &mut String, name: &str, value: &str) {
+    if !value.is_empty() {
+        comment(
+            out,
+            &format!("{:<15}{}", format!("{name}:"), one_line(value)),
+        );
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.trim().replace(|it: char| it.is_control(), " ")
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    let mut out = String::new();
+    for (n, it) in items.iter().enumerate() {
+        let separator = if n == 0 { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{separator}{it}");
+    }
+    out
+}
+
+/// As it is written in the file: `dbdbc1b19cf2`, or `dbdbc1b19cf2 if present`.
+impl fmt::Display for Dependency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.target)?;
+        if self.if_present {
+            f.write_str(IF_PRESENT)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line of a message that would be read as something else gets a backslash in the file, and one that has such a
+/// backslash gets one more.
+fn needs_escape(line: &str) -> bool {
+    let line = line.trim_start_matches('\\').trim_end();
+    split_field(line).is_some() || is_section(line.trim_start())
+}
+
+fn is_section(line: &str) -> bool {
+    line == "upgrade" || line == "downgrade"
+}
+
+/// The field's name and value, if the text of a comment line is a field.
+fn split_field(text: &str) -> Option<(&'static str, &str)> {
+    let (name, value) = text.split_once(':')?;
+    let name = FIELDS.into_iter().find(|&it| it == name)?;
+    Some((name, value.trim()))
+}
+
+/// Why the reading of the header stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderEnd {
+    /// At a section marker, `-- upgrade` or `-- downgrade`.
+    Section,
+    /// At a line that is neither blank nor a comment.
+    Sql,
+}
+
+/// Reads a header line by line, so that a long file need not be read to its end.
+#[derive(Debug, Default)]
+pub(crate) struct HeaderReader {
+    message: Vec<String>,
+    in_fields: bool,
+    revision: Option<RevisionId>,
+    revises: Option<Vec<RevisionId>>,
+    branch_labels: Option<Vec<String>>,
+    depends_on: Option<Vec<Dependency>>,
+    created: Option<String>,
+    review: Option<String>,
+    /// The first fault; told only of a file that turns out to be a revision.
+    fault: Option<(usize, SyntaxProblem)>,
+    names_revision: bool,
+}
+
+impl HeaderReader {
+    /// Takes the next line, without its line end.
+    pub(crate) fn take(&mut self, number: usize, line: &str) -> ControlFlow<HeaderEnd> {
+        let line = line.trim_end();
+        let Some(text) = line.strip_prefix("--") else {
+            return if line.is_empty() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(HeaderEnd::Sql)
+            };
+        };
+        if is_section(text.trim_start()) {
+            return ControlFlow::Break(HeaderEnd::Section);
+        }
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        if let Some((name, value)) = split_field(text) {
+            self.in_fields = true;
+            self.names_revision |= name == REVISION;
+            if let Err(problem) = self.field(name, value) {
+                self.fault.get_or_insert((number, problem));
+            }
+        } else if !self.in_fields {
+            let escaped = text.starts_with('\\') && needs_escape(text);
+            self.message
+                .push(if escaped { &text[1..] } else { text }.to_owned());
+        } else if !text.is_empty() {
+            let problem = SyntaxProblem::UnknownField {
+                line: text.to_owned(),
+                known: FIELDS.to_vec(),
+            };
+            self.fault.get_or_insert((number, problem));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn field(&mut self, name: &'static str, value: &str) -> Result<(), SyntaxProblem> {
+        if value.is_empty() {
+            return Err(SyntaxProblem::FieldEmpty { field: name });
+        }
+        let items = || value.split(',').map(str::trim);
+        match name {
+            REVISION => put(&mut self.revision, name, RevisionId::new(value)?),
+            REVISES if value == BASE => put(&mut self.revises, name, Vec::new()),
+            REVISES if items().any(|it| it == BASE) => Err(SyntaxProblem::BaseAmongRevises),
+            REVISES => put(
+                &mut self.revises,
+                name,
+                items().map(RevisionId::new).collect::<Result<_, _>>()?,
+            ),
+            BRANCH_LABELS => put(
+                &mut self.branch_labels,
+                name,
+                items()
+                    .map(|it| named(name, it))
+                    .collect::<Result<_, _>>()?,
+            ),
+            DEPENDS_ON => put(
+                &mut self.depends_on,
+                name,
+                items().map(dependency).collect::<Result<_, _>>()?,
+            ),
+            CREATED => put(&mut self.created, name, value.to_owned()),
+            _ => put(&mut self.review, REVIEW, value.to_owned()),
+        }
+    }
+
+    /// The header; none if there is no `-- revision:` line.
+    ///
+    /// # Errors
+    ///
+    /// The line and the problem of the first field that is not right.
+    pub(crate) fn finish(self) -> Result<Option<Header>, (usize, SyntaxProblem)> {
+        if !self.names_revision {
+            return Ok(None);
+        }
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        Ok(self.revision.map(|revision| Header {
+            revision,
+            message: self.message.join("\n").trim().to_owned(),
+            revises: self.revises.unwrap_or_default(),
+            branch_labels: self.branch_labels.unwrap_or_default(),
+            depends_on: self.depends_on.unwrap_or_default(),
+            created: self.created,
+            review: self.review,
+        }))
+    }
+}
+
+fn put<T>(slot: &mut Option<T>, field: &'static str, value: T) -> Result<(), SyntaxProblem> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(SyntaxProblem::FieldTwice { field }),
+    }
+}
+
+fn dependency(text: &str) -> Result<Dependency, SyntaxProblem> {
+    let (target, if_present) = match text.strip_suffix(IF_PRESENT) {
+        Some(target) => (target.trim_end(), true),
+        None => (text, false),
+    };
+    Ok(Dependency {
+        target: named(DEPENDS_ON, target)?,
+        if_present,
+    })
+}
+
+/// A branch label, or an id: any word without what targets use, but for the dash, which Alembic's labels may have.
+fn named(field: &'static str, text: &str) -> Result<String, SyntaxProblem> {
+    let legal = |it: char| {
+        !it.is_whitespace() && !it.is_control() && !matches!(it, '@' | '+' | ':' | '<' | '>')
+    };
+    if text.is_empty() || !text.chars().all(legal) {
+        return Err(SyntaxProblem::Name {
+            field,
+            text: text.to_owned(),
+        });
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,23 @@
+//! Revision files: ids, graph, targets, format and directories.
+//!
+//! A revision is one SQL file with a header. This crate reads and writes such files and knows how they follow each
+//! other; it runs nothing and knows no SQL beyond where one statement ends.
+
+pub mod directory;
+pub mod error;
+pub mod filename;
+pub mod files;
+pub mod format;
+pub mod graph;
+pub mod header;
+pub mod ids;
+pub mod split;
+
+pub use directory::{LoadedHeader, Location, NewFile, RevisionDirectory};
+pub use error::{RevisionError, SyntaxProblem};
+pub use filename::FileNaming;
+pub use format::{Revision, Segment, SegmentMode};
+pub use header::{Dependency, Header};
+pub use ids::{IdError, RevisionId};
+pub use jiff::Timestamp;
+pub use split::{SplitError, SplitProblem, Statement, split};

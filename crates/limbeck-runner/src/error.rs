@@ -1,0 +1,338 @@
+//! What can stop a run, with where the database stands then.
+
+use std::fmt::{self, Display};
+use std::path::PathBuf;
+
+use limbeck_revision::graph::{Direction, GraphError};
+use limbeck_schema::Name;
+use sqlx::postgres::PgDatabaseError;
+
+/// The word for a direction in the log, in messages and on the command line.
+pub(crate) fn word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Upgrade => "upgrade",
+        Direction::Downgrade => "downgrade",
+        Direction::Stamp => "stamp",
+    }
+}
+
+/// A statement of a revision, as a person finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The revision's id.
+    pub revision: String,
+    /// Which way it ran.
+    pub direction: Direction,
+    /// Its file.
+    pub path: PathBuf,
+    /// The line of the statement in the file, from 1.
+    pub line: usize,
+    /// The statement's beginning, on one line.
+    pub statement: String,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, direction, path, line, statement } = self;
+        write!(f, "{} of revision {revision} at {}:{line}, statement `{statement}`", word(*direction), path.display())
+    }
+}
+
+/// What the server answered, free of the driver.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ServerError {
+    /// The SQLSTATE (PostgreSQL documentation, appendix "PostgreSQL Error Codes").
+    pub code: String,
+    /// The primary message.
+    pub message: String,
+    /// The detail.
+    pub detail: Option<String>,
+    /// The hint.
+    pub hint: Option<String>,
+    /// Where in the statement's text, in characters from 1.
+    pub position: Option<usize>,
+}
+
+impl Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", one_line(&self.message), self.code)?;
+        if let Some(detail) = &self.detail {
+            write!(f, "; detail: {}", one_line(detail))?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "; hint: {}", one_line(hint))?;
+        }
+        Ok(())
+    }
+}
+
+impl ServerError {
+    /// The server's answer in a driver's error, if it is one.
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+        let it = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+        let position = match it.position() {
+            Some(sqlx::postgres::PgErrorPosition::Original(at)) => Some(at),
+            Some(sqlx::postgres::PgErrorPosition::Internal { .. }) | None => None,
+        };
+        Some(Self {
+            code: it.code().to_owned(),
+            message: it.message().to_owned(),
+            detail: it.detail().map(str::to_owned),
+            hint: it.hint().map(str::to_owned),
+            position,
+        })
+    }
+
+    /// Whether the server ends the connection with this: class 08 (connection exception), and 57P01 to 57P03
+    /// (shutdown by an administrator or a crash).
+    fn ends_connection(&self) -> bool {
+        self.code.starts_with("08") || matches!(self.code.as_str(), "57P01" | "57P02" | "57P03")
+    }
+}
+
+/// Where a segment that did not finish stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HalfDone {
+    /// The revision's id.
+    pub revision: String,
+    /// Which way it ran.
+    pub direction: Direction,
+    /// The first segment that is not finished, from 1.
+    pub segment: usize,
+    /// How many segments there are.
+    pub segments: usize,
+    /// In a segment outside a transaction: the statement that was under way, from 1.
+    pub statement: Option<usize>,
+    /// What the server said to it, if it answered.
+    pub error: Option<String>,
+}
+
+impl Display for HalfDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, direction, segment, segments, statement, error } = self;
+        write!(f, "the {} of revision {revision} stopped in segment {segment} of {segments}", word(*direction))?;
+        if let Some(statement) = statement {
+            write!(f, " at its statement {statement}")?;
+        }
+        if let Some(error) = error {
+            write!(f, " ({})", one_line(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a run ended before its target.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunnerError {
+    /// A revision file cannot be read.
+    #[error(transparent)]
+    Revision(#[from] limbeck_revision::RevisionError),
+    /// The history does not allow what was asked for: unknown or ambiguous target, missing parent.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A statement of Limbeck's own failed.
+    #[error("cannot {doing}")]
+    Own {
+        /// The step and the object: `read the version table limbeck_version`.
+        doing: String,
+        /// The server's answer.
+        source: ServerError,
+    },
+    /// The driver failed, not the server.
+    #[error("cannot {doing}")]
+    Driver {
+        /// The step and the object.
+        doing: String,
+        /// The driver's error.
+        source: sqlx::Error,
+    },
+    /// The connection has no default schema.
+    #[error(
+        "no schema of the search_path exists, so the version table has no place; create the schema, or name one as \
+         version_table.schema"
+    )]
+    NoSchema,
+    /// A statement of a revision failed.
+    #[error("{place} failed: {answer}; {state}")]
+    Failed {
+        /// The statement.
+        place: Place,
+        /// The server's answer.
+        answer: ServerError,
+        /// Where the database stands.
+        state: String,
+    },
+    /// A lock was not to be had in any try.
+    #[error(
+        "{place} got no lock in {tries} tries ({answer}); {state}; see who holds it in pg_locks, raise lock_timeout, \
+         or run again later"
+    )]
+    Locked {
+        /// The statement.
+        place: Place,
+        /// How often it was tried.
+        tries: u32,
+        /// The server's last answer.
+        answer: ServerError,
+        /// Where the database stands.
+        state: String,
+    },
+    /// The connection was lost.
+    #[error(
+        "the connection was lost {during} ({reason}); PostgreSQL rolls back what was not committed: see where the \
+         database stands with `limbeck current`, then run the same command again, it goes on from there"
+    )]
+    ConnectionLost {
+        /// The statement or step that was under way.
+        during: String,
+        /// The driver's or the server's words.
+        reason: String,
+    },
+    /// The user ended the run.
+    #[error("cancelled {during}; {state}")]
+    Cancelled {
+        /// The statement or step that was under way.
+        during: String,
+        /// Where the database stands.
+        state: String,
+    },
+    /// The rows of the version table are not what the run left there.
+    #[error(
+        "the version table {table} changed meanwhile: {what} when revision {revision} is done, and the server found \
+         {found} such rows, not one; see `limbeck current`"
+    )]
+    Rows {
+        /// The version table.
+        table: Name,
+        /// The change that met no row.
+        what: String,
+        /// The revision.
+        revision: String,
+        /// How many rows the server found.
+        found: u64,
+    },
+    /// A row of the version table is no revision id.
+    #[error("the version table {table} holds {text:?}, which is no revision id; repair it with `limbeck stamp --purge`")]
+    Row {
+        /// The version table.
+        table: Name,
+        /// The row.
+        text: String,
+    },
+    /// A revision was left half done, and the run asked for would not finish it.
+    #[error(
+        "{0}; finish it with `limbeck {to}`, or undo it by hand and say where the database stands with `limbeck stamp`",
+        to = finish(.0)
+    )]
+    HalfDone(HalfDone),
+    /// A revision was left half done, and its file has other segments now.
+    #[error(
+        "{half_done}, and its file now has {found} segments; put back the file as it was, or finish by hand and say \
+         where the database stands with `limbeck stamp`"
+    )]
+    Rearranged {
+        /// Where it stands.
+        half_done: HalfDone,
+        /// How many segments the file has.
+        found: usize,
+    },
+    /// A revision states hazards, and the run was told to refuse such ones.
+    #[error(
+        "the {} of revision {revision} states {hazards} hazards ({}); read the lines `-- hazard` in {}, then run again \
+         with --accept-hazards", word(*.direction), .kinds.join(", "), .path.display()
+    )]
+    Hazards {
+        /// The revision's id.
+        revision: String,
+        /// Which way it would run.
+        direction: Direction,
+        /// How many lines state one.
+        hazards: usize,
+        /// Their names.
+        kinds: Vec<String>,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A revision begins or ends a transaction itself.
+    #[error("{place} begins or ends a transaction, which is the runner's work; remove it, or mark the segment as outside a transaction")]
+    Control {
+        /// The statement.
+        place: Place,
+    },
+}
+
+fn finish(half_done: &HalfDone) -> String {
+    match half_done.direction {
+        // A downgrade is named by where it leads, not by what it undoes.
+        Direction::Downgrade => "downgrade -1".to_owned(),
+        Direction::Upgrade | Direction::Stamp => format!("upgrade {}", half_done.revision),
+    }
+}
+
+impl RunnerError {
+    /// The error of a statement of Limbeck's own.
+    pub(crate) fn own(doing: impl Into<String>, error: sqlx::Error) -> Self {
+        let doing = doing.into();
+        if let Some(reason) = lost(&error) {
+            return Self::ConnectionLost { during: format!("while the runner wanted to {doing}"), reason };
+        }
+        match ServerError::of(&error) {
+            Some(source) => Self::Own { doing, source },
+            None => Self::Driver { doing, source: error },
+        }
+    }
+
+    /// Whether the user ended the run.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled { .. })
+    }
+}
+
+/// If the connection is gone: what was said last.
+pub(crate) fn lost(error: &sqlx::Error) -> Option<String> {
+    if let Some(it) = ServerError::of(error) {
+        return it.ends_connection().then(|| it.to_string());
+    }
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => Some(one_line(&error.to_string())),
+        _ => None,
+    }
+}
+
+/// A text with its line ends and runs of white space made single spaces.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_statement_is_one_line_with_its_place_and_the_state() {
+        let error = RunnerError::Failed {
+            place: Place {
+                revision: "9e31".into(),
+                direction: Direction::Upgrade,
+                path: "revisions/9e31_x.sql".into(),
+                line: 12,
+                statement: "DROP TABLE a".into(),
+            },
+            answer: ServerError {
+                code: "42P01".into(),
+                message: "table \"a\" does not exist".into(),
+                detail: None,
+                hint: Some("look\n  again".into()),
+                position: None,
+            },
+            state: "the database is as before revision 9e31".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "upgrade of revision 9e31 at revisions/9e31_x.sql:12, statement `DROP TABLE a` failed: table \"a\" does not \
+             exist (SQLSTATE 42P01); hint: look again; the database is as before revision 9e31"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! Runs revisions: version table, log, advisory lock, segments, and going on where a run was stopped.
+//!
+//! ```no_run
+//! # async fn example(conn: sqlx::PgConnection) -> Result<(), limbeck_runner::RunnerError> {
+//! use limbeck_revision::Location;
+//! use limbeck_runner::{History, Runner, RunnerOptions};
+//!
+//! let location = Location { path: "revisions".into(), recursive: false, branch: None };
+//! let history = History::load(&[location])?;
+//! let mut runner = Runner::new(conn, RunnerOptions::default()).await?;
+//! runner.upgrade(&history, "heads", &mut |event| println!("{}", event.line())).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod apply;
+mod error;
+mod history;
+mod options;
+mod progress;
+mod runner;
+mod script;
+mod session;
+mod tables;
+
+pub use error::{HalfDone, Place, RunnerError, ServerError};
+pub use history::History;
+pub use options::{LOG_TABLE, LONGEST_PAUSE, RunnerOptions, VERSION_TABLE};
+pub use progress::{Event, Progress};
+pub use runner::{Current, Entry, Runner};
+pub use script::{script, version_table_script};
+pub use session::Canceller;

@@ -1,0 +1,330 @@
+//! Expressions: kept as text, compared by a lossless token form here and by the server elsewhere.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::ident::{Ident, parse_ident};
+use crate::sql_type::SqlType;
+
+/// An SQL expression, without the parentheses that enclose all of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Expr(Arc<str>);
+
+/// Where an expression stands; it decides through which door the server reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A condition: check constraint, index or exclusion predicate.
+    Condition,
+    /// A value: an index or exclusion element.
+    Value,
+    /// A default of a column of this type.
+    Default(SqlType),
+    /// A stored generated column of this type.
+    Generated(SqlType),
+}
+
+/// An expression of an object, with its role, for the one who canonicalises.
+#[derive(Debug)]
+pub struct ExprSlot<'a> {
+    /// Where it stands.
+    pub role: Role,
+    /// The expression, to be replaced by an equal spelling.
+    pub expr: &'a mut Expr,
+}
+
+impl Expr {
+    /// Takes SQL text; white space around it and parentheses around all of it are dropped, since they mean nothing.
+    pub fn new(sql: impl AsRef<str>) -> Self {
+        let mut text = sql.as_ref().trim();
+        while let Some(inner) = strip_parentheses(text) {
+            text = inner.trim();
+        }
+        Self(Arc::from(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The lossless token form: white space, the case of unquoted words and needless quotes of identifiers go.
+    /// Two expressions with one form are one expression to PostgreSQL; two forms may still be equal.
+    pub fn normal(&self) -> Vec<Token<'_>> {
+        tokens(&self.0)
+    }
+
+    /// Whether the text alone shows that both are one expression.
+    pub fn same_tokens(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.normal() == other.normal()
+    }
+
+    /// Every word and quoted identifier in the text, and those inside string literals (`nextval('s'::regclass)`):
+    /// a superset of the names that the expression can depend on.
+    pub fn words(&self) -> BTreeSet<Ident> {
+        let mut acc = BTreeSet::new();
+        for token in tokens(&self.0) {
+            match token {
+                Token::Word(it) => drop(acc.insert(it)),
+                Token::Text(it) => {
+                    let inner = it.trim_matches('\'');
+                    for token in tokens(inner) {
+                        if let Token::Word(it) = token {
+                            acc.insert(it);
+                        }
+                    }
+                }
+                Token::Mark(_) => {}
+            }
+        }
+        acc
+    }
+
+    /// The text as one operand: bare when it is a literal, a call or a cast, in parentheses otherwise.
+    pub fn operand(&self) -> String {
+        if self.is_operand() { self.0.to_string() } else { format!("({})", self.0) }
+    }
+
+    /// The text as an index element: bare only when it is one function call (`CREATE INDEX`, parameter `expression`).
+    pub fn element(&self) -> String {
+        if self.is_call() { self.0.to_string() } else { format!("({})", self.0) }
+    }
+
+    fn is_operand(&self) -> bool {
+        let mut depth = 0_i32;
+        let found = tokens(&self.0);
+        found.iter().enumerate().all(|(at, token)| match token {
+            Token::Mark("(" | "[") => {
+                depth += 1;
+                true
+            }
+            Token::Mark(")" | "]") => {
+                depth -= 1;
+                true
+            }
+            _ if depth > 0 => true,
+            Token::Mark(mark) => {
+                matches!(*mark, "::" | "." | ":")
+                    || mark.starts_with(|c: char| c.is_ascii_digit() || c == '"')
+                    || (at == 0 && matches!(*mark, "-" | "+"))
+            }
+            Token::Word(word) => !matches!(
+                word.as_str(),
+                "and" | "or" | "not" | "is" | "in" | "like" | "ilike" | "between" | "similar" | "collate" | "at" | "case"
+                    | "isnull" | "notnull" | "overlaps"
+            ),
+            Token::Text(_) => true,
+        })
+    }
+
+    fn is_call(&self) -> bool {
+        let found = tokens(&self.0);
+        let mut at = 0;
+        while matches!(found.get(at), Some(Token::Word(_) | Token::Mark("."))) {
+            at += 1;
+        }
+        if at == 0 || found.get(at) != Some(&Token::Mark("(")) || is_special_call(&found[0]) {
+            return false;
+        }
+        let mut depth = 0_i32;
+        for (offset, token) in found[at..].iter().enumerate() {
+            match token {
+                Token::Mark("(") => depth += 1,
+                Token::Mark(")") => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return at + offset + 1 == found.len();
+            }
+        }
+        false
+    }
+}
+
+/// Forms that look like calls but are expressions of their own grammar, which `CREATE INDEX` wants in parentheses.
+fn is_special_call(token: &Token<'_>) -> bool {
+    matches!(token, Token::Word(word) if matches!(word.as_str(), "cast" | "row" | "array" | "exists" | "not" | "case" | "in"))
+}
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A token of the lossless form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Token<'a> {
+    /// A word or quoted identifier, folded as PostgreSQL folds it. A quoted keyword stays apart from the keyword,
+    /// because its text keeps the quotes (see `Mark`).
+    Word(Ident),
+    /// A string, bit string or dollar-quoted literal, as written.
+    Text(&'a str),
+    /// An operator, number, bracket, comma or quoted keyword.
+    Mark(&'a str),
+}
+
+/// Splits SQL text into tokens; comments and white space go.
+pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
+    let mut acc = Vec::new();
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let taken = match first {
+            c if c.is_whitespace() => {
+                rest = rest.trim_start();
+                continue;
+            }
+            '-' if rest.starts_with("--") => {
+                rest = rest.split_once('\n').map_or("", |(_, it)| it);
+                continue;
+            }
+            '/' if rest.starts_with("/*") => {
+                rest = rest.split_once("*/").map_or("", |(_, it)| it);
+                continue;
+            }
+            '\'' => push(&mut acc, Token::Text, rest, string_end(rest, 1, false)),
+            'e' | 'E' if rest[1..].starts_with('\'') => push(&mut acc, Token::Text, rest, string_end(rest, 2, true)),
+            'b' | 'B' | 'x' | 'X' | 'n' | 'N' if rest[1..].starts_with('\'') => {
+                push(&mut acc, Token::Text, rest, string_end(rest, 2, false))
+            }
+            '$' if dollar_end(rest).is_some() => push(&mut acc, Token::Text, rest, dollar_end(rest).unwrap_or(rest.len())),
+            '"' => quoted_word(&mut acc, rest),
+            c if c.is_alphabetic() || c == '_' => match parse_ident(rest) {
+                Some((ident, after)) => {
+                    acc.push(Token::Word(ident));
+                    rest.len() - after.len()
+                }
+                None => push(&mut acc, Token::Mark, rest, c.len_utf8()),
+            },
+            c if c.is_ascii_digit() => {
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(rest.len());
+                push(&mut acc, Token::Mark, rest, end)
+            }
+            ':' if rest.starts_with("::") => push(&mut acc, Token::Mark, rest, 2),
+            c if is_operator(c) => {
+                let end = rest.find(|c| !is_operator(c)).unwrap_or(rest.len());
+                push(&mut acc, Token::Mark, rest, end)
+            }
+            c => push(&mut acc, Token::Mark, rest, c.len_utf8()),
+        };
+        rest = &rest[taken..];
+    }
+    acc
+}
+
+fn push<'a>(acc: &mut Vec<Token<'a>>, make: fn(&'a str) -> Token<'a>, rest: &'a str, end: usize) -> usize {
+    acc.push(make(&rest[..end]));
+    end
+}
+
+fn quoted_word<'a>(acc: &mut Vec<Token<'a>>, rest: &'a str) -> usize {
+    let Some((ident, after)) = parse_ident(rest) else {
+        return push(acc, Token::Mark, rest, rest.len());
+    };
+    let end = rest.len() - after.len();
+    // `"user"` and `user` are different things, so a word that needs its quotes keeps them in the token.
+    if ident.to_string().starts_with('"') && ident.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+        return push(acc, Token::Mark, rest, end);
+    }
+    acc.push(Token::Word(ident));
+    end
+}
+
+fn is_operator(c: char) -> bool {
+    "+-*/<>=~!@#%^&|`?".contains(c)
+}
+
+fn string_end(sql: &str, start: usize, backslashes: bool) -> usize {
+    let bytes = sql.as_bytes();
+    let mut at = start;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if backslashes => at += 1,
+            b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 1,
+            b'\'' => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    sql.len()
+}
+
+fn dollar_end(sql: &str) -> Option<usize> {
+    let close = sql[1..].find('$')? + 2;
+    let tag = &sql[..close];
+    let inner = &tag[1..tag.len() - 1];
+    if inner.starts_with(|c: char| c.is_ascii_digit()) || !inner.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        return None;
+    }
+    Some(sql[close..].find(tag)? + close + tag.len())
+}
+
+fn strip_parentheses(sql: &str) -> Option<&str> {
+    let inner = sql.strip_prefix('(')?.strip_suffix(')')?;
+    let mut depth = 0_i32;
+    for token in tokens(inner) {
+        match token {
+            Token::Mark("(") => depth += 1,
+            Token::Mark(")") => depth -= 1,
+            // A comma at the top makes the parentheses a row constructor.
+            Token::Mark(",") if depth == 0 => return None,
+            _ => {}
+        }
+        if depth < 0 {
+            return None;
+        }
+    }
+    Some(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(left: &str, right: &str, same: bool) {
+        assert_eq!(Expr::new(left).same_tokens(&Expr::new(right)), same, "{left} / {right}");
+    }
+
+    #[test]
+    fn white_space_case_and_outer_parentheses_mean_nothing() {
+        check("age>0", "(age > 0)", true);
+        check("NOW( )", "now()", true);
+        check("((a) = (b))", "(a) = (b)", true);
+        check("\"age\" > 0", "age > 0", true);
+        check("a -- why\n> 0", "a > 0", true);
+    }
+
+    #[test]
+    fn what_means_something_is_kept() {
+        check("'X'", "'x'", false);
+        check("\"Age\" > 0", "age > 0", false);
+        check("\"user\"", "user", false);
+        check("(a) + (b)", "a) + (b", false);
+        check("a > 0", "b > 0", false);
+        check("(a, b)", "a, b", false);
+    }
+
+    #[test]
+    fn operands_and_elements_get_parentheses_only_where_needed() {
+        let check = |sql: &str, operand: &str, element: &str| {
+            assert_eq!(Expr::new(sql).operand(), operand);
+            assert_eq!(Expr::new(sql).element(), element);
+        };
+        check("now()", "now()", "now()");
+        check("'x'::text", "'x'::text", "('x'::text)");
+        check("-1", "-1", "(-1)");
+        check("a || b", "(a || b)", "(a || b)");
+        check("lower(a) || upper(b)", "(lower(a) || upper(b))", "(lower(a) || upper(b))");
+        check("s.f(a)", "s.f(a)", "s.f(a)");
+    }
+
+    #[test]
+    fn words_reach_into_literals() {
+        let words = Expr::new("nextval('audit.\"Seq\"'::regclass)").words();
+        assert!(words.contains(&Ident::new("Seq")) && words.contains(&Ident::new("audit")));
+    }
+}

@@ -1,0 +1,460 @@
+//! Columns (`pg_attribute`, `pg_attrdef`, and `pg_sequence` for identity).
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::expr::{Expr, ExprSlot, Role};
+use crate::ident::{Ident, Literal, Name};
+use crate::key::Key;
+use crate::kinds::cast::{may_lose, rewrites, through_text, using};
+use crate::kinds::constraint::{mentioned_columns, on_live_table};
+use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Object, Reaction, Shown, Slot, Stage, user_objects};
+use crate::row::{DecodeError, Fields};
+use crate::schema::Schema;
+use crate::sql_type::SqlType;
+use crate::statement::{Hazard, Lock, Script};
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// The table.
+    pub table: Name,
+    /// The name.
+    pub name: Ident,
+    /// Where it stands in the table. PostgreSQL cannot change it, so it is never a difference.
+    pub position: i64,
+    /// The type.
+    #[serde(rename = "type")]
+    pub ty: SqlType,
+    /// A collation other than the type's own.
+    pub collation: Option<Name>,
+    /// Whether it takes nulls.
+    pub nullable: bool,
+    /// `DEFAULT`.
+    pub default: Option<Expr>,
+    /// `GENERATED ALWAYS AS (…) STORED`.
+    pub generated: Option<Expr>,
+    /// `GENERATED … AS IDENTITY`.
+    pub identity: Option<Identity>,
+}
+
+/// `GENERATED … AS IDENTITY`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// `ALWAYS` rather than `BY DEFAULT`.
+    pub always: bool,
+    /// The numbers of its sequence.
+    pub options: SequenceOptions,
+}
+
+impl Shown for Identity {
+    fn shown(&self) -> String {
+        let clauses = self.options.clauses("bigint");
+        let options = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join(" ").to_lowercase()) };
+        format!("{}{options}", if self.always { "always" } else { "by default" })
+    }
+}
+
+impl Column {
+    /// A nullable column with every default.
+    pub fn new(table: Name, name: impl Into<Ident>, ty: SqlType) -> Self {
+        Self {
+            table,
+            name: name.into(),
+            position: 0,
+            ty,
+            collation: None,
+            nullable: true,
+            default: None,
+            generated: None,
+            identity: None,
+        }
+    }
+
+    /// The column as `CREATE TABLE` and `ADD COLUMN` have it.
+    fn definition(&self) -> String {
+        let Self { table: _, name, position: _, ty, collation, nullable, default, generated, identity } = self;
+        let mut sql = format!("{name} {ty}");
+        if let Some(collation) = collation {
+            sql.push_str(&format!(" COLLATE {collation}"));
+        }
+        if let Some(default) = default {
+            sql.push_str(&format!(" DEFAULT {}", default.operand()));
+        }
+        if let Some(generated) = generated {
+            sql.push_str(&format!(" GENERATED ALWAYS AS ({generated}) STORED"));
+        }
+        if let Some(identity) = identity {
+            sql.push_str(&format!(" {}", identity.clause(&self.ty)));
+        }
+        if !nullable {
+            sql.push_str(" NOT NULL");
+        }
+        sql
+    }
+
+    /// The name that PostgreSQL gives the sequence of an identity column.
+    fn identity_sequence(&self) -> Name {
+        self.table.sibling(default_name(&self.table.name, &[self.name.as_str()], "seq"))
+    }
+
+    /// The call that finds the sequence of an identity or serial column.
+    fn own_sequence(&self) -> String {
+        format!("pg_get_serial_sequence({}, {})", Literal(&self.table.to_string()), Literal(self.name.as_str()))
+    }
+
+    /// The sequence whose next value is the default, if it is one that this column owns.
+    fn serial_sequence(&self, schema: &Schema) -> Option<Name> {
+        let words = self.default.as_ref()?.words();
+        if !words.contains(&Ident::new("nextval")) {
+            return None;
+        }
+        words.into_iter().map(|it| self.table.sibling(it)).find(|it| is_owned_by(schema, it, &self.table))
+    }
+
+    fn alter_prefix(&self) -> String {
+        format!("ALTER TABLE {} ALTER COLUMN {}", self.table, self.name)
+    }
+
+    fn generates(&self) -> bool {
+        self.identity.is_some() || self.generated.is_some()
+    }
+}
+
+impl Identity {
+    fn clause(&self, ty: &SqlType) -> String {
+        let clauses = self.options.clauses(ty.as_str());
+        let options = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join(" ")) };
+        format!("GENERATED {} AS IDENTITY{options}", self.when())
+    }
+
+    fn when(&self) -> &'static str {
+        if self.always { "ALWAYS" } else { "BY DEFAULT" }
+    }
+}
+
+/// The name that PostgreSQL makes of a table, columns and a suffix: `t_a_key`, cut so that it fits
+/// (`makeObjectName` in `indexcmds.c`: the longer of the two names loses bytes first).
+pub fn default_name(table: &Ident, columns: &[&str], suffix: &str) -> Ident {
+    let middle = columns.join("_");
+    let (mut first, mut second) = (table.as_str(), middle.as_str());
+    let fixed = suffix.len() + 1 + usize::from(!second.is_empty());
+    let shorten = |it: &str| it.char_indices().next_back().map_or(0, |(at, _)| at);
+    while first.len() + second.len() + fixed > crate::MAX_IDENTIFIER_BYTES {
+        if first.len() > second.len() {
+            first = &first[..shorten(first)];
+        } else {
+            second = &second[..shorten(second)];
+        }
+    }
+    let parts: Vec<&str> = [first, second, suffix].into_iter().filter(|it| !it.is_empty()).collect();
+    Ident::from(parts.join("_"))
+}
+
+impl Kind for Column {
+    const CREATE: Stage = Stage::Columns;
+    const DROP: Stage = Stage::DropColumns;
+
+    fn catalog_sql(_version: u32) -> String {
+        format!(
+            "SELECT n.nspname, c.relname, a.attname, a.attnum::int8, format_type(a.atttypid, a.atttypmod), CASE WHEN \
+             a.attcollation <> t.typcollation THEN nco.nspname END, CASE WHEN a.attcollation <> t.typcollation THEN \
+             co.collname END, NOT a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated::text, \
+             a.attidentity::text, {OPTION_COLUMNS} FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
+             pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON \
+             co.oid = a.attcollation AND a.attcollation <> t.typcollation LEFT JOIN pg_namespace nco ON nco.oid = \
+             co.collnamespace LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef LEFT \
+             JOIN pg_depend i ON a.attidentity <> '' AND i.classid = 'pg_class'::regclass AND i.refclassid = \
+             'pg_class'::regclass AND i.refobjid = a.attrelid AND i.refobjsubid = a.attnum AND i.deptype = 'i' LEFT JOIN \
+             pg_sequence s ON s.seqrelid = i.objid WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND c.relkind \
+             IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {}",
+            user_objects("pg_class", "c.oid")
+        )
+    }
+
+    fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
+        let mut column = Self {
+            table: fields.name()?,
+            name: fields.ident()?,
+            position: fields.integer()?,
+            ty: SqlType::from_catalog(fields.text_shared()?),
+            collation: fields.name_or_null()?,
+            nullable: fields.boolean()?,
+            default: fields.text_or_null()?.map(Expr::new),
+            generated: None,
+            identity: None,
+        };
+        if !fields.text()?.is_empty() {
+            column.generated = column.default.take();
+        }
+        let identity = fields.text()?;
+        if !identity.is_empty() {
+            column.identity = Some(Identity { always: identity == "a", options: SequenceOptions::decode(fields)? });
+        }
+        acc.push(column);
+        Ok(())
+    }
+
+    fn key(&self) -> Key {
+        Key::part(KindTag::Column, &self.table, &self.name)
+    }
+
+    fn parent(&self) -> Option<Key> {
+        Some(Key::of(KindTag::Table, &self.table))
+    }
+
+    fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>) {
+        acc.extend(self.ty.user_defined().and_then(|it| schema.type_key(&it)));
+        for expr in self.default.iter().chain(&self.generated) {
+            for word in expr.words() {
+                let name = self.table.sibling(word);
+                acc.insert(Key::of(KindTag::Sequence, &name));
+                acc.extend(schema.type_key(&name));
+            }
+        }
+        if let Some(generated) = &self.generated {
+            mentioned_columns(&self.table, &generated.words(), acc);
+        }
+        acc.remove(&self.key());
+    }
+
+    fn compare(current: &Self, desired: &Self) -> Difference {
+        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity } = current;
+        let mut it = Difference::default();
+        it.field("table", table, &desired.table);
+        it.field("name", name, &desired.name);
+        it.field("type", ty, &desired.ty);
+        it.field("collation", collation, &desired.collation);
+        it.field("nullable", nullable, &desired.nullable);
+        it.field("default", default, &desired.default);
+        if it.field("generated", generated, &desired.generated) && desired.generated.is_some() {
+            it.replace_because("PostgreSQL computes a stored generated column only when it is added");
+        }
+        it.field("identity", identity, &desired.identity);
+        it
+    }
+
+    fn summary(&self) -> String {
+        let definition = self.definition();
+        let rest = definition.strip_prefix(&self.name.to_string()).unwrap_or_default();
+        format!("{}{}", self.key(), rest.replace("NOT NULL", "not null").replace("DEFAULT", "default"))
+    }
+
+    fn address(key: &Key) -> String {
+        format!("COLUMN {}.{}", key.qualified(), key.own_name())
+    }
+
+    fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
+        let live = on_live_table(ctx, &self.table);
+        let fills = self.default.is_some() || self.generates();
+        let statement =
+            acc.push(Lock::AccessExclusive, format!("ALTER TABLE {} ADD COLUMN {}", self.table, self.definition()));
+        if live && !self.nullable && !fills {
+            statement.warn(
+                Hazard::MayFail,
+                format!(
+                    "fails if {} has rows; safe steps: add {} nullable, fill it, then set it not null, or give it a default",
+                    self.table, self.name
+                ),
+            );
+        }
+        if live && self.generates() {
+            statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
+        }
+    }
+
+    fn release(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
+        let becomes_identity = current.identity.is_none() && desired.identity.is_some();
+        let lets_sequence_go = current
+            .serial_sequence(ctx.current)
+            .is_some_and(|it| !ctx.desired.contains(&Key::of(KindTag::Sequence, &it)));
+        if current.default.is_some() && (becomes_identity || lets_sequence_go) {
+            acc.push(Lock::AccessExclusive, format!("{} DROP DEFAULT", current.alter_prefix()));
+        }
+        if current.identity.is_some() && desired.identity.is_none() {
+            acc.push(Lock::AccessExclusive, format!("{} DROP IDENTITY", current.alter_prefix()));
+        }
+    }
+
+    fn alter(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
+        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity } = current;
+        let alter = current.alter_prefix();
+        let mut released = Script::default();
+        Self::release(current, desired, ctx, &mut released);
+        let retype = *ty != desired.ty || *collation != desired.collation || ctx.swapped;
+        let mut has_default = default.is_some() && !released.statements.iter().any(|it| it.sql.ends_with("DROP DEFAULT"));
+        if generated.is_some() && desired.generated.is_none() {
+            acc.push(Lock::AccessExclusive, format!("{alter} DROP EXPRESSION"));
+        }
+        // The old default need not fit the new type, and PostgreSQL would try to convert it.
+        if has_default && (desired.default.is_none() || (retype && (*ty != desired.ty || ctx.swapped))) {
+            acc.push(Lock::AccessExclusive, format!("{alter} DROP DEFAULT"));
+            has_default = false;
+        }
+        if retype {
+            write_type(current, desired, ctx, acc);
+        }
+        if let Some(expr) = &desired.default
+            && (!has_default || desired.default != *default)
+        {
+            acc.push(Lock::AccessExclusive, format!("{alter} SET DEFAULT {}", expr.operand()));
+        }
+        if *nullable && !desired.nullable {
+            acc.push(Lock::AccessExclusive, format!("{alter} SET NOT NULL")).warn(
+                Hazard::MayFail,
+                format!("reads every row of {table} while nobody can use it, and fails if {name} is null in one; fill it first"),
+            );
+        }
+        if let Some(wanted) = &desired.identity {
+            write_identity(identity.as_ref(), wanted, current, desired, acc);
+        }
+        if !*nullable && desired.nullable {
+            acc.push(Lock::AccessExclusive, format!("{alter} DROP NOT NULL"));
+        }
+        let (was, is) = (current.serial_sequence(ctx.current), desired.serial_sequence(ctx.desired));
+        if let Some(sequence) = is.filter(|it| was.as_ref() != Some(it)) {
+            let target = format!("{}::regclass", Literal(&sequence.to_string()));
+            write_restart(desired, &target, acc);
+        }
+    }
+
+    fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
+        let statement = acc.push(Lock::AccessExclusive, format!("ALTER TABLE {} DROP COLUMN {}", self.table, self.name));
+        if self.generated.is_none() {
+            statement.warn(Hazard::DeletesData, format!("every value of {}.{} is lost", self.table, self.name));
+        }
+    }
+
+    fn with_key(&self, key: &Key) -> Self {
+        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+    }
+
+    fn inline(&self) -> Option<String> {
+        Some(self.definition())
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        let own = Slot { space: "column", name: self.table.clone(), part: Some(self.name.clone()) };
+        let sequence = self.identity.as_ref().map(|_| Slot::relation(self.identity_sequence()));
+        [Some(own), sequence].into_iter().flatten().collect()
+    }
+
+    fn react(&self, event: Event) -> Reaction {
+        match event {
+            Event::Swapped => Reaction::Convert,
+            // A generated column cannot follow a change of the columns it reads.
+            Event::Retyped | Event::Converted if self.generated.is_some() => Reaction::Rebuild,
+            Event::Replaced if self.generated.is_some() => Reaction::Rebuild,
+            _ => Reaction::Keep,
+        }
+    }
+
+    fn event(current: &Self, desired: &Self) -> Option<Event> {
+        (current.ty != desired.ty || current.collation != desired.collation).then_some(Event::Retyped)
+    }
+
+    fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
+        let ty = self.ty.clone();
+        let default = self.default.as_mut().map(|expr| ExprSlot { role: Role::Default(ty.clone()), expr });
+        let generated = self.generated.as_mut().map(|expr| ExprSlot { role: Role::Generated(ty.clone()), expr });
+        [default, generated].into_iter().flatten().collect()
+    }
+
+    fn types(&mut self) -> Vec<&mut SqlType> {
+        vec![&mut self.ty]
+    }
+}
+
+fn write_type(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut Script) {
+    let mut sql = format!("{} TYPE {}", current.alter_prefix(), desired.ty);
+    if let Some(collation) = &desired.collation {
+        sql.push_str(&format!(" COLLATE {collation}"));
+    }
+    let swapped = ctx.swapped.then(|| through_text(&current.name, &desired.ty));
+    if let Some(expr) = swapped.or_else(|| using(&current.name, &current.ty, &desired.ty)) {
+        sql.push_str(&format!(" USING {expr}"));
+    }
+    let statement = acc.push(Lock::AccessExclusive, sql);
+    if ctx.swapped || rewrites(&current.ty, &desired.ty) && current.ty != desired.ty {
+        statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
+    }
+    if ctx.swapped {
+        statement.warn(Hazard::MayFail, "fails if a row holds a value that the new type does not have");
+    } else if may_lose(&current.ty, &desired.ty) {
+        statement.warn(
+            Hazard::ChangesValues,
+            format!("{} to {}: values that do not fit fail or lose precision", current.ty, desired.ty),
+        );
+    }
+}
+
+fn write_identity(was: Option<&Identity>, is: &Identity, current: &Column, desired: &Column, acc: &mut Script) {
+    let alter = current.alter_prefix();
+    let Some(was) = was else {
+        acc.push(Lock::AccessExclusive, format!("{alter} ADD {}", is.clause(&desired.ty)));
+        write_restart(desired, &desired.own_sequence(), acc);
+        return;
+    };
+    let mut from = was.options.clone();
+    if current.ty != desired.ty {
+        // The sequence follows the column's type, and its bounds with it where they were the type's own.
+        let old = SequenceOptions::defaults(current.ty.as_str(), from.increment);
+        let new = SequenceOptions::defaults(desired.ty.as_str(), from.increment);
+        from.max = if from.max == old.max { new.max } else { from.max };
+        from.min = if from.min == old.min { new.min } else { from.min };
+    }
+    let target = desired.own_sequence();
+    let relation = desired.identity_sequence();
+    if let Some([widen, clamp]) = SequenceOptions::clamp(&from, &is.options, &target, &relation) {
+        acc.push(Lock::AccessExclusive, format!("{alter} SET {}", widen.replace(" MAXVALUE", " SET MAXVALUE")));
+        acc.push(Lock::ShareRowExclusive, clamp);
+    }
+    let mut clauses = SequenceOptions::changes(&from, &is.options, "SET ");
+    if was.always != is.always {
+        clauses.insert(0, format!("SET GENERATED {}", is.when()));
+    }
+    if !clauses.is_empty() {
+        acc.push(Lock::AccessExclusive, format!("{alter} {}", clauses.join(" ")));
+    }
+}
+
+/// A sequence that begins to fill a column of a table with rows has to begin after them.
+fn write_restart(column: &Column, sequence: &str, acc: &mut Script) {
+    let Column { table, name, .. } = column;
+    acc.push(
+        Lock::None,
+        format!("SELECT setval({sequence}, max({name})) FROM {table} HAVING max({name}) IS NOT NULL"),
+    );
+}
+
+/// The columns of a table in a schema, in table order.
+pub fn columns_of<'a>(schema: &'a Schema, table: &Name) -> Vec<&'a Column> {
+    let mut acc: Vec<&Column> = schema
+        .parts(KindTag::Column, table)
+        .filter_map(|(_, it)| if let Object::Column(column) = it { Some(column) } else { None })
+        .collect();
+    acc.sort_by_key(|it| it.position);
+    acc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_names_are_cut_as_postgresql_cuts_them() {
+        let check = |table: &str, columns: &[&str], suffix: &str, expected: &str| {
+            assert_eq!(default_name(&Ident::new(table), columns, suffix).as_str(), expected);
+        };
+        check("t", &["a", "b"], "key", "t_a_b_key");
+        check("t", &[], "pkey", "t_pkey");
+        let (long, other) = ("a".repeat(40), "b".repeat(40));
+        check(&long, &[&other], "fkey", &format!("{}_{}_fkey", "a".repeat(29), "b".repeat(28)));
+    }
+}

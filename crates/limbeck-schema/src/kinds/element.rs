@@ -1,0 +1,219 @@
+//! The elements of indexes and exclusion constraints, and the catalog columns that tell them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::expr::{Expr, ExprSlot, Role};
+use crate::ident::{Ident, Name};
+use crate::key::Key;
+use crate::kinds::Shown;
+use crate::kinds::constraint::mentioned_columns;
+use crate::row::{DecodeError, Fields};
+
+/// What an element indexes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ElementKey {
+    /// A column.
+    Column(Ident),
+    /// An expression.
+    Expression(Expr),
+}
+
+/// Sort direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// `ASC`, the default.
+    #[default]
+    Asc,
+    /// `DESC`.
+    Desc,
+}
+
+/// Where nulls sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nulls {
+    /// `NULLS FIRST`, the default for `DESC`.
+    First,
+    /// `NULLS LAST`, the default for `ASC`.
+    Last,
+}
+
+/// One element of an index or exclusion constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Element {
+    /// What is indexed.
+    pub key: ElementKey,
+    /// A collation other than the column's own.
+    pub collation: Option<Name>,
+    /// An operator class other than the type's default.
+    pub opclass: Option<Name>,
+    /// Parameters of the operator class, `siglen=32`.
+    pub opclass_options: Vec<String>,
+    /// Sort direction.
+    pub order: Order,
+    /// Where nulls sort.
+    pub nulls: Nulls,
+}
+
+impl Element {
+    /// A column with every default.
+    pub fn column(name: impl Into<Ident>) -> Self {
+        Self::new(ElementKey::Column(name.into()))
+    }
+
+    /// An expression with every default.
+    pub fn expression(sql: impl AsRef<str>) -> Self {
+        Self::new(ElementKey::Expression(Expr::new(sql)))
+    }
+
+    fn new(key: ElementKey) -> Self {
+        let (collation, opclass, opclass_options) = (None, None, Vec::new());
+        Self { key, collation, opclass, opclass_options, order: Order::Asc, nulls: Nulls::Last }
+    }
+
+    /// The text in `CREATE INDEX` and `EXCLUDE`.
+    pub fn sql(&self) -> String {
+        let mut sql = match &self.key {
+            ElementKey::Column(name) => name.to_string(),
+            ElementKey::Expression(expr) => expr.element(),
+        };
+        if let Some(collation) = &self.collation {
+            sql.push_str(&format!(" COLLATE {collation}"));
+        }
+        match (&self.opclass, self.opclass_options.as_slice()) {
+            (None, _) => {}
+            (Some(opclass), []) => sql.push_str(&format!(" {opclass}")),
+            (Some(opclass), options) => sql.push_str(&format!(" {opclass} ({})", options.join(", "))),
+        }
+        match (self.order, self.nulls) {
+            (Order::Asc, Nulls::Last) => {}
+            (Order::Asc, Nulls::First) => sql.push_str(" NULLS FIRST"),
+            (Order::Desc, Nulls::First) => sql.push_str(" DESC"),
+            (Order::Desc, Nulls::Last) => sql.push_str(" DESC NULLS LAST"),
+        }
+        sql
+    }
+
+    pub(crate) fn depends_on(&self, table: &Name, acc: &mut BTreeSet<Key>) {
+        let words = match &self.key {
+            ElementKey::Column(name) => BTreeSet::from([name.clone()]),
+            ElementKey::Expression(expr) => expr.words(),
+        };
+        mentioned_columns(table, &words, acc);
+    }
+
+    pub(crate) fn slot(&mut self) -> Option<ExprSlot<'_>> {
+        match &mut self.key {
+            ElementKey::Column(_) => None,
+            ElementKey::Expression(expr) => Some(ExprSlot { role: Role::Value, expr }),
+        }
+    }
+}
+
+impl Shown for Element {
+    fn shown(&self) -> String {
+        self.sql()
+    }
+}
+
+/// The select list that `decode` reads, for an index `x` (`pg_index`) with one row an element.
+///
+/// A collation counts when it is not the column's own, and for an expression when it is neither the database's
+/// default nor that of a column (`pg_get_indexdef` prints by the same rule, from the expression's own collation).
+pub(crate) const COLUMNS: &str = "k.ord > x.indnkeyatts, a.attname, CASE WHEN k.att = 0 THEN pg_get_indexdef(x.indexrelid, k.ord::int, false) END, \
+     CASE WHEN k.coll <> 0 AND k.coll <> coalesce(a.attcollation, 100) THEN nco.nspname END, \
+     CASE WHEN k.coll <> 0 AND k.coll <> coalesce(a.attcollation, 100) THEN co.collname END, \
+     CASE WHEN NOT oc.opcdefault OR ia.attoptions IS NOT NULL THEN noc.nspname END, \
+     CASE WHEN NOT oc.opcdefault OR ia.attoptions IS NOT NULL THEN oc.opcname END, \
+     coalesce(k.opt & 1 = 1, false), coalesce(k.opt & 2 = 2, false), ia.attoptions";
+
+/// The joins that `COLUMNS` needs.
+pub(crate) const JOINS: &str = "CROSS JOIN LATERAL unnest(x.indkey::int2[], x.indclass::oid[], x.indcollation::oid[], x.indoption::int2[]) \
+     WITH ORDINALITY k(att, cls, coll, opt, ord) \
+     LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.att AND k.att <> 0 \
+     LEFT JOIN pg_attribute ia ON ia.attrelid = x.indexrelid AND ia.attnum = k.ord AND ia.attoptions IS NOT NULL \
+     LEFT JOIN pg_opclass oc ON oc.oid = k.cls LEFT JOIN pg_namespace noc ON noc.oid = oc.opcnamespace \
+     LEFT JOIN pg_collation co ON co.oid = k.coll LEFT JOIN pg_namespace nco ON nco.oid = co.collnamespace";
+
+/// One element read from the catalog, or an `INCLUDE` column.
+pub(crate) enum Decoded {
+    Element(Element),
+    Include(Ident),
+}
+
+/// Reads the columns of `COLUMNS`.
+pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Decoded, DecodeError> {
+    let included = fields.boolean()?;
+    let column = fields.ident_or_null()?;
+    let expression = fields.text_or_null()?;
+    let key = match (column, expression) {
+        (Some(column), _) if included => {
+            for _ in 0..5 {
+                fields.text_or_null()?;
+            }
+            return Ok(Decoded::Include(column));
+        }
+        (Some(column), _) => ElementKey::Column(column),
+        (None, expression) => ElementKey::Expression(Expr::new(expression.unwrap_or_default())),
+    };
+    let mut collation = fields.name_or_null()?;
+    let opclass = fields.name_or_null()?;
+    let order = if fields.boolean()? { Order::Desc } else { Order::Asc };
+    let nulls = if fields.boolean()? { Nulls::First } else { Nulls::Last };
+    if let ElementKey::Expression(expr) = &key {
+        let says_so = expr.words().contains(&Ident::new("collate"));
+        collation = collation.filter(|_| !says_so);
+    }
+    Ok(Decoded::Element(Element { key, collation, opclass, opclass_options: fields.list()?, order, nulls }))
+}
+
+/// `k=v` lists of the catalog (`reloptions`) as a map.
+pub(crate) fn options(list: Vec<String>) -> BTreeMap<String, String> {
+    list.into_iter()
+        .map(|it| match it.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => (it, String::new()),
+        })
+        .collect()
+}
+
+/// The `WITH (…)` text of storage parameters, without the keyword.
+pub(crate) fn options_sql(options: &BTreeMap<String, String>) -> String {
+    let list: Vec<String> = options
+        .iter()
+        .map(|(name, value)| {
+            let plain = value.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'));
+            if plain && !value.is_empty() { format!("{name}={value}") } else { format!("{name}={}", crate::Literal(value)) }
+        })
+        .collect();
+    format!("({})", list.join(", "))
+}
+
+/// ` WITH (…)` or nothing.
+pub(crate) fn with_clause(options: &BTreeMap<String, String>) -> String {
+    if options.is_empty() { String::new() } else { format!(" WITH {}", options_sql(options)) }
+}
+
+/// Parameters that differ, as `SET (…)` and `RESET (…)` clauses.
+pub(crate) fn set_and_reset(current: &BTreeMap<String, String>, desired: &BTreeMap<String, String>) -> Vec<String> {
+    let set: BTreeMap<_, _> =
+        desired.iter().filter(|(k, v)| current.get(*k) != Some(*v)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let reset: Vec<&str> = current.keys().filter(|k| !desired.contains_key(*k)).map(String::as_str).collect();
+    let mut acc = Vec::new();
+    if !set.is_empty() {
+        acc.push(format!("SET {}", options_sql(&set)));
+    }
+    if !reset.is_empty() {
+        acc.push(format!("RESET ({})", reset.join(", ")));
+    }
+    acc
+}
+
+/// ` INCLUDE (…)` or nothing.
+pub(crate) fn include_clause(include: &[Ident]) -> String {
+    if include.is_empty() { String::new() } else { format!(" INCLUDE ({})", crate::List(include)) }
+}

@@ -1,0 +1,116 @@
+//! The kinds of objects: one file each, and one line each in the registry below.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::expr::ExprSlot;
+use crate::key::Key;
+use crate::op::Verdict;
+use crate::row::{DecodeError, Fields};
+use crate::schema::Schema;
+use crate::sql_type::SqlType;
+use crate::statement::Script;
+
+mod cast;
+mod constraint;
+mod element;
+mod kind;
+mod registry;
+
+pub use constraint::{Deferral, KeyIndex};
+pub use element::{Element, ElementKey, Nulls, Order};
+pub use kind::{Context, Difference, Event, Kind, Reaction, Replacement, Shown, Slot, Stage};
+use registry::kinds;
+
+kinds! {
+    namespace::Namespace = "schema",
+    enum_type::EnumType = "enum",
+    sequence::Sequence = "sequence",
+    table::Table = "table",
+    column::Column = "column",
+    sequence_owner::SequenceOwner = "sequence owner",
+    primary_key::PrimaryKey = "primary key",
+    unique::Unique = "unique",
+    check::Check = "check",
+    exclusion::Exclusion = "exclusion",
+    index::Index = "index",
+    foreign_key::ForeignKey = "foreign key",
+    comment::Comment = "comment",
+}
+
+impl KindTag {
+    /// The kinds that columns can be of.
+    pub const TYPES: &[Self] = &{
+        let mut types = [Self::ALL[0]; N_TYPES];
+        let (mut at, mut found) = (0, 0);
+        while at < Self::ALL.len() {
+            if Self::ALL[at].is_type() {
+                types[found] = Self::ALL[at];
+                found += 1;
+            }
+            at += 1;
+        }
+        types
+    };
+
+    /// The kind of this name, as `name` gives it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.name() == name)
+    }
+}
+
+const N_TYPES: usize = {
+    let (mut at, mut found) = (0, 0);
+    while at < KindTag::ALL.len() {
+        if KindTag::ALL[at].is_type() {
+            found += 1;
+        }
+        at += 1;
+    }
+    found
+};
+
+impl fmt::Display for KindTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for KindTag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Object {
+    /// Judges two states of one object.
+    pub fn verdict(current: &Self, desired: &Self) -> Verdict {
+        Self::compare(current, desired).verdict()
+    }
+
+    /// What differs, a phrase each.
+    pub fn changes(current: &Self, desired: &Self) -> Vec<String> {
+        Self::compare(current, desired).changes
+    }
+
+    /// Whether both are equal but for their names.
+    pub fn same_but_name(&self, other: &Self) -> bool {
+        self.kind() == other.kind() && Self::compare(&self.with_key(&other.key()), other) == Difference::default()
+    }
+}
+
+pub use column::{Identity, columns_of, default_name};
+pub use exclusion::Excluded;
+pub use foreign_key::{Action, References};
+pub use sequence::SequenceOptions;
+
+/// What every catalog statement leaves out: PostgreSQL's own schemas and what belongs to an extension.
+/// `namespace` is the alias of `pg_namespace`, `class` the catalog of the object and `oid` its column.
+pub(crate) fn user_objects(class: &str, oid: &str) -> String {
+    format!(
+        "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_depend e WHERE \
+         e.classid = '{class}'::regclass AND e.objid = {oid} AND e.deptype = 'e')"
+    )
+}

@@ -1,0 +1,130 @@
+//! Unique constraints (`pg_constraint`, contype `u`, with the index behind them).
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::ident::{Ident, Name};
+use crate::key::Key;
+use crate::kinds::constraint::{self, KeyIndex, on_live_table};
+use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage};
+use crate::row::{DecodeError, Fields};
+use crate::schema::Schema;
+use crate::statement::{Hazard, Lock, Script};
+
+/// A unique constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unique {
+    /// The table.
+    pub table: Name,
+    /// The name.
+    pub name: Ident,
+    /// Columns and what the index carries besides.
+    #[serde(flatten)]
+    pub index: KeyIndex,
+    /// `NULLS NOT DISTINCT` (PostgreSQL 15).
+    pub nulls_not_distinct: bool,
+}
+
+impl Unique {
+    fn definition(&self) -> String {
+        let Self { table: _, name, index, nulls_not_distinct } = self;
+        let nulls = if *nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
+        format!("CONSTRAINT {name} UNIQUE{nulls} {}", index.sql())
+    }
+}
+
+impl Kind for Unique {
+    const CREATE: Stage = Stage::Constraints;
+    const DROP: Stage = Stage::DropParts;
+    const RENAMES: bool = true;
+
+    fn catalog_sql(version: u32) -> String {
+        // `indnullsnotdistinct` came with PostgreSQL 15.
+        let nulls = if version >= 150_000 { ", x.indnullsnotdistinct" } else { ", false" };
+        constraint::catalog_sql('u', &format!("{nulls}{}", KeyIndex::COLUMNS), KeyIndex::JOINS, ", k.ord")
+    }
+
+    fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
+        let (table, name) = (fields.name()?, fields.ident()?);
+        let nulls_not_distinct = fields.boolean()?;
+        if let Some(last) = acc.last_mut().filter(|it| it.table == table && it.name == name) {
+            return last.index.decode(fields);
+        }
+        let mut index = KeyIndex::new(Vec::new());
+        index.decode(fields)?;
+        acc.push(Self { table, name, index, nulls_not_distinct });
+        Ok(())
+    }
+
+    fn key(&self) -> Key {
+        Key::part(KindTag::Unique, &self.table, &self.name)
+    }
+
+    fn parent(&self) -> Option<Key> {
+        Some(Key::of(KindTag::Table, &self.table))
+    }
+
+    fn depends_on(&self, _schema: &Schema, acc: &mut BTreeSet<Key>) {
+        self.index.depends_on(&self.table, acc);
+    }
+
+    fn compare(current: &Self, desired: &Self) -> Difference {
+        let Self { table, name, index, nulls_not_distinct } = current;
+        let mut it = Difference::default();
+        it.field("table", table, &desired.table);
+        it.field("name", name, &desired.name);
+        KeyIndex::compare(index, &desired.index, &mut it);
+        it.fixed(
+            "nulls not distinct",
+            nulls_not_distinct,
+            &desired.nulls_not_distinct,
+            "PostgreSQL cannot change how a constraint treats nulls",
+        );
+        it
+    }
+
+    fn summary(&self) -> String {
+        let nulls = if self.nulls_not_distinct { " nulls not distinct" } else { "" };
+        format!("{}{nulls} {}", self.key(), self.index.sql())
+    }
+
+    fn address(key: &Key) -> String {
+        constraint::address(key)
+    }
+
+    fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
+        let statement = constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
+        if on_live_table(ctx, &self.table) {
+            statement.warn(
+                Hazard::MayFail,
+                format!("builds an index while nobody can use {}, and fails if two rows are equal", self.table),
+            );
+        }
+    }
+
+    fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
+        KeyIndex::alter(&current.index, &desired.index, &desired.table.sibling(desired.name.clone()), acc);
+    }
+
+    fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
+        constraint::drop(acc, &self.key());
+    }
+
+    fn rename(current: &Self, desired: &Self, acc: &mut Script) {
+        constraint::rename(acc, &current.key(), &desired.key());
+    }
+
+    fn with_key(&self, key: &Key) -> Self {
+        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+    }
+
+    fn inline(&self) -> Option<String> {
+        Some(self.definition())
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        // The constraint's index is a relation of the same name.
+        vec![Slot::constraint(&self.table, &self.name), Slot::relation(self.table.sibling(self.name.clone()))]
+    }
+}

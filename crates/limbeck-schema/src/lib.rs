@@ -1,0 +1,24 @@
+//! PostgreSQL schemas as data: one sorted map of keyed objects, the operations between two of them, and the SQL of
+//! each kind of object.
+//!
+//! Nothing here does IO. Catalog rows come in through [`row`], declared models through `limbeck-metadata`, and text
+//! leaves through [`Statement`]s. A kind of object is one file in [`kinds`] and one line in its registry.
+
+mod expr;
+mod ident;
+mod key;
+pub mod kinds;
+mod op;
+pub mod row;
+mod schema;
+mod sql_type;
+mod statement;
+
+pub use expr::{Expr, ExprSlot, Role, Token};
+pub use ident::{Ident, List, Literal, MAX_IDENTIFIER_BYTES, Name};
+pub use key::Key;
+pub use kinds::{Context, Event, Kind, KindTag, Object, Reaction, Replacement, Stage};
+pub use op::{Op, Verdict};
+pub use schema::{Desired, Group, Schema, Scope, matches_glob};
+pub use sql_type::SqlType;
+pub use statement::{Hazard, Lock, Script, Statement, Tx, Warning};

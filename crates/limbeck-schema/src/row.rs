@@ -1,0 +1,207 @@
+//! How catalog rows reach the kinds: a row is read left to right, column by column.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ident::{Ident, Name};
+
+/// One row of a catalog statement. The positions are those of the `SELECT` list, from 0.
+pub trait Row {
+    /// A text or name column.
+    ///
+    /// # Errors
+    /// If the column is missing or is no text.
+    fn text(&self, at: usize) -> Result<Option<&str>, DecodeError>;
+    /// A boolean column.
+    ///
+    /// # Errors
+    /// If the column is missing, null or no boolean.
+    fn boolean(&self, at: usize) -> Result<bool, DecodeError>;
+    /// An `int8` column.
+    ///
+    /// # Errors
+    /// If the column is missing or no `int8`.
+    fn integer(&self, at: usize) -> Result<Option<i64>, DecodeError>;
+    /// A `text[]` column; null is an empty list.
+    ///
+    /// # Errors
+    /// If the column is missing or no `text[]`.
+    fn list(&self, at: usize) -> Result<Vec<String>, DecodeError>;
+}
+
+/// A catalog row that does not read as its statement promises.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column {at} of the row is not {expected}")]
+pub struct DecodeError {
+    /// The position in the `SELECT` list, from 0.
+    pub at: usize,
+    /// What was expected there.
+    pub expected: &'static str,
+}
+
+/// What decoding shares between rows: the default schema, and one copy of each name.
+#[derive(Debug)]
+pub struct Decoding {
+    default_schema: Ident,
+    names: BTreeSet<Ident>,
+    texts: BTreeSet<Arc<str>>,
+}
+
+impl Decoding {
+    /// Names of this schema are read as names without one.
+    pub fn new(default_schema: Ident) -> Self {
+        Self { default_schema, names: BTreeSet::new(), texts: BTreeSet::new() }
+    }
+
+    /// One shared copy of a name: a column name that stands in ten thousand tables is kept once.
+    pub fn intern(&mut self, name: &str) -> Ident {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        let ident = Ident::new(name);
+        self.names.insert(ident.clone());
+        ident
+    }
+}
+
+impl Decoding {
+    /// One shared copy of a text that stands in many rows.
+    pub fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let shared: Arc<str> = Arc::from(text);
+        self.texts.insert(shared.clone());
+        shared
+    }
+}
+
+/// A row being read from left to right.
+pub struct Fields<'a> {
+    row: &'a dyn Row,
+    decoding: &'a mut Decoding,
+    at: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// Starts at the first column.
+    pub fn new(row: &'a dyn Row, decoding: &'a mut Decoding) -> Self {
+        Self { row, decoding, at: 0 }
+    }
+
+    fn next(&mut self) -> usize {
+        self.at += 1;
+        self.at - 1
+    }
+
+    /// The next column, a text that may be null.
+    ///
+    /// # Errors
+    /// If it is no text.
+    pub fn text_or_null(&mut self) -> Result<Option<&'a str>, DecodeError> {
+        let at = self.next();
+        self.row.text(at)
+    }
+
+    /// The next column, a text.
+    ///
+    /// # Errors
+    /// If it is null or no text.
+    pub fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let at = self.next();
+        self.row.text(at)?.ok_or(DecodeError { at, expected: "a text" })
+    }
+
+    /// The next column, a text that stands in many rows: one copy is kept.
+    ///
+    /// # Errors
+    /// If it is null or no text.
+    pub fn text_shared(&mut self) -> Result<Arc<str>, DecodeError> {
+        let text = self.text()?;
+        Ok(self.decoding.share(text))
+    }
+
+    /// The next column, a name.
+    ///
+    /// # Errors
+    /// If it is null or no text.
+    pub fn ident(&mut self) -> Result<Ident, DecodeError> {
+        let text = self.text()?;
+        Ok(self.decoding.intern(text))
+    }
+
+    /// The next column, a name that may be null.
+    ///
+    /// # Errors
+    /// If it is no text.
+    pub fn ident_or_null(&mut self) -> Result<Option<Ident>, DecodeError> {
+        Ok(self.text_or_null()?.map(|it| self.decoding.intern(it)))
+    }
+
+    /// The next column, a schema's name; the default schema reads as `None`.
+    ///
+    /// # Errors
+    /// If it is no text.
+    pub fn schema(&mut self) -> Result<Option<Ident>, DecodeError> {
+        Ok(self.ident_or_null()?.filter(|it| *it != self.decoding.default_schema))
+    }
+
+    /// The next two columns, schema and name.
+    ///
+    /// # Errors
+    /// If the name is null or one is no text.
+    pub fn name(&mut self) -> Result<Name, DecodeError> {
+        Ok(Name { schema: self.schema()?, name: self.ident()? })
+    }
+
+    /// A name from two texts of a list, schema and name.
+    pub fn qualified(&mut self, schema: &str, name: &str) -> Name {
+        let schema = self.decoding.intern(schema);
+        Name { schema: Some(schema), name: self.decoding.intern(name) }.in_default(&self.decoding.default_schema)
+    }
+
+    /// The next two columns, schema and name, both null for none. A name in `pg_catalog` needs no schema.
+    ///
+    /// # Errors
+    /// If one is no text.
+    pub fn name_or_null(&mut self) -> Result<Option<Name>, DecodeError> {
+        let schema = self.schema()?.filter(|it| it.as_str() != "pg_catalog");
+        Ok(self.ident_or_null()?.map(|name| Name { schema, name }))
+    }
+
+    /// The next column, a boolean.
+    ///
+    /// # Errors
+    /// If it is null or no boolean.
+    pub fn boolean(&mut self) -> Result<bool, DecodeError> {
+        let at = self.next();
+        self.row.boolean(at)
+    }
+
+    /// The next column, an `int8` that may be null.
+    ///
+    /// # Errors
+    /// If it is no `int8`.
+    pub fn integer_or_null(&mut self) -> Result<Option<i64>, DecodeError> {
+        let at = self.next();
+        self.row.integer(at)
+    }
+
+    /// The next column, an `int8`.
+    ///
+    /// # Errors
+    /// If it is null or no `int8`.
+    pub fn integer(&mut self) -> Result<i64, DecodeError> {
+        let at = self.next();
+        self.row.integer(at)?.ok_or(DecodeError { at, expected: "an int8" })
+    }
+
+    /// The next column, a `text[]`.
+    ///
+    /// # Errors
+    /// If it is no `text[]`.
+    pub fn list(&mut self) -> Result<Vec<String>, DecodeError> {
+        let at = self.next();
+        self.row.list(at)
+    }
+}

@@ -1,0 +1,1 @@
+//! Schema migrations for PostgreSQL: models in, reviewed and proven revisions out.
