@@ -16,7 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
                   limbeck upgrade\n  limbeck check --target models.json\n\nExit status: 0 agree or done, 1 differences \
                   found, 2 trouble."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Options of every command.
     #[command(flatten)]
     pub global: Global,
@@ -28,7 +28,7 @@ pub struct Cli {
 /// Options of every command, before or after it.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
-pub struct Global {
+pub(crate) struct Global {
     /// The config file [default: limbeck.toml, if it is there]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub struct Global {
 
 /// When to colour the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
     /// Always
@@ -71,30 +71,42 @@ pub enum Color {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Write a config file and a folder for revisions
     #[command(after_help = "Example:\n  limbeck init\n  limbeck init services/accounts")]
     Init(Init),
     /// Write a new revision file, empty or with what the models ask for
-    #[command(after_help = "Examples:\n  limbeck revision -m \"move names\"\n  limbeck revision --autogenerate -m \"add email\" \
-                            --target models.json")]
+    #[command(
+        after_help = "Examples:\n  limbeck revision -m \"move names\"\n  limbeck revision --autogenerate -m \"add email\" \
+                            --target models.json"
+    )]
     Revision(Revision),
     /// Say what differs between the models and the database; exit status 1 if anything does
-    #[command(after_help = "Examples:\n  limbeck check --target models.json\n  limbeck check --json | jq '.[].summary'")]
+    #[command(
+        after_help = "Examples:\n  limbeck check --target models.json\n  limbeck check --json | jq '.[].summary'"
+    )]
     Check,
     /// Print the SQL that would bring the database to the models
-    #[command(after_help = "Examples:\n  limbeck diff --target models.json\n  limbeck diff --reverse > undo.sql")]
+    #[command(
+        after_help = "Examples:\n  limbeck diff --target models.json\n  limbeck diff --reverse > undo.sql"
+    )]
     Diff(Diff),
     /// Run revisions up to a target
-    #[command(after_help = "Examples:\n  limbeck upgrade\n  limbeck upgrade +1\n  limbeck upgrade 9e31\n  limbeck upgrade --sql \
-                            f0e7:head > upgrade.sql")]
+    #[command(
+        after_help = "Examples:\n  limbeck upgrade\n  limbeck upgrade +1\n  limbeck upgrade 9e31\n  limbeck upgrade --sql \
+                            f0e7:head > upgrade.sql"
+    )]
     Upgrade(Upgrade),
     /// Undo revisions down to a target
-    #[command(after_help = "Examples:\n  limbeck downgrade\n  limbeck downgrade -2\n  limbeck downgrade base\n  limbeck downgrade \
-                            --sql 9e31:f0e7 > downgrade.sql")]
+    #[command(
+        after_help = "Examples:\n  limbeck downgrade\n  limbeck downgrade -2\n  limbeck downgrade base\n  limbeck downgrade \
+                            --sql 9e31:f0e7 > downgrade.sql"
+    )]
     Downgrade(Downgrade),
     /// Say at which revisions the database is
-    #[command(after_help = "Examples:\n  limbeck current\n  limbeck current -v\n  limbeck current --check-heads")]
+    #[command(
+        after_help = "Examples:\n  limbeck current\n  limbeck current -v\n  limbeck current --check-heads"
+    )]
     Current(Current),
     /// List the revisions that nothing follows
     #[command(after_help = "Examples:\n  limbeck heads\n  limbeck heads --resolve-dependencies")]
@@ -113,7 +125,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  limbeck show 9e31\n  limbeck show current")]
     Show(Show),
     /// Write a revision that brings branches together
-    #[command(after_help = "Examples:\n  limbeck merge\n  limbeck merge 9e31 ab12 -m \"merge accounts\"")]
+    #[command(
+        after_help = "Examples:\n  limbeck merge\n  limbeck merge 9e31 ab12 -m \"merge accounts\""
+    )]
     Merge(Merge),
     /// Say at which revisions the database is, without running anything
     #[command(after_help = "Examples:\n  limbeck stamp head\n  limbeck stamp 9e31 --purge")]
@@ -131,7 +145,7 @@ pub enum Command {
 
 /// `init`.
 #[derive(Debug, Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// Where to write them
     #[arg(default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
@@ -139,7 +153,7 @@ pub struct Init {
 
 /// `revision`.
 #[derive(Debug, Args)]
-pub struct Revision {
+pub(crate) struct Revision {
     /// What it does
     #[arg(value_name = "MESSAGE", conflicts_with = "message")]
     pub text: Option<String>,
@@ -156,7 +170,12 @@ pub struct Revision {
     #[arg(long, value_name = "ID")]
     pub rev_id: Option<String>,
     /// The revision it follows
-    #[arg(long, value_name = "REV", default_value = "head", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "REV",
+        default_value = "head",
+        allow_hyphen_values = true
+    )]
     pub head: String,
     /// Follow a revision that others follow already
     #[arg(long)]
@@ -174,7 +193,7 @@ pub struct Revision {
 
 /// `diff`.
 #[derive(Debug, Args)]
-pub struct Diff {
+pub(crate) struct Diff {
     /// Print the way back, from the models to the database as it is
     #[arg(long)]
     pub reverse: bool,
@@ -182,7 +201,7 @@ pub struct Diff {
 
 /// `upgrade`.
 #[derive(Debug, Args)]
-pub struct Upgrade {
+pub(crate) struct Upgrade {
     /// A revision, part of its id, head, heads, +N, or BRANCH@head; FROM:TO with --sql
     #[arg(default_value = "heads", allow_negative_numbers = true)]
     pub target: String,
@@ -196,7 +215,7 @@ pub struct Upgrade {
 
 /// `downgrade`.
 #[derive(Debug, Args)]
-pub struct Downgrade {
+pub(crate) struct Downgrade {
     /// A revision, part of its id, base, -N, or BRANCH@base; FROM:TO with --sql
     #[arg(default_value = "-1", allow_negative_numbers = true)]
     pub target: String,
@@ -210,7 +229,7 @@ pub struct Downgrade {
 
 /// `current`.
 #[derive(Debug, Args)]
-pub struct Current {
+pub(crate) struct Current {
     /// Exit status 1 unless the database is at all heads
     #[arg(long)]
     pub check_heads: bool,
@@ -218,7 +237,7 @@ pub struct Current {
 
 /// `heads`.
 #[derive(Debug, Args)]
-pub struct Heads {
+pub(crate) struct Heads {
     /// Leave out heads that other revisions depend on
     #[arg(long)]
     pub resolve_dependencies: bool,
@@ -226,7 +245,7 @@ pub struct Heads {
 
 /// `history`.
 #[derive(Debug, Args)]
-pub struct History {
+pub(crate) struct History {
     /// From and to: [START]:[END]
     #[arg(short, long, value_name = "RANGE", allow_hyphen_values = true)]
     pub rev_range: Option<String>,
@@ -237,7 +256,7 @@ pub struct History {
 
 /// `show`.
 #[derive(Debug, Args)]
-pub struct Show {
+pub(crate) struct Show {
     /// Revisions, heads, or current
     #[arg(required = true, value_name = "REV")]
     pub revisions: Vec<String>,
@@ -245,7 +264,7 @@ pub struct Show {
 
 /// `merge`.
 #[derive(Debug, Args)]
-pub struct Merge {
+pub(crate) struct Merge {
     /// The revisions to bring together
     #[arg(value_name = "REV", default_value = "heads")]
     pub targets: Vec<String>,
@@ -265,7 +284,7 @@ pub struct Merge {
 
 /// `stamp`.
 #[derive(Debug, Args)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// Revisions, head, heads or base
     #[arg(value_name = "REV", default_value = "heads")]
     pub targets: Vec<String>,
@@ -276,7 +295,7 @@ pub struct Stamp {
 
 /// `edit`.
 #[derive(Debug, Args)]
-pub struct Edit {
+pub(crate) struct Edit {
     /// Revisions, heads, or current
     #[arg(value_name = "REV", default_value = "head")]
     pub revisions: Vec<String>,
@@ -284,7 +303,7 @@ pub struct Edit {
 
 /// `ensure-version`.
 #[derive(Debug, Args)]
-pub struct EnsureVersion {
+pub(crate) struct EnsureVersion {
     /// Print the SQL instead of running it
     #[arg(long)]
     pub sql: bool,
@@ -292,7 +311,9 @@ pub struct EnsureVersion {
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+        Some((name, value))
+            if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') =>
+        {
             Ok((name.to_owned(), value.to_owned()))
         }
         _ => Err("write it as NAME=VALUE, the name of letters, digits and underscores".to_owned()),
@@ -312,20 +333,49 @@ mod tests {
 
     #[test]
     fn relative_targets_are_values_and_options_stand_anywhere() {
-        let cli = Cli::try_parse_from(["limbeck", "downgrade", "-2", "--url", "postgresql://h/x", "-v"]).unwrap();
-        let Command::Downgrade(it) = cli.command else { panic!("another command") };
-        assert_eq!((it.target.as_str(), cli.global.verbose, cli.global.url.as_deref()), ("-2", 1, Some("postgresql://h/x")));
+        let cli = Cli::try_parse_from([
+            "limbeck",
+            "downgrade",
+            "-2",
+            "--url",
+            "postgresql://h/x",
+            "-v",
+        ])
+        .unwrap();
+        let Command::Downgrade(it) = cli.command else {
+            panic!("another command")
+        };
+        assert_eq!(
+            (
+                it.target.as_str(),
+                cli.global.verbose,
+                cli.global.url.as_deref()
+            ),
+            ("-2", 1, Some("postgresql://h/x"))
+        );
         let cli = Cli::try_parse_from(["limbeck", "--json", "log", "-r", "-3:current"]).unwrap();
-        let Command::History(it) = cli.command else { panic!("another command") };
-        assert_eq!((it.rev_range.as_deref(), cli.global.json), (Some("-3:current"), true));
+        let Command::History(it) = cli.command else {
+            panic!("another command")
+        };
+        assert_eq!(
+            (it.rev_range.as_deref(), cli.global.json),
+            (Some("-3:current"), true)
+        );
         assert!(Cli::try_parse_from(["limbeck", "upgrade", "+1"]).is_ok());
     }
 
     #[test]
     fn every_command_shows_an_example() {
         for it in Cli::command().get_subcommands() {
-            let help = it.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.starts_with("Example") && help.contains(it.get_name()), "{}", it.get_name());
+            let help = it
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.starts_with("Example") && help.contains(it.get_name()),
+                "{}",
+                it.get_name()
+            );
         }
     }
 }

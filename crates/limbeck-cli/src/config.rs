@@ -12,15 +12,15 @@ use serde::de::{Deserializer, Error as _};
 use crate::error::CliError;
 
 /// The name of the config file that is read without being named.
-pub const FILE_NAME: &str = "limbeck.toml";
+pub(crate) const FILE_NAME: &str = "limbeck.toml";
 
 /// The folder of revisions where nothing names one.
-pub const REVISIONS: &str = "revisions";
+pub(crate) const REVISIONS: &str = "revisions";
 
 /// What a config file says. Paths are relative to its folder.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// The database; `${NAME}` stands for an environment variable.
     pub url: Option<String>,
     /// Folders of revisions.
@@ -57,7 +57,7 @@ pub struct Config {
 /// Which revisions need an acknowledgement before they are run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Review {
+pub(crate) enum Review {
     /// None.
     #[default]
     Off,
@@ -67,8 +67,11 @@ pub enum Review {
 
 /// A table's name, as `"name"` or as `{ name = "…", schema = "…" }`; exactly as the catalog has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "expected a name, or { name = \"…\", schema = \"…\" }")]
-pub enum TableName {
+#[serde(
+    untagged,
+    expecting = "expected a name, or { name = \"…\", schema = \"…\" }"
+)]
+pub(crate) enum TableName {
     /// The default.
     #[default]
     #[serde(skip)]
@@ -82,7 +85,7 @@ pub enum TableName {
 /// The parts of a table's name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TableParts {
+pub(crate) struct TableParts {
     /// The name.
     pub name: Option<String>,
     /// The schema.
@@ -105,7 +108,7 @@ impl TableName {
 /// A program that is run on a revision file that was just written.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Hook {
+pub(crate) struct Hook {
     /// What messages call it.
     pub name: String,
     /// The program and its arguments; `{file}` stands for the revision file, which comes last if it is not named.
@@ -119,12 +122,19 @@ impl Config {
     ///
     /// # Errors
     /// If the file cannot be read, is no TOML, or has an unknown key: with its line.
-    pub fn read(path: Option<&Path>) -> Result<Self, CliError> {
+    pub(crate) fn read(path: Option<&Path>) -> Result<Self, CliError> {
         let file = path.unwrap_or(Path::new(FILE_NAME));
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
-            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(CliError::Read { path: file.to_owned(), source }),
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(source) => {
+                return Err(CliError::Read {
+                    path: file.to_owned(),
+                    source,
+                });
+            }
         };
         let mut config: Self = toml::from_str(&text).map_err(|error| CliError::Config {
             path: file.to_owned(),
@@ -137,30 +147,44 @@ impl Config {
     }
 
     fn check(&self, file: &Path) -> Result<(), CliError> {
-        match self.post_write_hooks.iter().find(|it| it.command.is_empty()) {
+        match self
+            .post_write_hooks
+            .iter()
+            .find(|it| it.command.is_empty())
+        {
             Some(hook) => Err(CliError::Setting {
                 path: file.to_owned(),
-                problem: format!("post_write_hooks: the command of {:?} is empty; name a program", hook.name),
+                problem: format!(
+                    "post_write_hooks: the command of {:?} is empty; name a program",
+                    hook.name
+                ),
             }),
             None => Ok(()),
         }
     }
 
     /// A path of the file, seen from the current folder.
-    pub fn resolve(&self, path: &Path) -> PathBuf {
-        if self.folder.as_os_str().is_empty() { path.to_owned() } else { self.folder.join(path) }
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
+        if self.folder.as_os_str().is_empty() {
+            path.to_owned()
+        } else {
+            self.folder.join(path)
+        }
     }
 
     /// The URL with its variables replaced.
     ///
     /// # Errors
     /// If a variable is not set.
-    pub fn url(&self) -> Result<Option<String>, CliError> {
-        self.url.as_deref().map(|url| expand(url, |name| std::env::var(name).ok())).transpose()
+    pub(crate) fn url(&self) -> Result<Option<String>, CliError> {
+        self.url
+            .as_deref()
+            .map(|url| expand(url, |name| std::env::var(name).ok()))
+            .transpose()
     }
 
     /// What the runner is told.
-    pub fn runner_options(&self) -> RunnerOptions {
+    pub(crate) fn runner_options(&self) -> RunnerOptions {
         let default = RunnerOptions::default();
         RunnerOptions {
             version_table: self.version_table.or(default.version_table),
@@ -176,7 +200,9 @@ impl Config {
 }
 
 fn line_of(text: &str, span: &Range<usize>) -> usize {
-    1 + text.get(..span.start).map_or(0, |it| it.matches('\n').count())
+    1 + text
+        .get(..span.start)
+        .map_or(0, |it| it.matches('\n').count())
 }
 
 /// Replaces each `${NAME}` by what `look_up` finds.
@@ -185,10 +211,15 @@ fn expand(text: &str, look_up: impl Fn(&str) -> Option<String>) -> Result<String
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, behind)) = after.split_once('}') else {
-            return Err(CliError::Variable { name: after.to_owned(), problem: "has no closing brace" });
+            return Err(CliError::Variable {
+                name: after.to_owned(),
+                problem: "has no closing brace",
+            });
         };
-        let value = look_up(name)
-            .ok_or_else(|| CliError::Variable { name: name.to_owned(), problem: "is not set in the environment" })?;
+        let value = look_up(name).ok_or_else(|| CliError::Variable {
+            name: name.to_owned(),
+            problem: "is not set in the environment",
+        })?;
         out.push_str(before);
         out.push_str(&value);
         rest = behind;
@@ -206,7 +237,9 @@ fn lock_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Dur
 
 fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let number: u64 = text[..end].parse().ok()?;
     match text[end..].trim() {
         "" if number == 0 => Some(Duration::ZERO),
@@ -225,12 +258,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
         std::fs::write(&path, text).unwrap();
-        Config::read(Some(&path)).map_err(|error| error.to_string().replace(&dir.path().display().to_string(), "DIR"))
+        Config::read(Some(&path)).map_err(|error| {
+            error
+                .to_string()
+                .replace(&dir.path().display().to_string(), "DIR")
+        })
     }
 
     #[test]
     fn names_of_tables_are_plain_or_in_parts() {
-        let config = read("version_table = \"alembic_version\"\nlog_table = { schema = \"Admin\" }").unwrap();
+        let config =
+            read("version_table = \"alembic_version\"\nlog_table = { schema = \"Admin\" }")
+                .unwrap();
         let options = config.runner_options();
         assert_eq!(options.version_table.to_string(), "alembic_version");
         assert_eq!(options.log_table.to_string(), "\"Admin\".limbeck_log");
@@ -239,23 +278,46 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_line() {
         let cases = [
-            ("url = 'x'\nrevision = 'a'", "DIR/limbeck.toml:2: unknown field `revision`"),
+            (
+                "url = 'x'\nrevision = 'a'",
+                "DIR/limbeck.toml:2: unknown field `revision`",
+            ),
             ("url = ", "DIR/limbeck.toml:1: "),
-            ("\n\nlock_timeout = 'soon'", "DIR/limbeck.toml:3: \"soon\" is no time"),
-            ("review = 'never'", "DIR/limbeck.toml:1: unknown variant `never`"),
-            ("[[post_write_hooks]]\nname = 'a'\ncommand = []", "the command of \"a\" is empty"),
+            (
+                "\n\nlock_timeout = 'soon'",
+                "DIR/limbeck.toml:3: \"soon\" is no time",
+            ),
+            (
+                "review = 'never'",
+                "DIR/limbeck.toml:1: unknown variant `never`",
+            ),
+            (
+                "[[post_write_hooks]]\nname = 'a'\ncommand = []",
+                "the command of \"a\" is empty",
+            ),
         ];
         for (text, expected) in cases {
             let error = read(text).unwrap_err();
-            assert!(error.contains(expected) && !error.contains('\n'), "{text}: {error}");
+            assert!(
+                error.contains(expected) && !error.contains('\n'),
+                "{text}: {error}"
+            );
         }
     }
 
     #[test]
     fn variables_are_expanded_or_named() {
         let look_up = |name: &str| (name == "PW").then(|| "s".to_owned());
-        assert_eq!(expand("postgresql://u:${PW}@h/${PW}", look_up).unwrap(), "postgresql://u:s@h/s");
-        assert!(expand("${NO}", look_up).unwrap_err().to_string().contains("NO"));
+        assert_eq!(
+            expand("postgresql://u:${PW}@h/${PW}", look_up).unwrap(),
+            "postgresql://u:s@h/s"
+        );
+        assert!(
+            expand("${NO}", look_up)
+                .unwrap_err()
+                .to_string()
+                .contains("NO")
+        );
         assert!(expand("${PW", look_up).is_err());
     }
 

@@ -1,1 +1,141 @@
-//! The limbeck command line, also as a library to embed.
+//! The `limbeck` command line, also as a library, so that a program can bring its models along:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use limbeck_metadata::{Column, MetaData, Table};
+//!
+//! fn main() -> ExitCode {
+//!     let account = Table::new("account").column(Column::new("id", "bigint").identity()).primary_key(["id"]);
+//!     limbeck_cli::run(MetaData::new().table(account))
+//! }
+//! ```
+//!
+//! Exit status as in diff(1): 0 agree or done, 1 differences found, 2 trouble; 130 for a run that was cancelled.
+
+mod args;
+mod commands;
+mod config;
+mod context;
+mod error;
+mod output;
+mod source;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use limbeck_metadata::MetaData;
+
+use crate::args::{Cli, Color};
+use crate::commands::Outcome;
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// The exit status for trouble.
+const TROUBLE: u8 = 2;
+
+/// Runs the command line of this process; `metadata` are the models where `--target` names none.
+pub fn run(metadata: MetaData) -> ExitCode {
+    start(Some(metadata))
+}
+
+/// Runs the command line of this process without models of its own: the program `limbeck`.
+pub fn run_alone() -> ExitCode {
+    start(None)
+}
+
+/// Runs a command line (the program's name first) on streams of the caller's; gives the exit status.
+///
+/// The environment variables `DATABASE_URL`, `NO_COLOR`, `VISUAL` and `EDITOR` and those that the config file names
+/// are read, and relative paths are seen from the current folder.
+pub async fn run_with(
+    args: impl IntoIterator<Item = OsString>,
+    metadata: Option<MetaData>,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
+) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let text = error::redact(&error.render().to_string());
+            // Help and version are results, asked for.
+            if error.use_stderr() {
+                let _ = err.write_all(text.as_bytes());
+                return TROUBLE;
+            }
+            let _ = out.write_all(text.as_bytes());
+            return 0;
+        }
+    };
+    let mut output = Output::new(out, err, &cli.global);
+    let config = match Config::read(cli.global.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            output.error(&error.line());
+            return error.status();
+        }
+    };
+    let mut context = Context {
+        global: cli.global,
+        config,
+        metadata,
+        output,
+    };
+    let done = context.run(cli.command).await;
+    let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));
+    match done {
+        Ok(Outcome::Agree) => 0,
+        Ok(Outcome::Differ) => 1,
+        Err(error) => {
+            let _ = context.output.finish();
+            context.output.error(&error.line());
+            error.status()
+        }
+    }
+}
+
+/// Runs on a thread of its own, since the caller's may belong to a runtime already, which must not be blocked.
+fn start(metadata: Option<MetaData>) -> ExitCode {
+    let worker = std::thread::Builder::new()
+        .name("limbeck".to_owned())
+        .stack_size(16 << 20)
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            match runtime {
+                Ok(runtime) => {
+                    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+                    runtime.block_on(run_with(std::env::args_os(), metadata, &mut out, &mut err))
+                }
+                Err(error) => fail(&CliError::Start(error)),
+            }
+        });
+    let status = match worker {
+        // A panic has printed its message already.
+        Ok(worker) => worker.join().unwrap_or(TROUBLE),
+        Err(error) => fail(&CliError::Start(error)),
+    };
+    ExitCode::from(status)
+}
+
+fn fail(error: &CliError) -> u8 {
+    let global = args::Global {
+        config: None,
+        url: None,
+        revisions: Vec::new(),
+        target: None,
+        values: Vec::new(),
+        verbose: 0,
+        quiet: false,
+        json: false,
+        color: Color::Auto,
+    };
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    Output::new(&mut out, &mut err, &global).error(&error.line());
+    error.status()
+}

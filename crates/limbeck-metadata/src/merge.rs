@@ -82,7 +82,9 @@ impl MetaData {
     /// Writes the schema on everything that names none.
     fn write_schema(&mut self) {
         let Some(schema) = self.schema.take() else { return };
-        let fill = |it: &mut Option<Ident>| drop(it.get_or_insert_with(|| schema.clone()));
+        let fill = |it: &mut Option<Ident>| {
+            it.get_or_insert_with(|| schema.clone());
+        };
         let enums: BTreeSet<Ident> = self.enums.iter().filter(|it| it.schema.is_none()).map(|it| it.name.clone()).collect();
         self.enums.iter_mut().for_each(|it| fill(&mut it.schema));
         for sequence in &mut self.sequences {

@@ -33,8 +33,19 @@ pub struct Place {
 
 impl Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, direction, path, line, statement } = self;
-        write!(f, "{} of revision {revision} at {}:{line}, statement `{statement}`", word(*direction), path.display())
+        let Self {
+            revision,
+            direction,
+            path,
+            line,
+            statement,
+        } = self;
+        write!(
+            f,
+            "{} of revision {revision} at {}:{line}, statement `{statement}`",
+            word(*direction),
+            path.display()
+        )
     }
 }
 
@@ -69,7 +80,9 @@ impl Display for ServerError {
 impl ServerError {
     /// The server's answer in a driver's error, if it is one.
     pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
-        let it = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+        let it = error
+            .as_database_error()?
+            .try_downcast_ref::<PgDatabaseError>()?;
         let position = match it.position() {
             Some(sqlx::postgres::PgErrorPosition::Original(at)) => Some(at),
             Some(sqlx::postgres::PgErrorPosition::Internal { .. }) | None => None,
@@ -109,8 +122,19 @@ pub struct HalfDone {
 
 impl Display for HalfDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, direction, segment, segments, statement, error } = self;
-        write!(f, "the {} of revision {revision} stopped in segment {segment} of {segments}", word(*direction))?;
+        let Self {
+            revision,
+            direction,
+            segment,
+            segments,
+            statement,
+            error,
+        } = self;
+        write!(
+            f,
+            "the {} of revision {revision} stopped in segment {segment} of {segments}",
+            word(*direction)
+        )?;
         if let Some(statement) = statement {
             write!(f, " at its statement {statement}")?;
         }
@@ -137,7 +161,7 @@ pub enum RunnerError {
         /// The step and the object: `read the version table limbeck_version`.
         doing: String,
         /// The server's answer.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The driver failed, not the server.
     #[error("cannot {doing}")]
@@ -157,9 +181,9 @@ pub enum RunnerError {
     #[error("{place} failed: {answer}; {state}")]
     Failed {
         /// The statement.
-        place: Place,
+        place: Box<Place>,
         /// The server's answer.
-        answer: ServerError,
+        answer: Box<ServerError>,
         /// Where the database stands.
         state: String,
     },
@@ -170,11 +194,11 @@ pub enum RunnerError {
     )]
     Locked {
         /// The statement.
-        place: Place,
+        place: Box<Place>,
         /// How often it was tried.
         tries: u32,
         /// The server's last answer.
-        answer: ServerError,
+        answer: Box<ServerError>,
         /// Where the database stands.
         state: String,
     },
@@ -213,7 +237,9 @@ pub enum RunnerError {
         found: u64,
     },
     /// A row of the version table is no revision id.
-    #[error("the version table {table} holds {text:?}, which is no revision id; repair it with `limbeck stamp --purge`")]
+    #[error(
+        "the version table {table} holds {text:?}, which is no revision id; repair it with `limbeck stamp --purge`"
+    )]
     Row {
         /// The version table.
         table: Name,
@@ -225,7 +251,7 @@ pub enum RunnerError {
         "{0}; finish it with `limbeck {to}`, or undo it by hand and say where the database stands with `limbeck stamp`",
         to = finish(.0)
     )]
-    HalfDone(HalfDone),
+    HalfDone(Box<HalfDone>),
     /// A revision was left half done, and its file has other segments now.
     #[error(
         "{half_done}, and its file now has {found} segments; put back the file as it was, or finish by hand and say \
@@ -233,7 +259,7 @@ pub enum RunnerError {
     )]
     Rearranged {
         /// Where it stands.
-        half_done: HalfDone,
+        half_done: Box<HalfDone>,
         /// How many segments the file has.
         found: usize,
     },
@@ -255,10 +281,12 @@ pub enum RunnerError {
         path: PathBuf,
     },
     /// A revision begins or ends a transaction itself.
-    #[error("{place} begins or ends a transaction, which is the runner's work; remove it, or mark the segment as outside a transaction")]
+    #[error(
+        "{place} begins or ends a transaction, which is the runner's work; remove it, or mark the segment as outside a transaction"
+    )]
     Control {
         /// The statement.
-        place: Place,
+        place: Box<Place>,
     },
 }
 
@@ -275,11 +303,20 @@ impl RunnerError {
     pub(crate) fn own(doing: impl Into<String>, error: sqlx::Error) -> Self {
         let doing = doing.into();
         if let Some(reason) = lost(&error) {
-            return Self::ConnectionLost { during: format!("while the runner wanted to {doing}"), reason };
+            return Self::ConnectionLost {
+                during: format!("while the runner wanted to {doing}"),
+                reason,
+            };
         }
         match ServerError::of(&error) {
-            Some(source) => Self::Own { doing, source },
-            None => Self::Driver { doing, source: error },
+            Some(source) => Self::Own {
+                doing,
+                source: Box::new(source),
+            },
+            None => Self::Driver {
+                doing,
+                source: error,
+            },
         }
     }
 
@@ -296,7 +333,9 @@ pub(crate) fn lost(error: &sqlx::Error) -> Option<String> {
         return it.ends_connection().then(|| it.to_string());
     }
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => Some(one_line(&error.to_string())),
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
+            Some(one_line(&error.to_string()))
+        }
         _ => None,
     }
 }
@@ -313,20 +352,20 @@ mod tests {
     #[test]
     fn a_failed_statement_is_one_line_with_its_place_and_the_state() {
         let error = RunnerError::Failed {
-            place: Place {
+            place: Box::new(Place {
                 revision: "9e31".into(),
                 direction: Direction::Upgrade,
                 path: "revisions/9e31_x.sql".into(),
                 line: 12,
                 statement: "DROP TABLE a".into(),
-            },
-            answer: ServerError {
+            }),
+            answer: Box::new(ServerError {
                 code: "42P01".into(),
                 message: "table \"a\" does not exist".into(),
                 detail: None,
                 hint: Some("look\n  again".into()),
                 position: None,
-            },
+            }),
             state: "the database is as before revision 9e31".into(),
         };
         assert_eq!(

@@ -28,13 +28,22 @@ impl History {
     /// # Errors
     /// Those of [`RevisionGraph::new`].
     pub fn new(directory: RevisionDirectory) -> Result<Self, RunnerError> {
-        let nodes: Vec<_> = directory.headers().map(|it| Node::from(&it.header).at(&it.path)).collect();
-        Ok(Self { graph: RevisionGraph::new(nodes)?, directory })
+        let nodes: Vec<_> = directory
+            .headers()
+            .map(|it| Node::from(&it.header).at(&it.path))
+            .collect();
+        Ok(Self {
+            graph: RevisionGraph::new(nodes)?,
+            directory,
+        })
     }
 
     /// The title of a revision; empty if it is not there.
     #[must_use]
     pub fn title(&self, revision: &RevisionId) -> String {
-        self.graph.node(revision.as_str()).map(Node::title).unwrap_or_default()
+        self.graph
+            .node(revision.as_str())
+            .map(Node::title)
+            .unwrap_or_default()
     }
 }

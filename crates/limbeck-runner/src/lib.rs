@@ -16,17 +16,22 @@
 mod apply;
 mod error;
 mod history;
+mod journal;
 mod options;
 mod progress;
 mod runner;
 mod script;
 mod session;
+mod stamp;
 mod tables;
+mod take_up;
+mod work;
 
 pub use error::{HalfDone, Place, RunnerError, ServerError};
 pub use history::History;
+pub use journal::{Current, Entry};
 pub use options::{LOG_TABLE, LONGEST_PAUSE, RunnerOptions, VERSION_TABLE};
 pub use progress::{Event, Progress};
-pub use runner::{Current, Entry, Runner};
+pub use runner::Runner;
 pub use script::{script, version_table_script};
 pub use session::Canceller;

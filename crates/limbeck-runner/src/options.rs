@@ -56,14 +56,22 @@ impl RunnerOptions {
 
     /// The log table with the schema it falls back to.
     pub(crate) fn log_table(&self) -> Name {
-        let schema = self.log_table.schema.clone().or_else(|| self.version_table.schema.clone());
+        let schema = self
+            .log_table
+            .schema
+            .clone()
+            .or_else(|| self.version_table.schema.clone());
         Name::qualified(schema, self.log_table.name.clone())
     }
 
     /// The pause after try number `n_tries`: min(30 s, 0.5 s · 2^n) · (0.5 … 1.0), `chance` being in 0 … 1.
     pub(crate) fn pause(&self, n_tries: u32, chance: f64) -> Duration {
-        let doubled = self.first_pause.saturating_mul(2_u32.saturating_pow(n_tries.saturating_sub(1)));
-        doubled.min(LONGEST_PAUSE).mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
+        let doubled = self
+            .first_pause
+            .saturating_mul(2_u32.saturating_pow(n_tries.saturating_sub(1)));
+        doubled
+            .min(LONGEST_PAUSE)
+            .mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
     }
 }
 
@@ -74,7 +82,10 @@ mod tests {
     #[test]
     fn pauses_double_and_end_at_the_longest() {
         let options = RunnerOptions::default();
-        let pauses: Vec<_> = [1, 2, 3, 20, 99].iter().map(|n| options.pause(*n, 1.0).as_millis()).collect();
+        let pauses: Vec<_> = [1, 2, 3, 20, 99]
+            .iter()
+            .map(|n| options.pause(*n, 1.0).as_millis())
+            .collect();
         assert_eq!(pauses, [500, 1000, 2000, 30_000, 30_000]);
         assert_eq!(options.pause(1, 0.0).as_millis(), 250);
     }
@@ -85,7 +96,11 @@ mod tests {
             version_table: Name::qualified(Some("admin".into()), "alembic_version"),
             ..RunnerOptions::default()
         };
-        let names: Vec<_> = options.own_tables().iter().map(ToString::to_string).collect();
+        let names: Vec<_> = options
+            .own_tables()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(names, ["admin.alembic_version", "admin.limbeck_log"]);
     }
 }

@@ -65,24 +65,53 @@ impl Event<'_> {
     #[must_use]
     pub fn line(&self) -> String {
         match self {
-            Self::Waiting => "another run holds the lock of the version table; waiting for it to end".to_owned(),
-            Self::Running { direction, from, to, doc, .. } => {
+            Self::Waiting => {
+                "another run holds the lock of the version table; waiting for it to end".to_owned()
+            }
+            Self::Running {
+                direction,
+                from,
+                to,
+                doc,
+                ..
+            } => {
                 let comma = if doc.is_empty() { "" } else { ", " };
-                format!("Running {} {} -> {}{comma}{doc}", word(*direction), list(from), list(to))
+                format!(
+                    "Running {} {} -> {}{comma}{doc}",
+                    word(*direction),
+                    list(from),
+                    list(to)
+                )
             }
-            Self::Resuming { revision, segment, segments } => {
-                format!("revision {revision} goes on with segment {segment} of {segments}, where an earlier run stopped")
+            Self::Resuming {
+                revision,
+                segment,
+                segments,
+            } => {
+                format!(
+                    "revision {revision} goes on with segment {segment} of {segments}, where an earlier run stopped"
+                )
             }
-            Self::Retry { revision, tries, most, pause } => format!(
+            Self::Retry {
+                revision,
+                tries,
+                most,
+                pause,
+            } => format!(
                 "revision {revision} got no lock in try {tries} of {most}; trying again in {:.1} s",
                 pause.as_secs_f64()
             ),
-            Self::Done { revision, took } => format!("revision {revision} done in {:.1} s", took.as_secs_f64()),
+            Self::Done { revision, took } => {
+                format!("revision {revision} done in {:.1} s", took.as_secs_f64())
+            }
             Self::Warning(text) => format!("warning: {text}"),
         }
     }
 }
 
 fn list(ids: &[RevisionId]) -> String {
-    ids.iter().map(RevisionId::as_str).collect::<Vec<_>>().join(", ")
+    ids.iter()
+        .map(RevisionId::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

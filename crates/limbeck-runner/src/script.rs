@@ -9,8 +9,8 @@ use crate::error::RunnerError;
 use crate::history::History;
 use crate::options::RunnerOptions;
 use crate::progress::Event;
-use crate::runner::{segments, work};
 use crate::tables::Tables;
+use crate::work::{segments, work};
 
 /// The script of `steps`, which start from the version rows `rows`; from none, it creates the version table. Each
 /// segment is a transaction of its own, and the version rows move with the last one, as in a run. It writes no log.
@@ -29,11 +29,27 @@ pub fn script(
         let it = work(history, step)?;
         it.check_control()?;
         let revision = history.directory.read(&step.revision)?;
-        let Step { revision: id, direction, from, to, .. } = step;
-        let running = Event::Running { direction: *direction, revision: id, from, to, doc: &it.doc };
+        let Step {
+            revision: id,
+            direction,
+            from,
+            to,
+            ..
+        } = step;
+        let running = Event::Running {
+            direction: *direction,
+            revision: id,
+            from,
+            to,
+            doc: &it.doc,
+        };
         add(&mut out, &format!("-- {}", running.line()));
         let create = (at == 0 && rows.is_empty()).then(|| format!("{};", tables.create_version()));
-        let changes: Vec<_> = tables.changes(step).into_iter().map(|it| format!("{};", it.sql)).collect();
+        let changes: Vec<_> = tables
+            .changes(step)
+            .into_iter()
+            .map(|it| format!("{};", it.sql))
+            .collect();
         let segments = segments(&revision, *direction);
         let mut first = create;
         for (n, segment) in segments.iter().enumerate() {
@@ -53,7 +69,10 @@ pub fn script(
                 }
             }
         }
-        if segments.last().is_none_or(|it| it.mode == SegmentMode::NoTransaction) {
+        if segments
+            .last()
+            .is_none_or(|it| it.mode == SegmentMode::NoTransaction)
+        {
             add(&mut out, "BEGIN;");
             add(&mut out, first.take().as_deref().unwrap_or_default());
         }
@@ -83,5 +102,9 @@ fn add(out: &mut String, text: &str) {
 /// The text with its last statement ended: a file may leave out the last semicolon, a script may not.
 fn terminated(text: &str) -> String {
     let text = text.trim_end();
-    if text.is_empty() || text.ends_with(';') { text.to_owned() } else { format!("{text}\n;") }
+    if text.is_empty() || text.ends_with(';') {
+        text.to_owned()
+    } else {
+        format!("{text}\n;")
+    }
 }

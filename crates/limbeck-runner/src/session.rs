@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use limbeck_schema::{Ident, Literal, Name};
 use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
 
@@ -38,7 +38,11 @@ impl Canceller {
     pub async fn cancel(&self, url: &str) -> Result<(), sqlx::Error> {
         self.cancelled.store(true, Ordering::SeqCst);
         let mut conn = PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?;
-        conn.execute(sqlx::raw_sql(AssertSqlSafe(format!("SELECT pg_cancel_backend({})", self.pid)))).await?;
+        conn.execute(sqlx::raw_sql(AssertSqlSafe(format!(
+            "SELECT pg_cancel_backend({})",
+            self.pid
+        ))))
+        .await?;
         conn.close().await
     }
 }
@@ -49,11 +53,19 @@ impl Session {
         const DOING: &str = "read the connection's settings";
         let sql = "SELECT current_schema()::text, pg_backend_pid(), current_setting('search_path'), \
                    current_setting('role')";
-        let row = fetch(&mut conn, sql).await.map_err(|error| RunnerError::own(DOING, error))?.pop();
+        let row = fetch(&mut conn, sql)
+            .await
+            .map_err(|error| RunnerError::own(DOING, error))?
+            .pop();
         let row = row.ok_or_else(|| RunnerError::own(DOING, sqlx::Error::RowNotFound))?;
-        let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(|error| RunnerError::own(DOING, error));
+        let text = |at: usize| {
+            row.try_get::<Option<String>, _>(at)
+                .map_err(|error| RunnerError::own(DOING, error))
+        };
         let schema = text(0)?.ok_or(RunnerError::NoSchema)?;
-        let pid = row.try_get(1).map_err(|error| RunnerError::own(DOING, error))?;
+        let pid = row
+            .try_get(1)
+            .map_err(|error| RunnerError::own(DOING, error))?;
         let (path, role) = (text(2)?.unwrap_or_default(), text(3)?.unwrap_or_default());
         // `RESET ALL` goes back to the settings the connection was opened with; the search path and the role may
         // have been set since by the program that embeds the runner.
@@ -62,12 +74,21 @@ impl Session {
             Literal(&path),
             Literal(&role)
         );
-        Ok(Self { conn, schema: schema.into(), pid, restore, cancelled: Arc::default() })
+        Ok(Self {
+            conn,
+            schema: schema.into(),
+            pid,
+            restore,
+            cancelled: Arc::default(),
+        })
     }
 
     /// What ends its statements from outside.
     pub(crate) fn canceller(&self) -> Canceller {
-        Canceller { pid: self.pid, cancelled: Arc::clone(&self.cancelled) }
+        Canceller {
+            pid: self.pid,
+            cancelled: Arc::clone(&self.cancelled),
+        }
     }
 
     /// Whether the user wants it to end.
@@ -82,25 +103,39 @@ impl Session {
 
     /// Runs text of a revision; gives the driver's error back as it is.
     pub(crate) async fn execute(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
-        let done = self.conn.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await?;
+        let done = self
+            .conn
+            .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+            .await?;
         Ok(done.rows_affected())
     }
 
     /// Runs a statement of Limbeck's own; `doing` says what for: `create the version table limbeck_version`.
     pub(crate) async fn own(&mut self, doing: &str, sql: &str) -> Result<u64, RunnerError> {
-        self.execute(sql).await.map_err(|error| self.own_error(doing, error))
+        self.execute(sql)
+            .await
+            .map_err(|error| self.own_error(doing, error))
     }
 
     /// The rows of a query of Limbeck's own.
-    pub(crate) async fn query(&mut self, doing: &str, sql: &str) -> Result<Vec<PgRow>, RunnerError> {
-        fetch(&mut self.conn, sql).await.map_err(|error| self.own_error(doing, error))
+    pub(crate) async fn query(
+        &mut self,
+        doing: &str,
+        sql: &str,
+    ) -> Result<Vec<PgRow>, RunnerError> {
+        fetch(&mut self.conn, sql)
+            .await
+            .map_err(|error| self.own_error(doing, error))
     }
 
     fn own_error(&self, doing: &str, error: sqlx::Error) -> RunnerError {
         let cancelled = self.is_cancelled() && error.as_database_error().is_some_and(is_cancel);
         if cancelled {
             let state = "the transaction under way is rolled back".to_owned();
-            return RunnerError::Cancelled { during: format!("while the runner wanted to {doing}"), state };
+            return RunnerError::Cancelled {
+                during: format!("while the runner wanted to {doing}"),
+                state,
+            };
         }
         RunnerError::own(doing, error)
     }
@@ -108,9 +143,13 @@ impl Session {
     /// Whether a table is there and visible to this role.
     pub(crate) async fn exists(&mut self, table: &Name) -> Result<bool, RunnerError> {
         let doing = format!("look for the table {table}");
-        let rows = self.query(&doing, &crate::tables::Tables::exists(table)).await?;
+        let rows = self
+            .query(&doing, &crate::tables::Tables::exists(table))
+            .await?;
         match rows.first() {
-            Some(row) => row.try_get(0).map_err(|error| RunnerError::own(doing, error)),
+            Some(row) => row
+                .try_get(0)
+                .map_err(|error| RunnerError::own(doing, error)),
             None => Ok(false),
         }
     }
@@ -121,27 +160,38 @@ impl Session {
         let sql = format!("SELECT pg_try_advisory_lock({})", lock_key(table));
         let rows = self.query(&doing, &sql).await?;
         match rows.first() {
-            Some(row) => row.try_get(0).map_err(|error| RunnerError::own(doing, error)),
+            Some(row) => row
+                .try_get(0)
+                .map_err(|error| RunnerError::own(doing, error)),
             None => Ok(false),
         }
     }
 
     /// Waits for the advisory lock, however long another run takes: a `lock_timeout` of the server's is lifted.
     pub(crate) async fn lock(&mut self, table: &Name) -> Result<(), RunnerError> {
-        let sql = format!("SET lock_timeout = 0; SELECT pg_advisory_lock({}); RESET lock_timeout", lock_key(table));
-        self.own(&format!("wait for another run on {table}"), &sql).await.map(drop)
+        let sql = format!(
+            "SET lock_timeout = 0; SELECT pg_advisory_lock({}); RESET lock_timeout",
+            lock_key(table)
+        );
+        self.own(&format!("wait for another run on {table}"), &sql)
+            .await
+            .map(drop)
     }
 
     /// Gives the advisory lock back.
     pub(crate) async fn unlock(&mut self, table: &Name) -> Result<(), RunnerError> {
         let sql = format!("SELECT pg_advisory_unlock({})", lock_key(table));
-        self.own(&format!("unlock the version table {table}"), &sql).await.map(drop)
+        self.own(&format!("unlock the version table {table}"), &sql)
+            .await
+            .map(drop)
     }
 
     /// Brings the settings back to those of the start.
     pub(crate) async fn restore(&mut self) -> Result<(), RunnerError> {
         let sql = self.restore.clone();
-        self.own("reset the connection's settings", &sql).await.map(drop)
+        self.own("reset the connection's settings", &sql)
+            .await
+            .map(drop)
     }
 }
 
@@ -152,9 +202,23 @@ pub(crate) fn is_cancel(error: &dyn sqlx::error::DatabaseError) -> bool {
 
 /// Advisory locks are the database's, so the version table alone makes the key.
 fn lock_key(table: &Name) -> String {
-    format!("hashtextextended({}, 0)", Literal(&format!("limbeck {table}")))
+    format!(
+        "hashtextextended({}, 0)",
+        Literal(&format!("limbeck {table}"))
+    )
 }
 
 async fn fetch(conn: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, sqlx::Error> {
-    conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await
+    conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await
+}
+
+/// One value of a row.
+pub(crate) fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
+    doing: &str,
+    row: &'r PgRow,
+    at: usize,
+) -> Result<T, RunnerError> {
+    row.try_get(at)
+        .map_err(|error| RunnerError::own(doing, error))
 }

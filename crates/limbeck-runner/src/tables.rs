@@ -32,8 +32,12 @@ impl Tables {
     /// The tables for a connection whose default schema is `schema`; `None` leaves the names as they are given,
     /// for scripts.
     pub(crate) fn new(options: &RunnerOptions, schema: Option<&Ident>) -> Self {
-        let settle = |name: Name| Name::qualified(name.schema.or_else(|| schema.cloned()), name.name);
-        Self { version: settle(options.version_table.clone()), log: settle(options.log_table()) }
+        let settle =
+            |name: Name| Name::qualified(name.schema.or_else(|| schema.cloned()), name.name);
+        Self {
+            version: settle(options.version_table.clone()),
+            log: settle(options.log_table()),
+        }
     }
 
     /// The statement that creates the version table. The constraint's name is the one Alembic gives.
@@ -77,7 +81,10 @@ impl Tables {
 
     /// Whether a table is there: one row with one boolean.
     pub(crate) fn exists(name: &Name) -> String {
-        format!("SELECT to_regclass({}) IS NOT NULL", Literal(&name.to_string()))
+        format!(
+            "SELECT to_regclass({}) IS NOT NULL",
+            Literal(&name.to_string())
+        )
     }
 
     /// The statements of one step's changes. Each one changes exactly one row. Deletes come first, so that an update
@@ -112,7 +119,9 @@ impl Tables {
 
     /// Deletes every row, whatever it says.
     pub(crate) fn delete_versions(&self) -> String {
-        Query::delete().from_table(table(&self.version)).to_string(PostgresQueryBuilder)
+        Query::delete()
+            .from_table(table(&self.version))
+            .to_string(PostgresQueryBuilder)
     }
 
     /// The last row of the log, if it is there.
@@ -137,13 +146,25 @@ impl Tables {
     /// Adds a row for a segment. With `finished` it ends now and began with the transaction it is in.
     pub(crate) fn insert_log(&self, entry: &LogEntry<'_>, finished: bool) -> String {
         let now = || Expr::cust("clock_timestamp()");
-        let (started, ended) =
-            if finished { (Expr::cust("now()"), now()) } else { (now(), Expr::cust("NULL")) };
+        let (started, ended) = if finished {
+            (Expr::cust("now()"), now())
+        } else {
+            (now(), Expr::cust("NULL"))
+        };
         let mut statement = Query::insert();
         statement.into_table(table(&self.log)).columns([
-            "revision", "direction", "segment", "segments", "statement", "checksum", "started", "finished",
+            "revision",
+            "direction",
+            "segment",
+            "segments",
+            "statement",
+            "checksum",
+            "started",
+            "finished",
         ]);
-        let statement_number = entry.statement.map_or_else(|| Expr::cust("NULL"), |it| Expr::val(count(it)));
+        let statement_number = entry
+            .statement
+            .map_or_else(|| Expr::cust("NULL"), |it| Expr::val(count(it)));
         statement.values_panic([
             Expr::val(entry.revision),
             Expr::val(entry.direction),

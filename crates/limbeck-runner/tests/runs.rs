@@ -20,9 +20,24 @@ async fn revisions_go_up_and_down_with_their_rows() {
     assert_eq!(world.downgrade("-1").await.unwrap(), 1);
     assert_eq!(world.said[0], "Running downgrade r003 -> r002, Do r003.");
     assert_eq!(world.downgrade("base").await.unwrap(), 2);
-    assert_eq!((world.rows().await, world.table_names().await), (vec![], vec![]));
-    let log = world.query("SELECT revision || ' ' || direction FROM limbeck_log ORDER BY id").await;
-    assert_eq!(log, ["r001 upgrade", "r002 upgrade", "r003 upgrade", "r003 downgrade", "r002 downgrade", "r001 downgrade"]);
+    assert_eq!(
+        (world.rows().await, world.table_names().await),
+        (vec![], vec![])
+    );
+    let log = world
+        .query("SELECT revision || ' ' || direction FROM limbeck_log ORDER BY id")
+        .await;
+    assert_eq!(
+        log,
+        [
+            "r001 upgrade",
+            "r002 upgrade",
+            "r003 upgrade",
+            "r003 downgrade",
+            "r002 downgrade",
+            "r001 downgrade"
+        ]
+    );
     let complete = "SELECT count(*)::text FROM limbeck_log WHERE duration >= '0' AND by = session_user AND error IS NULL";
     assert_eq!(world.query(complete).await, ["6"]);
 }
@@ -33,7 +48,9 @@ async fn reading_creates_nothing() {
     assert_eq!(world.rows().await, Vec::<String>::new());
     assert_eq!(world.upgrade("heads").await.unwrap(), 0);
     world.runner().await.current().await.unwrap();
-    let tables = world.query("SELECT relname::text FROM pg_class WHERE relname ~ 'limbeck'").await;
+    let tables = world
+        .query("SELECT relname::text FROM pg_class WHERE relname ~ 'limbeck'")
+        .await;
     assert_eq!(tables, Vec::<String>::new());
 }
 
@@ -41,19 +58,37 @@ async fn reading_creates_nothing() {
 async fn a_failing_revision_leaves_the_database_as_before_and_names_the_statement() {
     let mut world = World::new("failing").await;
     world.tables(1);
-    world.revision("r002", "r001", "CREATE TABLE t2 (id int);\n\n-- why\nINSERT INTO t9\nVALUES (1);", "");
+    world.revision(
+        "r002",
+        "r001",
+        "CREATE TABLE t2 (id int);\n\n-- why\nINSERT INTO t9\nVALUES (1);",
+        "",
+    );
     let error = world.upgrade("heads").await.unwrap_err();
     assert_eq!(
         world.text(&error),
         "upgrade of revision r002 at r002.sql:10, statement `INSERT INTO t9 VALUES (1)` failed: relation \"t9\" does not \
          exist (SQLSTATE 42P01); the database is as before revision r002"
     );
-    assert_eq!((world.rows().await, world.table_names().await), (vec!["r001".to_owned()], vec!["t1".to_owned()]));
+    assert_eq!(
+        (world.rows().await, world.table_names().await),
+        (vec!["r001".to_owned()], vec!["t1".to_owned()])
+    );
     // A first revision that fails leaves no tables of Limbeck's either.
     let mut empty = World::new("failing").await;
     empty.revision("r001", "", "SELECT 1/0;", "");
-    assert!(empty.upgrade_error("heads").await.contains("division by zero (SQLSTATE 22012)"));
-    assert_eq!(empty.query("SELECT relname::text FROM pg_class WHERE relname ~ 'limbeck'").await, Vec::<String>::new());
+    assert!(
+        empty
+            .upgrade_error("heads")
+            .await
+            .contains("division by zero (SQLSTATE 22012)")
+    );
+    assert_eq!(
+        empty
+            .query("SELECT relname::text FROM pg_class WHERE relname ~ 'limbeck'")
+            .await,
+        Vec::<String>::new()
+    );
 }
 
 #[tokio::test]
@@ -63,8 +98,14 @@ async fn deferred_constraints_fail_at_the_commit() {
     world.revision("r001", "", up, "");
     let error = world.upgrade("heads").await.unwrap_err();
     let text = world.text(&error);
-    assert!(text.contains("statement `COMMIT` failed") && text.contains("SQLSTATE 23503"), "{text}");
-    assert_eq!((world.rows().await, world.table_names().await), (vec![], vec![]));
+    assert!(
+        text.contains("statement `COMMIT` failed") && text.contains("SQLSTATE 23503"),
+        "{text}"
+    );
+    assert_eq!(
+        (world.rows().await, world.table_names().await),
+        (vec![], vec![])
+    );
 }
 
 #[tokio::test]
@@ -73,11 +114,20 @@ async fn mistakes_in_any_file_stop_the_run_before_its_first_statement() {
     world.tables(1);
     world.revision("r002", "r001", "CREATE TABLE t2 (id int);\nCOMMIT;", "");
     let text = world.upgrade_error("heads").await;
-    assert!(text.contains("r002.sql:8, statement `COMMIT` begins or ends a transaction"), "{text}");
+    assert!(
+        text.contains("r002.sql:8, statement `COMMIT` begins or ends a transaction"),
+        "{text}"
+    );
     world.revision("r002", "r001", "SELECT 'open;", "");
     let text = world.upgrade_error("heads").await;
-    assert!(text.starts_with("r002.sql:7: the string that starts here is not closed"), "{text}");
-    assert_eq!((world.rows().await, world.table_names().await), (vec![], vec![]));
+    assert!(
+        text.starts_with("r002.sql:7: the string that starts here is not closed"),
+        "{text}"
+    );
+    assert_eq!(
+        (world.rows().await, world.table_names().await),
+        (vec![], vec![])
+    );
 }
 
 const SEGMENTS: &str = "-- segment: transaction
@@ -96,18 +146,38 @@ async fn a_stopped_revision_goes_on_where_it_stopped() {
     assert_eq!(
         text,
         "upgrade of revision r001 at r001.sql:11, statement `CREATE INDEX CONCURRENTLY i2 ON t2 (id)` failed: relation \
-         \"t2\" does not exist (SQLSTATE 42P01); segment 1 and the first 1 statements of segment 2 stay in force; run the \
+         \"t2\" does not exist (SQLSTATE 42P01); segment 1 and statement 1 of segment 2 stay in force; run the \
          same command again to go on at this statement"
     );
-    assert_eq!((world.rows().await, world.table_names().await), (vec![], vec!["i1".to_owned(), "t1".to_owned()]));
-    let half_done = world.runner().await.current().await.unwrap().half_done.unwrap();
-    assert_eq!((half_done.segment, half_done.segments, half_done.statement), (2, 3, Some(2)));
+    assert_eq!(
+        (world.rows().await, world.table_names().await),
+        (vec![], vec!["i1".to_owned(), "t1".to_owned()])
+    );
+    let half_done = world
+        .runner()
+        .await
+        .current()
+        .await
+        .unwrap()
+        .half_done
+        .unwrap();
+    assert_eq!(
+        (half_done.segment, half_done.segments, half_done.statement),
+        (2, 3, Some(2))
+    );
     // Nothing else is run meanwhile.
     let text = world.downgrade_error("base").await;
-    assert!(text.contains("stopped in segment 2 of 3 at its statement 2") && text.contains("finish it with `limbeck upgrade r001`"), "{text}");
+    assert!(
+        text.contains("stopped in segment 2 of 3 at its statement 2")
+            && text.contains("finish it with `limbeck upgrade r001`"),
+        "{text}"
+    );
     world.execute("CREATE TABLE t2 (id int)").await;
     assert_eq!(world.upgrade("heads").await.unwrap(), 1);
-    assert_eq!(world.said[1], "revision r001 goes on with segment 2 of 3, where an earlier run stopped");
+    assert_eq!(
+        world.said[1],
+        "revision r001 goes on with segment 2 of 3, where an earlier run stopped"
+    );
     assert_eq!(world.table_names().await, ["i1", "i2", "t1", "t2", "t3"]);
     assert_eq!(world.rows().await, ["r001"]);
     assert_eq!(world.downgrade("base").await.unwrap(), 1);
@@ -120,12 +190,21 @@ async fn a_killed_run_takes_up_statements_that_were_done_or_left_invalid() {
         let mut world = World::new("killed").await;
         world.execute("CREATE TABLE t2 (id int)").await;
         world.revision("r001", "", SEGMENTS, "");
-        let checksum = world.history().directory.read(&"r001".parse().unwrap()).unwrap().checksum();
+        let checksum = world
+            .history()
+            .directory
+            .read(&"r001".parse().unwrap())
+            .unwrap()
+            .checksum();
         // What a run leaves that was killed after the server had built i1, or while it was building it.
         world.runner().await.ensure_version().await.unwrap();
-        world.execute("CREATE TABLE t1 (id int); CREATE INDEX i1 ON t1 (id)").await;
+        world
+            .execute("CREATE TABLE t1 (id int); CREATE INDEX i1 ON t1 (id)")
+            .await;
         if invalid {
-            world.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i1'::regclass").await;
+            world
+                .execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i1'::regclass")
+                .await;
         }
         world
             .execute(&format!(
@@ -135,8 +214,19 @@ async fn a_killed_run_takes_up_statements_that_were_done_or_left_invalid() {
             ))
             .await;
         assert_eq!(world.upgrade("heads").await.unwrap(), 1);
-        assert!(world.said.iter().any(|it| it.contains("was done by the run that was killed")), "{:?}", world.said);
-        let valid = world.query("SELECT bool_and(indisvalid)::text FROM pg_index WHERE indrelid = 't1'::regclass").await;
+        assert!(
+            world
+                .said
+                .iter()
+                .any(|it| it.contains("was done by the run that was killed")),
+            "{:?}",
+            world.said
+        );
+        let valid = world
+            .query(
+                "SELECT bool_and(indisvalid)::text FROM pg_index WHERE indrelid = 't1'::regclass",
+            )
+            .await;
         assert_eq!(valid, ["true"]);
         assert_eq!(world.table_names().await, ["i1", "i2", "t1", "t2", "t3"]);
     }
@@ -148,10 +238,16 @@ async fn a_stamp_settles_what_was_left_half_done() {
     world.revision("r001", "", SEGMENTS, "");
     world.upgrade("heads").await.unwrap_err();
     let (history, mut runner) = (world.history(), world.runner().await);
-    runner.stamp(&history, &["r001"], false, &mut |_| ()).await.unwrap();
+    runner
+        .stamp(&history, &["r001"], false, &mut |_| ())
+        .await
+        .unwrap();
     assert_eq!(runner.current().await.unwrap().half_done, None);
     assert_eq!(world.upgrade("heads").await.unwrap(), 0);
-    runner.stamp(&history, &["base"], false, &mut |_| ()).await.unwrap();
+    runner
+        .stamp(&history, &["base"], false, &mut |_| ())
+        .await
+        .unwrap();
     assert_eq!(world.rows().await, Vec::<String>::new());
 }
 
@@ -160,12 +256,27 @@ async fn a_lost_connection_is_reported_and_the_next_run_goes_on() {
     let mut world = World::new("lost").await;
     world.tables(1);
     let kill = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'calm');";
-    world.revision("r002", "r001", &format!("CREATE TABLE t2 (id int);\n{kill}"), "");
+    world.revision(
+        "r002",
+        "r001",
+        &format!("CREATE TABLE t2 (id int);\n{kill}"),
+        "",
+    );
     let error = world.upgrade("heads").await.unwrap_err();
-    assert!(matches!(error, RunnerError::ConnectionLost { .. }), "{error:?}");
+    assert!(
+        matches!(error, RunnerError::ConnectionLost { .. }),
+        "{error:?}"
+    );
     let text = world.text(&error);
-    assert!(text.contains("during the upgrade of revision r002 at r002.sql:8") && text.contains("limbeck current"), "{text}");
-    assert_eq!((world.rows().await, world.table_names().await), (vec!["r001".to_owned()], vec!["t1".to_owned()]));
+    assert!(
+        text.contains("during the upgrade of revision r002 at r002.sql:8")
+            && text.contains("limbeck current"),
+        "{text}"
+    );
+    assert_eq!(
+        (world.rows().await, world.table_names().await),
+        (vec!["r001".to_owned()], vec!["t1".to_owned()])
+    );
     world.execute("CREATE TABLE calm ()").await;
     assert_eq!(world.upgrade("heads").await.unwrap(), 1);
     assert_eq!(world.rows().await, ["r002"]);
@@ -178,11 +289,19 @@ async fn two_runs_at_once_apply_each_revision_once() {
     world.revision("r006", "r005", "SELECT pg_sleep(0.2);", "");
     let history = world.history();
     let (mut one, mut two) = (world.runner().await, world.runner().await);
-    let (mut silent, mut silent_too) = (|_: limbeck_runner::Event<'_>| (), |_: limbeck_runner::Event<'_>| ());
-    let (first, second) =
-        tokio::join!(one.upgrade(&history, "heads", &mut silent), two.upgrade(&history, "heads", &mut silent_too));
+    let (mut silent, mut silent_too) = (
+        |_: limbeck_runner::Event<'_>| (),
+        |_: limbeck_runner::Event<'_>| (),
+    );
+    let (first, second) = tokio::join!(
+        one.upgrade(&history, "heads", &mut silent),
+        two.upgrade(&history, "heads", &mut silent_too)
+    );
     assert_eq!(first.unwrap() + second.unwrap(), 6);
-    assert_eq!(world.query("SELECT count(*)::text FROM limbeck_log").await, ["6"]);
+    assert_eq!(
+        world.query("SELECT count(*)::text FROM limbeck_log").await,
+        ["6"]
+    );
     assert_eq!(world.upgrade("heads").await.unwrap(), 0);
 }
 
@@ -194,11 +313,24 @@ async fn a_held_lock_is_tried_again_and_then_reported() {
     world.revision("r002", "r001", "ALTER TABLE t1 ADD COLUMN a int;", "");
     world.options.lock_tries = 2;
     let mut holder = world.db.connect().await.unwrap();
-    sqlx::raw_sql("BEGIN; LOCK TABLE t1").execute(&mut holder).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE t1")
+        .execute(&mut holder)
+        .await
+        .unwrap();
     let error = world.upgrade("heads").await.unwrap_err();
-    assert!(world.said.iter().any(|it| it.starts_with("revision r002 got no lock in try 1 of 2")), "{:?}", world.said);
+    assert!(
+        world
+            .said
+            .iter()
+            .any(|it| it.starts_with("revision r002 got no lock in try 1 of 2")),
+        "{:?}",
+        world.said
+    );
     let text = world.text(&error);
-    assert!(text.contains("got no lock in 2 tries") && text.contains("as before revision r002"), "{text}");
+    assert!(
+        text.contains("got no lock in 2 tries") && text.contains("as before revision r002"),
+        "{text}"
+    );
     sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
     assert_eq!(world.upgrade("heads").await.unwrap(), 1);
 }
@@ -206,7 +338,12 @@ async fn a_held_lock_is_tried_again_and_then_reported() {
 #[tokio::test]
 async fn a_cancelled_run_rolls_back() {
     let world = World::new("cancelled").await;
-    world.revision("r001", "", "CREATE TABLE t1 (id int);\nSELECT pg_sleep(600);", "");
+    world.revision(
+        "r001",
+        "",
+        "CREATE TABLE t1 (id int);\nSELECT pg_sleep(600);",
+        "",
+    );
     let (history, mut runner) = (world.history(), world.runner().await);
     let canceller = runner.canceller();
     let asleep = async {
@@ -218,8 +355,14 @@ async fn a_cancelled_run_rolls_back() {
     let mut silent = |_: limbeck_runner::Event<'_>| ();
     let (done, ()) = tokio::join!(runner.upgrade(&history, "heads", &mut silent), asleep);
     let error = done.unwrap_err();
-    assert!(error.is_cancelled() && world.text(&error).contains("as before revision r001"), "{error}");
-    assert_eq!((world.rows().await, world.table_names().await), (vec![], vec![]));
+    assert!(
+        error.is_cancelled() && world.text(&error).contains("as before revision r001"),
+        "{error}"
+    );
+    assert_eq!(
+        (world.rows().await, world.table_names().await),
+        (vec![], vec![])
+    );
 }
 
 #[tokio::test]
@@ -230,17 +373,28 @@ async fn changed_files_are_reported() {
     world.revision("r001", "", "CREATE TABLE t1 (id bigint);", "DROP TABLE t1;");
     let current = world.runner().await.current().await.unwrap();
     let changed = current.changed(&world.history()).unwrap();
-    assert_eq!(changed.iter().map(ToString::to_string).collect::<Vec<_>>(), ["r001"]);
+    assert_eq!(
+        changed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["r001"]
+    );
     world.tables(3);
     world.revision("r001", "", "CREATE TABLE t1 (id bigint);", "DROP TABLE t1;");
     world.upgrade("heads").await.unwrap();
-    assert_eq!(world.said[0], "warning: the file of revision r001 changed since it was applied");
+    assert_eq!(
+        world.said[0],
+        "warning: the file of revision r001 changed since it was applied"
+    );
 }
 
 #[tokio::test]
 async fn settings_of_a_revision_do_not_reach_the_next_one() {
     let mut world = World::new("settings").await;
-    world.revision("r001", "", "CREATE SCHEMA other;\nSET search_path = other;\nSET ROLE pg_monitor;", "");
+    world.revision(
+        "r001",
+        "",
+        "CREATE SCHEMA other;\nSET search_path = other;\nSET ROLE pg_monitor;",
+        "",
+    );
     world.revision("r002", "r001", "CREATE TABLE t1 (id int);", "");
     world.upgrade("heads").await.unwrap();
     assert_eq!(world.table_names().await, ["t1"]);
@@ -254,7 +408,12 @@ async fn an_alembic_version_table_is_used_as_it_is() {
     world.execute("CREATE TABLE t1 (id int)").await;
     world.options.version_table = Name::plain("alembic_version");
     assert_eq!(world.upgrade("heads").await.unwrap(), 1);
-    assert_eq!(world.query("SELECT version_num::text FROM alembic_version").await, ["r002"]);
+    assert_eq!(
+        world
+            .query("SELECT version_num::text FROM alembic_version")
+            .await,
+        ["r002"]
+    );
 }
 
 #[tokio::test]
@@ -262,25 +421,47 @@ async fn rows_that_nobody_knows_are_named_and_purged() {
     let mut world = World::new("purge").await;
     world.tables(1);
     world.runner().await.ensure_version().await.unwrap();
-    world.execute("INSERT INTO limbeck_version VALUES ('beef')").await;
+    world
+        .execute("INSERT INTO limbeck_version VALUES ('beef')")
+        .await;
     let text = world.upgrade_error("heads").await;
-    assert!(text.contains("'beef'") && text.contains("--purge"), "{text}");
-    world.execute("UPDATE limbeck_version SET version_num = 'a b'").await;
+    assert!(
+        text.contains("'beef'") && text.contains("--purge"),
+        "{text}"
+    );
+    world
+        .execute("UPDATE limbeck_version SET version_num = 'a b'")
+        .await;
     let text = world.upgrade_error("heads").await;
-    assert!(text.contains("limbeck_version holds \"a b\", which is no revision id"), "{text}");
+    assert!(
+        text.contains("limbeck_version holds \"a b\", which is no revision id"),
+        "{text}"
+    );
     let (history, mut runner) = (world.history(), world.runner().await);
-    runner.stamp(&history, &["heads"], true, &mut |_| ()).await.unwrap();
+    runner
+        .stamp(&history, &["heads"], true, &mut |_| ())
+        .await
+        .unwrap();
     assert_eq!(world.rows().await, ["r001"]);
 }
 
 #[tokio::test]
 async fn stated_hazards_stop_a_run_that_refuses_them() {
     let mut world = World::new("hazards").await;
-    world.revision("r001", "", "CREATE TABLE t1 (id int);", "-- hazard deletes-data: all rows go\nDROP TABLE t1;");
+    world.revision(
+        "r001",
+        "",
+        "CREATE TABLE t1 (id int);",
+        "-- hazard deletes-data: all rows go\nDROP TABLE t1;",
+    );
     world.options.refuse_hazards = true;
     assert_eq!(world.upgrade("heads").await.unwrap(), 1);
     let text = world.downgrade_error("base").await;
-    assert!(text.contains("downgrade of revision r001 states 1 hazards (deletes-data)") && text.contains("--accept-hazards"), "{text}");
+    assert!(
+        text.contains("downgrade of revision r001 states 1 hazards (deletes-data)")
+            && text.contains("--accept-hazards"),
+        "{text}"
+    );
     world.options.refuse_hazards = false;
     assert_eq!(world.downgrade("base").await.unwrap(), 1);
 }
@@ -289,7 +470,12 @@ async fn stated_hazards_stop_a_run_that_refuses_them() {
 async fn a_script_does_what_a_run_does() {
     let mut world = World::new("script").await;
     world.tables(2);
-    world.revision("r003", "r002", SEGMENTS.replace("t1 ", "t4 ").replace("t3", "t5").as_str(), "DROP TABLE t4, t5;\nDROP INDEX i2");
+    world.revision(
+        "r003",
+        "r002",
+        SEGMENTS.replace("t1 ", "t4 ").replace("t3", "t5").as_str(),
+        "DROP TABLE t4, t5;\nDROP INDEX i2",
+    );
     let history = world.history();
     let steps = history.graph.upgrade("heads", &[]).unwrap();
     let text = script(&history, &steps, &[], &world.options).unwrap();
@@ -298,13 +484,25 @@ async fn a_script_does_what_a_run_does() {
     run_script(&other, &text).await;
     let dump = |db: &TestDb| {
         let objects = dump_objects(&pg_dump(db.url()).unwrap());
-        objects.into_iter().filter(|it| !it.contains("limbeck_log")).collect::<Vec<_>>()
+        objects
+            .into_iter()
+            .filter(|it| !it.contains("limbeck_log"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(dump(&other), dump(&world.db));
     let rows = vec!["r003".parse().unwrap()];
-    let back = script(&history, &history.graph.downgrade("base", &rows).unwrap(), &rows, &world.options).unwrap();
+    let back = script(
+        &history,
+        &history.graph.downgrade("base", &rows).unwrap(),
+        &rows,
+        &world.options,
+    )
+    .unwrap();
     run_script(&other, &back).await;
-    let left = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM limbeck_version").fetch_one(other.pool()).await.unwrap();
+    let left = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM limbeck_version")
+        .fetch_one(other.pool())
+        .await
+        .unwrap();
     assert_eq!(left, 0);
 }
 
@@ -312,6 +510,9 @@ async fn a_script_does_what_a_run_does() {
 async fn run_script(db: &TestDb, text: &str) {
     let mut conn = db.connect().await.unwrap();
     for it in limbeck_revision::split(text).unwrap() {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(it.sql.clone())).execute(&mut conn).await.unwrap_or_else(|error| panic!("{}: {error}", it.sql));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(it.sql.clone()))
+            .execute(&mut conn)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", it.sql));
     }
 }

@@ -130,8 +130,12 @@ impl Scope {
             return false;
         }
         let subject = key.subject();
-        if let Some(subject) = subject.as_ref().and_then(|it| current.get(it)) {
-            return self.covers(subject, current);
+        if let Some(subject) = subject {
+            // The default schema is no object, but it can have a comment.
+            return match current.get(&subject) {
+                Some(it) => self.covers(it, current),
+                None => self.kinds.as_ref().is_none_or(|it| it.contains(&subject.kind)),
+            };
         }
         let in_schema = self.schemas.as_ref().is_none_or(|it| it.contains(&key.schema));
         match object.managed_with(current).and_then(|owner| current.get(&owner)) {

@@ -1,33 +1,44 @@
 //! Columns: types, defaults, identity, serial.
 
 use limbeck_schema::kinds::{self, default_name};
-use limbeck_schema::{Expr, Ident, Key, KindTag, Literal, Name, SqlType, Token};
+use limbeck_schema::{Expr, Ident, Key, KindTag, Literal, Name, Object, SqlType, Token};
 
 use crate::error::MetaDataError;
-use crate::lower::Lowering;
 use crate::lower::sequences::{Numbers, integer_type};
-use crate::lower::table::InTable;
+use crate::lower::table::sorted_columns;
+use crate::lower::{Lowering, comment_on};
 use crate::model;
 
 impl<'a> Lowering<'a> {
-    pub(super) fn column(
-        &mut self,
-        it: &InTable<'a>,
-        at: usize,
-        column: &'a model::Column,
-    ) -> Result<(), MetaDataError> {
-        let model::Column { name, ty, nullable, default, generated, identity, serial, collation, comment } = column;
-        let object = || format!("column {}.{name}", it.name);
-        let spelled_serial = serial_type(ty);
-        let serial = *serial || spelled_serial.is_some();
+    /// The columns of a table, sorted by name. Its serial columns have their sequences by now.
+    pub(super) fn columns(
+        &self,
+        name: &Name,
+        table: &'a model::Table,
+    ) -> impl Iterator<Item = Result<Object, MetaDataError>> + use<'a, '_> {
+        let name = name.clone();
+        let primary: &[Ident] = table.primary_key.as_ref().map_or(&[], |it| &it.columns);
+        sorted_columns(table).into_iter().map(move |(_, at)| {
+            let mut column = self
+                .column(&name, &table.columns[at])
+                .map_err(|error| error.at(table.place.as_deref()))?;
+            // A table has at most 1600 columns.
+            column.position = i64::try_from(at + 1).unwrap_or(i64::MAX);
+            column.nullable &= !primary.contains(&column.name);
+            Ok(column.into())
+        })
+    }
+
+    fn column(&self, table: &Name, column: &'a model::Column) -> Result<kinds::Column, MetaDataError> {
+        let model::Column { name, ty, nullable, default, generated, identity, serial: _, collation, comment: _ } = column;
+        let object = || format!("column {table}.{name}");
+        let serial = is_serial(column);
         check_one_source(column, serial, object)?;
-        let ty = self.sql_type(spelled_serial.unwrap_or(ty)).ok_or_else(|| {
+        let ty = self.sql_type(serial_type(ty).unwrap_or(ty)).ok_or_else(|| {
             MetaDataError::invalid(object(), format!("`{ty}` is no type; write it as SQL does, `varchar(50)`"))
         })?;
-        let mut lowered = kinds::Column::new(it.name.clone(), name.clone(), ty);
-        // A table has at most 1600 columns.
-        lowered.position = i64::try_from(at + 1).unwrap_or(i64::MAX);
-        lowered.nullable = *nullable && !serial && identity.is_none() && !it.is_primary(name);
+        let mut lowered = kinds::Column::new(table.clone(), name.clone(), ty);
+        lowered.nullable = *nullable && !serial && identity.is_none();
         lowered.collation = self.collation(collation.as_deref(), object)?;
         lowered.default = default.as_deref().and_then(default_expression);
         lowered.generated = generated.as_deref().map(Expr::new);
@@ -36,38 +47,46 @@ impl<'a> Lowering<'a> {
             let options = Numbers::from(identity.as_ref()).options(ty.as_str(), object)?;
             lowered.identity = Some(kinds::Identity { always: identity.always, options });
         }
-        if serial {
-            lowered.default = Some(self.serial(it, name, counting_type(&lowered.ty, "a serial", object)?)?);
+        if let Some(sequence) = serial.then(|| self.serials.get(&(table.clone(), name))).flatten() {
+            let text = format!("nextval({}::regclass)", Literal(&sequence.to_string()));
+            lowered.default = Some(Expr::new(text));
         }
-        if comment.is_some() {
-            self.comment(Key::part(KindTag::Column, &it.name, name), comment.as_deref());
-        }
-        self.push(lowered);
+        Ok(lowered)
+    }
+
+    /// Adds the sequence of a serial column, as `transformColumnDefinition` does. The column's default is spelled as
+    /// the catalog prints it.
+    pub(super) fn serial(
+        &mut self,
+        table: &Name,
+        declared: &'a model::Table,
+        column: &'a model::Column,
+    ) -> Result<(), MetaDataError> {
+        let model::Column { name: column, ty, .. } = column;
+        let object = || format!("column {table}.{column}");
+        let ty = serial_type(ty).unwrap_or(ty);
+        let ty = match self.sql_type(ty) {
+            Some(ty) => counting_type(&ty, "a serial", object)?,
+            None => return Err(MetaDataError::invalid(object(), format!("`{ty}` is no type; write `bigint`"))),
+        };
+        let choices = (0..).map(|pass| match pass {
+            0 => default_name(&declared.name, &[column.as_str()], "seq"),
+            _ => default_name(&declared.name, &[column.as_str()], &format!("seq{pass}")),
+        });
+        let mut free = choices.map(|name| table.sibling(name)).filter(|name| !self.names.is_taken(name));
+        let sequence = free.next().unwrap_or_else(|| table.clone());
+        drop(free);
+        self.names.relation("sequence", &sequence)?;
+        let options = kinds::SequenceOptions::defaults(ty.as_str(), 1);
+        self.push(kinds::SequenceOwner { sequence: sequence.clone(), table: table.clone(), column: column.clone() });
+        self.push(kinds::Sequence { name: sequence.clone(), ty, options, unlogged: false });
+        self.serials.insert((table.clone(), column), sequence);
         Ok(())
     }
 
-    /// Adds the sequence of a serial column, as `transformColumnDefinition` does, and gives the column's default, as
-    /// the catalog prints it.
-    fn serial(&mut self, it: &InTable<'a>, column: &Ident, ty: SqlType) -> Result<Expr, MetaDataError> {
-        let table = &it.table.name;
-        let choices = (0..).map(|pass| match pass {
-            0 => default_name(table, &[column.as_str()], "seq"),
-            _ => default_name(table, &[column.as_str()], &format!("seq{pass}")),
-        });
-        let mut free = choices.map(|name| it.name.sibling(name)).filter(|name| !self.names.is_taken(name));
-        let sequence = free.next().unwrap_or_else(|| it.name.clone());
-        drop(free);
-        self.names.relation("sequence", &sequence)?;
-        let default = Expr::new(format!("nextval({}::regclass)", Literal(&sequence.to_string())));
-        let options = kinds::SequenceOptions::defaults(ty.as_str(), 1);
-        self.push(kinds::SequenceOwner { sequence: sequence.clone(), table: it.name.clone(), column: column.clone() });
-        self.push(kinds::Sequence { name: sequence, ty, options, unlogged: false });
-        Ok(default)
-    }
-
     /// A type in any spelling. The name of a declared enum type is found in the metadata's schema.
-    pub(super) fn sql_type(&mut self, spelled: &'a str) -> Option<SqlType> {
-        if let Some(known) = self.types.get(spelled) {
+    pub(super) fn sql_type(&self, spelled: &'a str) -> Option<SqlType> {
+        if let Some(known) = self.types.borrow().get(spelled) {
             return Some(known.clone());
         }
         let mut ty = SqlType::parse(spelled, self.default_schema)?;
@@ -78,7 +97,7 @@ impl<'a> Lowering<'a> {
                 ty = SqlType::from_catalog(format!("{resolved}{brackets}"));
             }
         }
-        self.types.insert(spelled, ty.clone());
+        self.types.borrow_mut().insert(spelled, ty.clone());
         Some(ty)
     }
 
@@ -100,6 +119,22 @@ impl<'a> Lowering<'a> {
     pub(super) fn catalog_name(&self, name: Name) -> Name {
         name.in_default(self.default_schema).in_default(&Ident::new("pg_catalog"))
     }
+}
+
+/// The comments of a table's columns, sorted by column.
+pub(super) fn comments<'a>(name: &Name, table: &'a model::Table) -> impl Iterator<Item = Object> + use<'a> {
+    let name = name.clone();
+    let is_commented = table.columns.iter().any(|it| it.comment.is_some());
+    let columns = if is_commented { sorted_columns(table) } else { Vec::new() };
+    columns.into_iter().filter_map(move |(column, at)| {
+        let comment = table.columns[at].comment.as_deref()?;
+        comment_on(Key::part(KindTag::Column, &name, column), Some(comment)).map(Into::into)
+    })
+}
+
+/// Whether a column is serial, by its flag or by its type.
+pub(super) fn is_serial(column: &model::Column) -> bool {
+    column.serial || serial_type(&column.ty).is_some()
 }
 
 /// PostgreSQL's collations have names such as `C`, `en_US.utf8` and `de-x-icu`, which are rarely written with the quotes

@@ -13,6 +13,7 @@ mod scope;
 mod sequences;
 mod table;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::kinds::Comment;
@@ -58,7 +59,7 @@ impl MetaData {
             }
         }
         lowering.name_pending();
-        Ok(lowering.finish())
+        lowering.finish()
     }
 }
 
@@ -70,7 +71,9 @@ struct Lowering<'a> {
     tables: BTreeMap<Name, &'a model::Table>,
     enums: BTreeMap<Name, &'a model::EnumType>,
     /// Types by their spelling: ten thousand tables spell few.
-    types: BTreeMap<&'a str, SqlType>,
+    types: RefCell<BTreeMap<&'a str, SqlType>>,
+    /// The sequences of serial columns, by table and column.
+    serials: BTreeMap<(Name, &'a Ident), Name>,
     names: Names<'a>,
     pending: Vec<Pending<'a>>,
     /// By kind, and for comments by the kind of what they are about: the order of keys.
@@ -89,7 +92,8 @@ impl<'a> Lowering<'a> {
             templates: templates.map_err(|error| error.at(metadata.place.as_deref()))?,
             tables: BTreeMap::new(),
             enums: BTreeMap::new(),
-            types: BTreeMap::new(),
+            types: RefCell::default(),
+            serials: BTreeMap::new(),
             names: Names::default(),
             pending: Vec::new(),
             objects: BTreeMap::new(),
@@ -136,10 +140,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn comment(&mut self, subject: Key, text: Option<&str>) {
-        let Some(text) = text.filter(|it| !it.is_empty()) else { return };
-        let about = subject.kind;
-        let comment = Comment { subject, text: text.to_owned() };
-        self.objects.entry((KindTag::Comment, Some(about))).or_default().push(comment.into());
+        if let Some(comment) = comment_on(subject, text) {
+            let about = comment.subject.kind;
+            self.objects.entry((KindTag::Comment, Some(about))).or_default().push(comment.into());
+        }
     }
 
     fn place(&mut self, kind: KindTag, name: &Name, place: Option<&str>) {
@@ -148,9 +152,24 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn finish(self) -> Desired {
+    /// Puts everything into one map, in the order of keys. Columns and their comments, which are most of all objects,
+    /// are made on the way, so that they never stand in a list of their own.
+    fn finish(mut self) -> Result<Desired, MetaDataError> {
         let scope = self.scope();
-        let schema: Schema = self.objects.into_values().flatten().collect();
-        Desired { schema, scope, unnamed: self.unnamed, places: self.places }
+        let mut before = std::mem::take(&mut self.objects);
+        let mut between = before.split_off(&(KindTag::Column, None));
+        let after = between.split_off(&(KindTag::Comment, Some(KindTag::Column)));
+        let tables: Vec<_> = self.tables.iter().filter(|(name, _)| !self.is_ignored(name)).collect();
+        let list = |objects: BTreeMap<_, Vec<Object>>| objects.into_values().flatten().map(Ok);
+        let columns = tables.iter().flat_map(|(name, table)| self.columns(name, table));
+        let comments = tables.iter().flat_map(|(name, table)| columns::comments(name, table)).map(Ok);
+        let schema: Schema =
+            list(before).chain(columns).chain(list(between)).chain(comments).chain(list(after)).collect::<Result<_, _>>()?;
+        Ok(Desired { schema, scope, unnamed: self.unnamed, places: self.places })
     }
+}
+
+fn comment_on(subject: Key, text: Option<&str>) -> Option<Comment> {
+    let text = text.filter(|it| !it.is_empty())?;
+    Some(Comment { subject, text: text.to_owned() })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use limbeck_schema::kinds::{self, Kind};
+use limbeck_schema::kinds;
 use limbeck_schema::{Key, KindTag, MAX_IDENTIFIER_BYTES, Name, Object};
 
 use crate::error::MetaDataError;
@@ -128,9 +128,4 @@ pub(super) fn sort_parts(objects: &mut [Object]) {
     if objects.len() > 1 {
         objects.sort_by_cached_key(Object::key);
     }
-}
-
-/// The key of a part that is just being made.
-pub(super) fn key_of<K: Kind>(it: &K) -> Key {
-    it.key()
 }

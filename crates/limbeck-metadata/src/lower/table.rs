@@ -6,8 +6,8 @@ use std::rc::Rc;
 use limbeck_schema::{Ident, Key, KindTag, Name, kinds};
 
 use crate::error::MetaDataError;
-use crate::lower::Lowering;
-use crate::lower::names::{PendingPart, Pending};
+use crate::lower::names::{Pending, PendingPart};
+use crate::lower::{Lowering, columns};
 use crate::lower::objects::sort_parts;
 use crate::model::{self, GivenName};
 use crate::naming::{Facts, fits};
@@ -18,7 +18,7 @@ pub(super) struct InTable<'a> {
     pub(super) name: Name,
     /// The schema as declared, for labels.
     pub(super) schema: Option<&'a Ident>,
-    /// The columns with their positions, sorted by name.
+    /// The columns with their positions from 0, sorted by name.
     columns: Vec<(&'a Ident, usize)>,
     /// The names of constraints, and what has them.
     pub(super) constraints: BTreeMap<Ident, Rc<Facts<'a>>>,
@@ -27,8 +27,7 @@ pub(super) struct InTable<'a> {
 
 impl<'a> InTable<'a> {
     fn new(name: Name, table: &'a model::Table, schema: Option<&'a Ident>) -> Result<Self, MetaDataError> {
-        let mut columns: Vec<_> = table.columns.iter().enumerate().map(|(at, it)| (&it.name, at)).collect();
-        columns.sort_unstable();
+        let columns = sorted_columns(table);
         let it = Self { table, name, schema, columns, constraints: BTreeMap::new(), pending: Vec::new() };
         for (column, _) in &it.columns {
             fits(column, || format!("column of {}", it.object()))?;
@@ -89,10 +88,13 @@ impl<'a> InTable<'a> {
         let problem = format!("table {} has no column {column}; declare it or correct the name", self.name);
         MetaDataError::missing(facts.describe(), problem)
     }
+}
 
-    pub(super) fn is_primary(&self, column: &Ident) -> bool {
-        self.table.primary_key.as_ref().is_some_and(|it| it.columns.contains(column))
-    }
+/// The columns of a table with their positions from 0, sorted by name.
+pub(super) fn sorted_columns(table: &model::Table) -> Vec<(&Ident, usize)> {
+    let mut columns: Vec<_> = table.columns.iter().enumerate().map(|(at, it)| (&it.name, at)).collect();
+    columns.sort_unstable();
+    columns
 }
 
 impl<'a> Lowering<'a> {
@@ -107,9 +109,8 @@ impl<'a> Lowering<'a> {
             partition_by: table.partition_by.as_deref().map(|it| it.trim().to_owned()),
             ..kinds::Table::new(it.name.clone())
         });
-        for (column, at) in it.columns.clone() {
-            debug_assert_eq!(*column, table.columns[at].name, "columns are sorted with their positions");
-            self.column(&it, at, &table.columns[at])?;
+        for column in table.columns.iter().filter(|it| columns::is_serial(it)) {
+            self.serial(&it.name, table, column)?;
         }
         table.primary_key.iter().try_for_each(|key| self.primary_key(&mut it, key))?;
         table.uniques.iter().try_for_each(|unique| self.unique(&mut it, unique))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Element, GivenName, idents, is_false};
+use crate::model::{Element, GivenName, idents, is_false, lean};
 
 /// A primary key. Its columns are not null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +15,10 @@ pub struct PrimaryKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<GivenName>,
     /// The columns, in order.
+    #[serde(deserialize_with = "lean")]
     pub columns: Vec<Ident>,
     /// `INCLUDE` columns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Ident>,
     /// `DEFERRABLE`.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -41,9 +42,10 @@ pub struct Unique {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<GivenName>,
     /// The columns, in order.
+    #[serde(deserialize_with = "lean")]
     pub columns: Vec<Ident>,
     /// `INCLUDE` columns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Ident>,
     /// `NULLS NOT DISTINCT` (PostgreSQL 15).
     #[serde(default, skip_serializing_if = "is_false")]
@@ -93,9 +95,10 @@ pub struct Exclusion {
     #[serde(default = "gist", skip_serializing_if = "is_gist")]
     pub method: Ident,
     /// The elements, each with its operator.
+    #[serde(deserialize_with = "lean")]
     pub elements: Vec<Element>,
     /// `INCLUDE` columns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Ident>,
     /// `WHERE (…)`, an SQL expression.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@ use limbeck_schema::Ident;
 pub use limbeck_schema::kinds::Action;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{GivenName, idents, is_false};
+use crate::model::{GivenName, idents, is_false, lean};
 use crate::registry::Model;
 
 /// `MATCH`.
@@ -28,7 +28,7 @@ pub struct References {
     /// The table.
     pub table: Ident,
     /// Its columns, in the order of the referring ones; absent: its primary key.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<Ident>,
 }
 
@@ -40,6 +40,7 @@ pub struct ForeignKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<GivenName>,
     /// The referring columns, in order.
+    #[serde(deserialize_with = "lean")]
     pub columns: Vec<Ident>,
     /// What they refer to.
     pub references: References,
@@ -50,7 +51,7 @@ pub struct ForeignKey {
     #[serde(default, with = "action", skip_serializing_if = "is_no_action")]
     pub on_update: Action,
     /// The columns that `SET NULL (…)` and `SET DEFAULT (…)` name (PostgreSQL 15); absent: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub on_delete_columns: Vec<Ident>,
     /// `MATCH`.
     #[serde(rename = "match", default, skip_serializing_if = "is_simple")]

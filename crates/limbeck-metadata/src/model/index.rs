@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Element, GivenName, idents, is_false};
+use crate::model::{Element, GivenName, idents, is_false, lean};
 
 /// An index that does not belong to a constraint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +21,10 @@ pub struct Index {
     #[serde(default = "btree", skip_serializing_if = "is_btree")]
     pub method: Ident,
     /// Columns and expressions, in order.
+    #[serde(deserialize_with = "lean")]
     pub elements: Vec<Element>,
     /// `INCLUDE` columns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Ident>,
     /// `WHERE …`, an SQL expression.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]

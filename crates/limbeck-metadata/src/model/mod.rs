@@ -24,6 +24,7 @@ pub use objects::{EnumType, Namespace, OwnedBy, Sequence};
 pub use table::Table;
 
 use limbeck_schema::Ident;
+use serde::{Deserialize, Deserializer};
 
 /// Names from whatever names are at hand.
 pub(crate) fn idents<I>(names: I) -> Vec<Ident>
@@ -44,4 +45,11 @@ pub(crate) fn is_true(it: &bool) -> bool {
 
 pub(crate) fn yes() -> bool {
     true
+}
+
+/// Reads a list without spare room: most lists have one or two items, and there are many of them.
+pub(crate) fn lean<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let mut list = Vec::deserialize(deserializer)?;
+    list.shrink_to_fit();
+    Ok(list)
 }

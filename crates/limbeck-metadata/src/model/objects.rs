@@ -3,6 +3,8 @@
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
+use crate::model::lean;
+
 /// A schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,7 @@ pub struct EnumType {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Ident>,
     /// The labels, in sort order.
+    #[serde(deserialize_with = "lean")]
     pub labels: Vec<String>,
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]

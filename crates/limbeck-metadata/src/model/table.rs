@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Check, Column, Exclusion, ForeignKey, Index, PrimaryKey, Unique, is_false};
+use crate::model::{Check, Column, Exclusion, ForeignKey, Index, PrimaryKey, Unique, is_false, lean};
 
 /// A table with its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,25 +29,25 @@ pub struct Table {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_by: Option<String>,
     /// The columns, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<Column>,
     /// The primary key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_key: Option<PrimaryKey>,
     /// Unique constraints.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub uniques: Vec<Unique>,
     /// Foreign keys.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub foreign_keys: Vec<ForeignKey>,
     /// Check constraints.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
     /// Exclusion constraints.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub exclusions: Vec<Exclusion>,
     /// Indexes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
     /// Where it is declared.
     #[serde(skip)]

@@ -114,7 +114,7 @@ impl NamingConvention {
         })
     }
 
-    const PRESETS: &[(&'static str, fn() -> Self)] = &[
+    const PRESETS: &[Preset] = &[
         ("limbeck", Self::limbeck),
         ("invenio", Self::limbeck),
         ("postgresql", Self::postgresql),
@@ -126,6 +126,9 @@ impl NamingConvention {
         Self::PRESETS.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
     }
 }
+
+/// A convention with a name of its own.
+type Preset = (&'static str, fn() -> NamingConvention);
 
 /// A convention whose templates are read.
 #[derive(Debug)]

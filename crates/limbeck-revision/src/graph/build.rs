@@ -14,7 +14,13 @@ pub(super) fn build(nodes: Vec<Node>) -> Result<RevisionGraph, GraphError> {
     let mut keys = BTreeMap::new();
     for (index, node) in nodes.iter().enumerate() {
         refuse_self_loops(node)?;
-        if let Some(Key { node: first, .. }) = keys.insert(node.id.to_string(), Key { node: index, rank: index }) {
+        if let Some(Key { node: first, .. }) = keys.insert(
+            node.id.to_string(),
+            Key {
+                node: index,
+                rank: index,
+            },
+        ) {
             return Err(GraphError::Duplicate {
                 revision: node.id.clone(),
                 first: nodes[first].origin(),
@@ -34,8 +40,14 @@ pub(super) fn build(nodes: Vec<Node>) -> Result<RevisionGraph, GraphError> {
     };
     add_edges(&mut graph)?;
     let all = 0..graph.nodes.len();
-    graph.heads = all.clone().filter(|&it| graph.links[it].next.is_empty()).collect();
-    graph.real_heads = all.clone().filter(|&it| graph.links[it].all_next.is_empty()).collect();
+    graph.heads = all
+        .clone()
+        .filter(|&it| graph.links[it].next.is_empty())
+        .collect();
+    graph.real_heads = all
+        .clone()
+        .filter(|&it| graph.links[it].all_next.is_empty())
+        .collect();
     graph.bases = all.filter(|&it| graph.links[it].down.is_empty()).collect();
     refuse_cycles(&graph)?;
     let order = sort(&graph)?;
@@ -50,12 +62,20 @@ pub(super) fn build(nodes: Vec<Node>) -> Result<RevisionGraph, GraphError> {
 fn refuse_self_loops(node: &Node) -> Result<(), GraphError> {
     let kind = if node.down.contains(&node.id) {
         CycleKind::SelfLoop
-    } else if node.depends_on.iter().any(|it| it.target == node.id.as_str()) {
+    } else if node
+        .depends_on
+        .iter()
+        .any(|it| it.target == node.id.as_str())
+    {
         CycleKind::DependencySelfLoop
     } else {
         return Ok(());
     };
-    Err(GraphError::Cycle { kind, revisions: vec![node.id.clone()], files: node.path.iter().cloned().collect() })
+    Err(GraphError::Cycle {
+        kind,
+        revisions: vec![node.id.clone()],
+        files: node.path.iter().cloned().collect(),
+    })
 }
 
 fn add_labels(nodes: &[Node], keys: &mut BTreeMap<String, Key>) -> Result<Vec<String>, GraphError> {
@@ -69,7 +89,13 @@ fn add_labels(nodes: &[Node], keys: &mut BTreeMap<String, Key>) -> Result<Vec<St
                     other: nodes[other.node].origin(),
                 });
             }
-            keys.insert(label.clone(), Key { node: index, rank: nodes.len() + labels.len() });
+            keys.insert(
+                label.clone(),
+                Key {
+                    node: index,
+                    rank: nodes.len() + labels.len(),
+                },
+            );
             labels.push(label.clone());
         }
     }
@@ -93,13 +119,19 @@ fn add_edges(graph: &mut RevisionGraph) -> Result<(), GraphError> {
                 Some(key) => push_new(&mut dependencies, key.node),
                 None if it.if_present => {}
                 None => {
-                    return Err(GraphError::MissingDependency { missing: it.target.clone(), from: node.origin() });
+                    return Err(GraphError::MissingDependency {
+                        missing: it.target.clone(),
+                        from: node.origin(),
+                    });
                 }
             }
         }
         for it in &node.down {
             let Some(parent) = graph.index(it.as_str()) else {
-                return Err(GraphError::MissingParent { missing: it.clone(), from: node.origin() });
+                return Err(GraphError::MissingParent {
+                    missing: it.clone(),
+                    from: node.origin(),
+                });
             };
             push_new(&mut down, parent);
         }
@@ -126,24 +158,50 @@ fn push_new(list: &mut Vec<usize>, index: usize) {
 /// Alembic's test, with its lists; [`sort`] finds the circles that lie between a base and a head.
 fn refuse_cycles(graph: &RevisionGraph) -> Result<(), GraphError> {
     let links = &graph.links;
-    let real_bases: Vec<usize> =
-        graph.bases.iter().copied().filter(|&it| links[it].dependencies.is_empty()).collect();
-    let all_down = |it: usize| links[it].down.iter().chain(&links[it].dependencies).copied();
-    let below = NodeSet::reach(links.len(), &graph.heads, |it| links[it].down.iter().copied());
-    let above = NodeSet::reach(links.len(), &graph.bases, |it| links[it].next.iter().copied());
+    let real_bases: Vec<usize> = graph
+        .bases
+        .iter()
+        .copied()
+        .filter(|&it| links[it].dependencies.is_empty())
+        .collect();
+    let all_down = |it: usize| {
+        links[it]
+            .down
+            .iter()
+            .chain(&links[it].dependencies)
+            .copied()
+    };
+    let below = NodeSet::reach(links.len(), &graph.heads, |it| {
+        links[it].down.iter().copied()
+    });
+    let above = NodeSet::reach(links.len(), &graph.bases, |it| {
+        links[it].next.iter().copied()
+    });
     refuse_cut_off(graph, CycleKind::Cycle, &below, &above)?;
     let below = NodeSet::reach(links.len(), &graph.real_heads, all_down);
-    let above = NodeSet::reach(links.len(), &real_bases, |it| links[it].all_next.iter().copied());
+    let above = NodeSet::reach(links.len(), &real_bases, |it| {
+        links[it].all_next.iter().copied()
+    });
     refuse_cut_off(graph, CycleKind::DependencyCycle, &below, &above)
 }
 
-fn refuse_cut_off(graph: &RevisionGraph, kind: CycleKind, below: &NodeSet, above: &NodeSet) -> Result<(), GraphError> {
-    let cut_off: Vec<usize> =
-        (0..graph.nodes.len()).filter(|&it| !(below.contains(it) && above.contains(it))).collect();
+fn refuse_cut_off(
+    graph: &RevisionGraph,
+    kind: CycleKind,
+    below: &NodeSet,
+    above: &NodeSet,
+) -> Result<(), GraphError> {
+    let cut_off: Vec<usize> = (0..graph.nodes.len())
+        .filter(|&it| !(below.contains(it) && above.contains(it)))
+        .collect();
     refuse_circle(graph, kind, &cut_off)
 }
 
-fn refuse_circle(graph: &RevisionGraph, kind: CycleKind, members: &[usize]) -> Result<(), GraphError> {
+fn refuse_circle(
+    graph: &RevisionGraph,
+    kind: CycleKind,
+    members: &[usize],
+) -> Result<(), GraphError> {
     if members.is_empty() {
         return Ok(());
     }
@@ -152,8 +210,15 @@ fn refuse_circle(graph: &RevisionGraph, kind: CycleKind, members: &[usize]) -> R
     if members.len() < graph.nodes.len() {
         revisions.sort();
     }
-    let files = members.iter().filter_map(|&it| graph.nodes[it].path.clone()).collect();
-    Err(GraphError::Cycle { kind, revisions, files })
+    let files = members
+        .iter()
+        .filter_map(|&it| graph.nodes[it].path.clone())
+        .collect();
+    Err(GraphError::Cycle {
+        kind,
+        revisions,
+        files,
+    })
 }
 
 /// An order in which everything comes after its parents and dependencies, earlier revisions first among the ready.
@@ -185,13 +250,22 @@ fn sort(graph: &RevisionGraph) -> Result<Vec<usize>, GraphError> {
     }
     let members: Vec<usize> = (0..links.len()).filter(|&it| left[it]).collect();
     let versioned = members.iter().all(|&it| links[it].dependencies.is_empty());
-    let kind = if versioned { CycleKind::Cycle } else { CycleKind::DependencyCycle };
+    let kind = if versioned {
+        CycleKind::Cycle
+    } else {
+        CycleKind::DependencyCycle
+    };
     refuse_circle(graph, kind, &members)?;
     Ok(order)
 }
 
 fn needed(links: &Links) -> usize {
-    links.down.len() + links.dependencies.iter().filter(|it| !links.down.contains(it)).count()
+    links.down.len()
+        + links
+            .dependencies
+            .iter()
+            .filter(|it| !links.down.contains(it))
+            .count()
 }
 
 /// Leaves out the dependencies that an ancestor by `revises` has too: whoever holds the ancestor holds them.

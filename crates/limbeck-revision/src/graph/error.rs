@@ -13,7 +13,9 @@ use crate::ids::RevisionId;
 #[non_exhaustive]
 pub enum GraphError {
     /// Two files have the same id. Alembic warns and lets the last one win.
-    #[error("revision {revision} is present more than once: {first} and {second}; give one of them another id, or delete it")]
+    #[error(
+        "revision {revision} is present more than once: {first} and {second}; give one of them another id, or delete it"
+    )]
     Duplicate {
         /// The id that both have.
         revision: RevisionId,
@@ -23,7 +25,9 @@ pub enum GraphError {
         second: Origin,
     },
     /// A revision follows one that is not in the history. Alembic warns and then fails on the missing key.
-    #[error("revision {missing} referenced from {from} is not present; restore its file, or correct the revises line of {from}")]
+    #[error(
+        "revision {missing} referenced from {from} is not present; restore its file, or correct the revises line of {from}"
+    )]
     MissingParent {
         /// The id that no file has.
         missing: RevisionId,
@@ -42,7 +46,9 @@ pub enum GraphError {
         from: Origin,
     },
     /// A branch label is the id of a revision or the label of another one.
-    #[error("branch name '{label}' in revision {from} already used by revision {other}; choose another label")]
+    #[error(
+        "branch name '{label}' in revision {from} already used by revision {other}; choose another label"
+    )]
     LabelTaken {
         /// The label.
         label: String,
@@ -53,7 +59,7 @@ pub enum GraphError {
     },
     /// Revisions follow or depend on themselves, directly or in a circle.
     #[error(
-        "{kind} is detected in revisions ({}){}; correct a {} line among them",
+        "{kind} is detected in revisions ({}){}; correct {}",
         comma(revisions), in_files(files), kind.line()
     )]
     Cycle {
@@ -65,7 +71,10 @@ pub enum GraphError {
         files: Vec<PathBuf>,
     },
     /// No id and no label is, or begins with, the text.
-    #[error("can't locate revision identified by '{text}': no such revision or branch '{text}'{}", short_hint(text))]
+    #[error(
+        "can't locate revision identified by '{text}': no such revision or branch '{text}'{}",
+        short_hint(text)
+    )]
     NotFound {
         /// What was asked for.
         text: String,
@@ -80,7 +89,10 @@ pub enum GraphError {
         row: RevisionId,
     },
     /// Several ids or labels begin with the text.
-    #[error("can't locate revision identified by '{text}': multiple revisions start with '{text}': {}; give more characters", first_three(matches))]
+    #[error(
+        "can't locate revision identified by '{text}': multiple revisions start with '{text}': {}; give more characters",
+        first_three(matches)
+    )]
     AmbiguousPrefix {
         /// What was asked for.
         text: String,
@@ -94,7 +106,9 @@ pub enum GraphError {
         branch: String,
     },
     /// The part after `@` is a revision of another branch.
-    #[error("revision {revision} is not a member of branch '{branch}'; leave out '{branch}@', or name its own branch")]
+    #[error(
+        "revision {revision} is not a member of branch '{branch}'; leave out '{branch}@', or name its own branch"
+    )]
     NotInBranch {
         /// The revision.
         revision: RevisionId,
@@ -126,14 +140,18 @@ pub enum GraphError {
         heads: Vec<RevisionId>,
     },
     /// `head` as the target of a stamp where there are several.
-    #[error("multiple heads are present; please specify a single target revision, or 'heads' for all of them ({})", comma(heads))]
+    #[error(
+        "multiple heads are present; please specify a single target revision, or 'heads' for all of them ({})",
+        comma(heads)
+    )]
     MultipleStamps {
         /// The heads that it could mean.
         heads: Vec<RevisionId>,
     },
     /// Two of several requested revisions lie on one line, so that one is asked for twice.
     #[error(
-        "requested revision {revision} overlaps with other requested revisions {}; ask for the newest of them only",
+        "requested revision {revision} overlaps with other requested revisions {}; name the newest of them only, or, if \
+         they are rows of the version table, stamp it",
         comma(others)
     )]
     Overlap {
@@ -143,7 +161,9 @@ pub enum GraphError {
         others: Vec<RevisionId>,
     },
     /// The ends of a range do not lie on one line.
-    #[error("revision {lower} is not an ancestor of revision {upper}; swap them, or choose revisions of one branch")]
+    #[error(
+        "revision {lower} is not an ancestor of revision {upper}; swap them, or choose revisions of one branch"
+    )]
     NotAncestor {
         /// The lower end, as written.
         lower: String,
@@ -162,25 +182,33 @@ pub enum GraphError {
         upper: String,
     },
     /// A history range without its colon.
-    #[error("history range requires [start]:[end], [start]:, or :[end]; '{range}' has no single colon")]
+    #[error(
+        "history range requires [start]:[end], [start]:, or :[end]; '{range}' has no single colon"
+    )]
     HistoryRange {
         /// The range, as written.
         range: String,
     },
     /// The target is not above what the database holds.
-    #[error("destination {target} is not a valid upgrade target from current head(s); see limbeck current and limbeck history")]
+    #[error(
+        "destination {target} is not a valid upgrade target from current head(s); see limbeck current and limbeck history"
+    )]
     NotAnUpgrade {
         /// The target, as written.
         target: String,
     },
     /// The target is not below what the database holds.
-    #[error("destination {target} is not a valid downgrade target from current head(s); see limbeck current and limbeck history")]
+    #[error(
+        "destination {target} is not a valid downgrade target from current head(s); see limbeck current and limbeck history"
+    )]
     NotADowngrade {
         /// The target, as written.
         target: String,
     },
     /// The branch of a downgrade's target has no revision above it.
-    #[error("not a valid downgrade target from current heads: nothing of branch '{branch}' follows {target}; name the branch to wind back")]
+    #[error(
+        "not a valid downgrade target from current heads: nothing of branch '{branch}' follows {target}; name the branch to wind back"
+    )]
     NotADowngradeOfBranch {
         /// The label or revision that names the branch.
         branch: String,
@@ -188,13 +216,19 @@ pub enum GraphError {
         target: String,
     },
     /// `+N` where the database holds several revisions.
-    #[error("ambiguous upgrade from multiple current revisions {}; name the branch, as in '<branchname>@+1'", comma(rows))]
+    #[error(
+        "ambiguous upgrade from multiple current revisions {}; name the branch, as in '<branchname>@+1'",
+        comma(rows)
+    )]
     AmbiguousUpgrade {
         /// The revisions it could start from.
         rows: Vec<RevisionId>,
     },
     /// `-N` where the database holds several revisions. Alembic warns and takes the first row.
-    #[error("ambiguous downgrade {target} from multiple current revisions {}; name the branch, as in '<branchname>@-1'", comma(rows))]
+    #[error(
+        "ambiguous downgrade {target} from multiple current revisions {}; name the branch, as in '<branchname>@-1'",
+        comma(rows)
+    )]
     AmbiguousDowngrade {
         /// The target, as written.
         target: String,
@@ -202,7 +236,10 @@ pub enum GraphError {
         rows: Vec<RevisionId>,
     },
     /// A relative walk comes to a fork.
-    #[error("ambiguous walk from {from}: it could go to {}; name one of them, or the branch before an '@'", comma(choices))]
+    #[error(
+        "ambiguous walk from {from}: it could go to {}; name one of them, or the branch before an '@'",
+        comma(choices)
+    )]
     AmbiguousWalk {
         /// Where the walk forks: a revision, or base.
         from: String,
@@ -271,8 +308,10 @@ pub enum CycleKind {
 impl CycleKind {
     fn line(self) -> &'static str {
         match self {
-            Self::SelfLoop | Self::Cycle => "revises",
-            Self::DependencySelfLoop | Self::DependencyCycle => "depends on",
+            Self::SelfLoop => "its revises line",
+            Self::Cycle => "the revises line of one of them",
+            Self::DependencySelfLoop => "its depends on line",
+            Self::DependencyCycle => "the revises or depends on line of one of them",
         }
     }
 }
@@ -289,14 +328,25 @@ impl fmt::Display for CycleKind {
 }
 
 pub(super) fn comma<T: AsRef<str>>(items: &[T]) -> String {
-    items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(AsRef::as_ref)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn in_files(files: &[PathBuf]) -> String {
     if files.is_empty() {
         return String::new();
     }
-    format!(" in {}", files.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", "))
+    format!(
+        " in {}",
+        files
+            .iter()
+            .map(|it| it.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
 }
 
 /// Alembic gives its hint about four characters for short texts only; a longer one is simply unknown.

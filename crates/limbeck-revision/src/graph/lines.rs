@@ -44,7 +44,14 @@ impl RevisionGraph {
     /// One line about a revision. `current` are the revisions to mark as such; none unless the caller was asked to.
     #[must_use]
     pub fn line(&self, node: &Node, format: LineFormat, current: &BTreeSet<RevisionId>) -> String {
-        let Some(Relations { down, labels, head, branch_point, merge_point, .. }) = self.relations(node.id.as_str())
+        let Some(Relations {
+            down,
+            labels,
+            head,
+            branch_point,
+            merge_point,
+            ..
+        }) = self.relations(node.id.as_str())
         else {
             return node.id.to_string();
         };
@@ -79,8 +86,15 @@ impl RevisionGraph {
     /// The block about a revision that `show` and the verbose commands print, with a line end after its text.
     #[must_use]
     pub fn block(&self, node: &Node, current: &BTreeSet<RevisionId>) -> String {
-        let Some(Relations { down, next, labels, head, branch_point, merge_point, .. }) =
-            self.relations(node.id.as_str())
+        let Some(Relations {
+            down,
+            next,
+            labels,
+            head,
+            branch_point,
+            merge_point,
+            ..
+        }) = self.relations(node.id.as_str())
         else {
             return format!("Rev: {}\n", node.id);
         };
@@ -124,12 +138,26 @@ impl RevisionGraph {
     #[must_use]
     pub fn branches(&self, verbose: bool) -> Vec<String> {
         let none = BTreeSet::new();
-        let below = if verbose { LineFormat::BranchesWithTitle } else { LineFormat::Branches };
-        let order = self.newest_first(&self.ancestors(&self.heads, super::walk::Along::Dependencies), &self.heads);
+        let below = if verbose {
+            LineFormat::BranchesWithTitle
+        } else {
+            LineFormat::Branches
+        };
+        let order = self.newest_first(
+            &self.ancestors(&self.heads, super::walk::Along::Dependencies),
+            &self.heads,
+        );
         let mut lines = Vec::new();
-        for index in order.into_iter().filter(|&it| self.links[it].next.len() > 1) {
+        for index in order
+            .into_iter()
+            .filter(|&it| self.links[it].next.len() > 1)
+        {
             let node = &self.nodes[index];
-            lines.push(if verbose { self.block(node, &none) } else { self.line(node, LineFormat::Branches, &none) });
+            lines.push(if verbose {
+                self.block(node, &none)
+            } else {
+                self.line(node, LineFormat::Branches, &none)
+            });
             let indent = " ".repeat(node.id.as_str().chars().count());
             for child in self.pick(&self.links[index].next) {
                 lines.push(format!("{indent} -> {}", self.line(child, below, &none)));
@@ -140,7 +168,11 @@ impl RevisionGraph {
 
     /// The dependencies as the file names them, but for optional ones that are absent.
     fn declared_dependencies<'n>(&self, node: &'n Node) -> Vec<&'n str> {
-        node.depends_on.iter().map(|it| it.target.as_str()).filter(|it| self.keys.contains_key(*it)).collect()
+        node.depends_on
+            .iter()
+            .map(|it| it.target.as_str())
+            .filter(|it| self.keys.contains_key(*it))
+            .collect()
     }
 }
 
@@ -152,7 +184,11 @@ fn names(nodes: &[&Node]) -> String {
 }
 
 fn parenthesised(items: &[&str]) -> String {
-    if items.is_empty() { String::new() } else { format!(" ({})", comma(items)) }
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", comma(items))
+    }
 }
 
 fn mark(holds: bool, text: &'static str) -> &'static str {

@@ -12,12 +12,13 @@
 //!
 //! - `build`: checks the revisions and links them; `resolve`: from texts to revisions; `walk`: sets and order;
 //! - `target`: the grammar of targets; `select`: which revisions lie between two ends; `steps`: what an upgrade,
-//!   downgrade or stamp does, with the version rows of each step; `lines`: how a revision is printed.
+//!   downgrade or stamp does; `rows`: the version rows of each step; `lines`: how a revision is printed.
 
 mod build;
 mod error;
 mod lines;
 mod resolve;
+mod rows;
 mod select;
 mod steps;
 mod target;
@@ -31,8 +32,9 @@ use crate::ids::RevisionId;
 
 pub use error::{CycleKind, GraphError, Origin};
 pub use lines::LineFormat;
+pub use rows::RowChange;
 pub use select::{BasePolicy, Ends, Overwalk, RangeOptions, Selection, Travel};
-pub use steps::{Direction, Move, RowChange, StampMove, Step};
+pub use steps::{Direction, Move, StampMove, Step};
 
 /// One revision, as the graph needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +57,14 @@ impl Node {
     /// A revision without dependencies, labels, text or file.
     #[must_use]
     pub fn new(id: RevisionId, down: Vec<RevisionId>) -> Self {
-        Self { id, down, depends_on: Vec::new(), labels: Vec::new(), doc: String::new(), path: None }
+        Self {
+            id,
+            down,
+            depends_on: Vec::new(),
+            labels: Vec::new(),
+            doc: String::new(),
+            path: None,
+        }
     }
 
     /// The same revision with the file it comes from.
@@ -69,18 +78,40 @@ impl Node {
     #[must_use]
     pub fn title(&self) -> String {
         let paragraph = self.doc.trim().split("\n\n").next().unwrap_or_default();
-        paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+        paragraph
+            .lines()
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn origin(&self) -> Origin {
-        Origin { revision: self.id.clone(), path: self.path.clone() }
+        Origin {
+            revision: self.id.clone(),
+            path: self.path.clone(),
+        }
     }
 }
 
 impl From<Header> for Node {
     fn from(header: Header) -> Self {
-        let Header { revision, message, revises, branch_labels, depends_on, created: _, review: _ } = header;
-        Self { id: revision, down: revises, depends_on, labels: branch_labels, doc: message, path: None }
+        let Header {
+            revision,
+            message,
+            revises,
+            branch_labels,
+            depends_on,
+            created: _,
+            review: _,
+        } = header;
+        Self {
+            id: revision,
+            down: revises,
+            depends_on,
+            labels: branch_labels,
+            doc: message,
+            path: None,
+        }
     }
 }
 
@@ -209,8 +240,11 @@ impl RevisionGraph {
     /// Every branch label with the revision that carries it, sorted.
     #[must_use]
     pub fn labels(&self) -> Vec<(&str, &Node)> {
-        let mut labels: Vec<(&str, &Node)> =
-            self.labels.iter().map(|it| (it.as_str(), &self.nodes[self.keys[it].node])).collect();
+        let mut labels: Vec<(&str, &Node)> = self
+            .labels
+            .iter()
+            .map(|it| (it.as_str(), &self.nodes[self.keys[it].node]))
+            .collect();
         labels.sort_by_key(|(label, _)| *label);
         labels
     }
@@ -250,7 +284,11 @@ impl RevisionGraph {
     }
 
     fn labels_of(&self, index: usize) -> Vec<&str> {
-        let mut labels: Vec<&str> = self.links[index].labels.iter().map(|&it| self.labels[it].as_str()).collect();
+        let mut labels: Vec<&str> = self.links[index]
+            .labels
+            .iter()
+            .map(|&it| self.labels[it].as_str())
+            .collect();
         labels.sort_unstable();
         labels
     }

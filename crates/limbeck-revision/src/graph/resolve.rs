@@ -47,7 +47,11 @@ impl RevisionGraph {
     ///
     /// As [`Self::get`], and [`GraphError::WalkedTooFar`] for a relative name that leaves the history.
     pub fn get_all(&self, selection: &Selection) -> Result<Vec<&Node>, GraphError> {
-        Ok(self.get_indices(selection)?.into_iter().map(|it| &self.nodes[it]).collect())
+        Ok(self
+            .get_indices(selection)?
+            .into_iter()
+            .map(|it| &self.nodes[it])
+            .collect())
     }
 
     /// The head, of the whole history or of one branch; none if there is none.
@@ -67,7 +71,11 @@ impl RevisionGraph {
     /// As [`Self::get`], for the rows.
     pub fn all_current(&self, rows: &Selection) -> Result<Vec<&Node>, GraphError> {
         let rows = self.get_indices(rows)?;
-        Ok(self.all_current_indices(&rows).into_iter().map(|it| &self.nodes[it]).collect())
+        Ok(self
+            .all_current_indices(&rows)
+            .into_iter()
+            .map(|it| &self.nodes[it])
+            .collect())
     }
 
     /// Those of `targets` that lie on one line with what `check_against` names, by `revises` only.
@@ -75,7 +83,11 @@ impl RevisionGraph {
     /// # Errors
     ///
     /// As [`Self::get`].
-    pub fn filter_for_lineage(&self, targets: &Selection, check_against: &str) -> Result<Vec<&Node>, GraphError> {
+    pub fn filter_for_lineage(
+        &self,
+        targets: &Selection,
+        check_against: &str,
+    ) -> Result<Vec<&Node>, GraphError> {
         let targets = self.get_indices(targets)?;
         let kept = self.filter_lineage(&targets, check_against, Along::Versioned)?;
         Ok(kept.into_iter().map(|it| &self.nodes[it]).collect())
@@ -88,9 +100,10 @@ impl RevisionGraph {
                 branch.map(|it| self.branch(it)).transpose()?;
                 Ok(None)
             }
-            Name::Heads(heads) if heads.len() > 1 => {
-                Err(GraphError::MultipleHeads { argument: text.to_owned(), heads: self.ids(heads) })
-            }
+            Name::Heads(heads) if heads.len() > 1 => Err(GraphError::MultipleHeads {
+                argument: text.to_owned(),
+                heads: self.ids(heads),
+            }),
             Name::Heads(heads) => Ok(heads.first().copied()),
             Name::Text(text) => self.find(text, branch).map(Some),
         }
@@ -104,7 +117,11 @@ impl RevisionGraph {
                 match place {
                     Some(Place::Revision(it)) => indices.push(it),
                     Some(Place::Base) => {}
-                    None => return Err(GraphError::WalkedTooFar { target: text.to_owned() }),
+                    None => {
+                        return Err(GraphError::WalkedTooFar {
+                            target: text.to_owned(),
+                        });
+                    }
                 }
             }
         }
@@ -116,12 +133,18 @@ impl RevisionGraph {
         let Symbol { branch, name } = self.symbol(text)?;
         match name {
             Name::Base => Ok(Vec::new()),
-            Name::Heads(heads) => Ok(heads.into_iter().map(|it| Some(Place::Revision(it))).collect()),
+            Name::Heads(heads) => Ok(heads
+                .into_iter()
+                .map(|it| Some(Place::Revision(it)))
+                .collect()),
             Name::Text(number) if signed_number(number).is_some_and(|it| it < 0) => {
                 let steps = signed_number(number).unwrap_or_default();
-                let of_branch = |it: &usize| branch.is_none_or(|branch| self.labels_of(*it).contains(&branch));
+                let of_branch =
+                    |it: &usize| branch.is_none_or(|branch| self.labels_of(*it).contains(&branch));
                 let heads = self.real_heads.iter().copied().filter(of_branch);
-                heads.map(|it| self.walk(Place::Revision(it), steps, None, false)).collect()
+                heads
+                    .map(|it| self.walk(Place::Revision(it), steps, None, false))
+                    .collect()
             }
             Name::Text(name) => Ok(vec![Some(Place::Revision(self.find(name, branch)?))]),
         }
@@ -130,7 +153,8 @@ impl RevisionGraph {
     /// The rows of a version table, which are whole ids.
     pub(super) fn row_indices(&self, rows: &[RevisionId]) -> Result<Vec<usize>, GraphError> {
         let find = |row: &RevisionId| {
-            self.index(row.as_str()).ok_or_else(|| GraphError::UnknownRow { row: row.clone() })
+            self.index(row.as_str())
+                .ok_or_else(|| GraphError::UnknownRow { row: row.clone() })
         };
         rows.iter().map(find).collect()
     }
@@ -159,7 +183,10 @@ impl RevisionGraph {
         };
         if heads.len() > 1 {
             let argument = branch.map_or_else(|| "head".to_owned(), |it| format!("{it}@head"));
-            return Err(GraphError::MultipleHeads { argument, heads: self.ids(heads) });
+            return Err(GraphError::MultipleHeads {
+                argument,
+                heads: self.ids(heads),
+            });
         }
         Ok(heads.first().copied())
     }
@@ -167,21 +194,28 @@ impl RevisionGraph {
     /// The revision that stands for a branch: the one with the label, or any revision of it.
     pub(super) fn branch(&self, branch: &str) -> Result<usize, GraphError> {
         match self.find(branch, None) {
-            Err(GraphError::NotFound { .. }) => Err(GraphError::NoSuchBranch { branch: branch.to_owned() }),
+            Err(GraphError::NotFound { .. }) => Err(GraphError::NoSuchBranch {
+                branch: branch.to_owned(),
+            }),
             found => found,
         }
     }
 
     /// The revision with an id or label that is `text` or, if it is longer than three characters, begins with it.
     pub(super) fn find(&self, text: &str, branch: Option<&str>) -> Result<usize, GraphError> {
-        let lineage = branch.map(|it| Ok(self.line_through(&[self.branch(it)?], Along::Versioned))).transpose()?;
+        let lineage = branch
+            .map(|it| Ok(self.line_through(&[self.branch(it)?], Along::Versioned)))
+            .transpose()?;
         let found = match self.keys.get(text) {
             Some(key) => key.node,
             None => self.find_beginning(text, lineage.as_ref())?,
         };
         match (branch, lineage) {
             (Some(branch), Some(lineage)) if !lineage.contains(found) => {
-                Err(GraphError::NotInBranch { revision: self.id(found).clone(), branch: branch.to_owned() })
+                Err(GraphError::NotInBranch {
+                    revision: self.id(found).clone(),
+                    branch: branch.to_owned(),
+                })
             }
             _ => Ok(found),
         }
@@ -190,17 +224,25 @@ impl RevisionGraph {
     fn find_beginning(&self, text: &str, lineage: Option<&NodeSet>) -> Result<usize, GraphError> {
         let mut matches = Vec::new();
         if !text.is_empty() {
-            let from_text = self.keys.range::<str, _>((Bound::Included(text), Bound::Unbounded)).take_while(|(name, _)| name.starts_with(text));
+            let from_text = self
+                .keys
+                .range::<str, _>((Bound::Included(text), Bound::Unbounded))
+                .take_while(|(name, _)| name.starts_with(text));
             let long = from_text.filter(|(name, _)| name.chars().count() > 3);
             matches.extend(long.filter(|(_, key)| lineage.is_none_or(|it| it.contains(key.node))));
         }
         matches.sort_by_key(|(_, key)| key.rank);
         match matches.as_slice() {
-            [] => Err(GraphError::NotFound { text: text.to_owned() }),
+            [] => Err(GraphError::NotFound {
+                text: text.to_owned(),
+            }),
             [(_, key)] => Ok(key.node),
             several => {
                 let matches = several.iter().map(|(name, _)| (*name).clone()).collect();
-                Err(GraphError::AmbiguousPrefix { text: text.to_owned(), matches })
+                Err(GraphError::AmbiguousPrefix {
+                    text: text.to_owned(),
+                    matches,
+                })
             }
         }
     }
@@ -223,7 +265,11 @@ impl RevisionGraph {
         if targets.is_empty() {
             return Ok(Vec::new());
         }
-        let mut through: Vec<usize> = branch.map(|it| self.branch(it)).transpose()?.into_iter().collect();
+        let mut through: Vec<usize> = branch
+            .map(|it| self.branch(it))
+            .transpose()?
+            .into_iter()
+            .collect();
         match name {
             Name::Base => {}
             Name::Heads(heads) => through.extend(heads),
@@ -233,7 +279,11 @@ impl RevisionGraph {
             return Ok(targets.to_vec());
         }
         let line = self.line_through(&through, along);
-        Ok(targets.iter().copied().filter(|&it| line.contains(it)).collect())
+        Ok(targets
+            .iter()
+            .copied()
+            .filter(|&it| line.contains(it))
+            .collect())
     }
 
     pub(super) fn all_current_indices(&self, rows: &[usize]) -> Vec<usize> {

@@ -145,7 +145,11 @@ impl RevisionGraph {
         lower: &Selection,
         options: RangeOptions,
     ) -> Result<Vec<&Node>, GraphError> {
-        Ok(self.iterate_indices(upper, lower, options)?.into_iter().map(|it| &self.nodes[it]).collect())
+        Ok(self
+            .iterate_indices(upper, lower, options)?
+            .into_iter()
+            .map(|it| &self.nodes[it])
+            .collect())
     }
 
     /// The revisions of a range `[start]:[end]`, newest first, both ends included; everything without a range.
@@ -157,11 +161,19 @@ impl RevisionGraph {
     /// # Errors
     ///
     /// [`GraphError::HistoryRange`], [`GraphError::RangeNotAncestor`], and as [`Self::iterate`].
-    pub fn history(&self, range: Option<&str>, rows: &[RevisionId]) -> Result<Vec<&Node>, GraphError> {
+    pub fn history(
+        &self,
+        range: Option<&str>,
+        rows: &[RevisionId],
+    ) -> Result<Vec<&Node>, GraphError> {
         let range = range.unwrap_or(":").trim();
         let (start, end) = match range.split_once(':') {
             Some((start, end)) if !end.contains(':') => (start.trim(), end.trim()),
-            _ => return Err(GraphError::HistoryRange { range: range.to_owned() }),
+            _ => {
+                return Err(GraphError::HistoryRange {
+                    range: range.to_owned(),
+                });
+            }
         };
         let end_of_range = |text: &str, default: &str| match text {
             "" => Selection::from(default),
@@ -170,16 +182,21 @@ impl RevisionGraph {
         };
         let (lower, upper) = (end_of_range(start, "base"), end_of_range(end, "heads"));
         let not_ancestor = |err| match err {
-            GraphError::NotAncestor { .. } => {
-                GraphError::RangeNotAncestor { lower: start.to_owned(), upper: end.to_owned() }
-            }
+            GraphError::NotAncestor { .. } => GraphError::RangeNotAncestor {
+                lower: start.to_owned(),
+                upper: end.to_owned(),
+            },
             err => err,
         };
         let indices = match super::target::signed_number(start) {
             Some(steps) if steps < 0 => self.last_steps(&upper, steps),
             _ => self.iterate_indices(&upper, &lower, RangeOptions::HISTORY),
         };
-        Ok(indices.map_err(not_ancestor)?.into_iter().map(|it| &self.nodes[it]).collect())
+        Ok(indices
+            .map_err(not_ancestor)?
+            .into_iter()
+            .map(|it| &self.nodes[it])
+            .collect())
     }
 
     /// The revisions down to `steps` (negative) below each revision of `upper`.
@@ -244,7 +261,9 @@ impl RevisionGraph {
     fn is_in(&self, index: usize, filter: BranchFilter) -> bool {
         match filter {
             BranchFilter::Label(label) => self.links[index].labels.contains(&label),
-            BranchFilter::Line(revision) => self.line_through(&[revision], Along::Versioned).contains(index),
+            BranchFilter::Line(revision) => self
+                .line_through(&[revision], Along::Versioned)
+                .contains(index),
         }
     }
 
@@ -260,13 +279,22 @@ impl RevisionGraph {
         for text in lower.texts() {
             places.extend(self.get_places(text)?);
         }
-        let revisions: Vec<usize> = places.iter().filter_map(|it| it.and_then(Place::revision)).collect();
-        if options.base == BasePolicy::Explicit && revisions.iter().any(|&it| !required.contains(it)) {
-            return Err(GraphError::NotAncestor { lower: lower.to_string(), upper: upper.to_string() });
+        let revisions: Vec<usize> = places
+            .iter()
+            .filter_map(|it| it.and_then(Place::revision))
+            .collect();
+        if options.base == BasePolicy::Explicit
+            && revisions.iter().any(|&it| !required.contains(it))
+        {
+            return Err(GraphError::NotAncestor {
+                lower: lower.to_string(),
+                upper: upper.to_string(),
+            });
         }
         // A relative lower end that the heads are too near to counts from the upper end instead.
         if places.first() == Some(&None) {
-            let DowngradeTarget { place, .. } = self.downgrade_target(upper, lower, options.overwalk)?;
+            let DowngradeTarget { place, .. } =
+                self.downgrade_target(upper, lower, options.overwalk)?;
             return Ok(place.revision().into_iter().collect());
         }
         Ok(revisions)
@@ -279,7 +307,8 @@ impl RevisionGraph {
         lower: &Selection,
         options: RangeOptions,
     ) -> Result<(NodeSet, Vec<usize>), GraphError> {
-        let DowngradeTarget { branch, place } = self.downgrade_target(upper, lower, options.overwalk)?;
+        let DowngradeTarget { branch, place } =
+            self.downgrade_target(upper, lower, options.overwalk)?;
         let mut roots = match place {
             Place::Base => self.bases.clone(),
             Place::Revision(it) if options.ends == Ends::Inclusive => vec![it],
@@ -306,7 +335,10 @@ impl RevisionGraph {
         }
         match place {
             Place::Revision(it) if dropped.is_empty() && !heads.contains(&it) => {
-                Err(GraphError::NotAncestor { lower: lower.to_string(), upper: upper.to_string() })
+                Err(GraphError::NotAncestor {
+                    lower: lower.to_string(),
+                    upper: upper.to_string(),
+                })
             }
             _ => Ok((dropped, heads)),
         }

@@ -65,16 +65,25 @@ impl<'t> Relative<'t> {
         };
         let (symbol, text) = rest.split_at(rest.rfind(['+', '-'])?);
         let steps = signed_number(text)?;
-        Some(Self { branch, symbol: (!symbol.is_empty()).then_some(symbol), text, steps })
+        Some(Self {
+            branch,
+            symbol: (!symbol.is_empty()).then_some(symbol),
+            text,
+            steps,
+        })
     }
 
     fn length_error(&self) -> GraphError {
-        GraphError::RelativeLength { relative: self.text.to_owned() }
+        GraphError::RelativeLength {
+            relative: self.text.to_owned(),
+        }
     }
 
     /// The symbol, within the branch if there is one.
     fn start(&self, graph: &RevisionGraph, symbol: &str) -> Result<Place, GraphError> {
-        let text = self.branch.map_or_else(|| symbol.to_owned(), |branch| format!("{branch}@{symbol}"));
+        let text = self
+            .branch
+            .map_or_else(|| symbol.to_owned(), |branch| format!("{branch}@{symbol}"));
         Ok(graph.get_index(&text)?.map_or(Place::Base, Place::Revision))
     }
 }
@@ -102,14 +111,19 @@ impl RevisionGraph {
                 (Place::Revision(it), false) => self.links[it].down.clone(),
             };
             let choices = match branch {
-                Some(branch) if steps > 0 => self.filter_lineage(&choices, branch, Along::Versioned)?,
+                Some(branch) if steps > 0 => {
+                    self.filter_lineage(&choices, branch, Along::Versioned)?
+                }
                 _ => choices,
             };
             match choices.as_slice() {
                 [] => return Ok(stop_at_end.then_some(place)),
                 [next] => place = Place::Revision(*next),
                 _ => {
-                    return Err(GraphError::AmbiguousWalk { from: self.name_of(place), choices: self.ids(choices) });
+                    return Err(GraphError::AmbiguousWalk {
+                        from: self.name_of(place),
+                        choices: self.ids(choices),
+                    });
                 }
             }
         }
@@ -144,15 +158,26 @@ impl RevisionGraph {
             }
             let start = self.upgrade_start(rows, relative.branch)?;
             let place = self.walk(start, relative.steps, relative.branch, stop_at_end)?;
-            return Ok(place.ok_or_else(|| relative.length_error())?.revision().into_iter().collect());
+            return Ok(place
+                .ok_or_else(|| relative.length_error())?
+                .revision()
+                .into_iter()
+                .collect());
         };
         let place = if relative.steps > 0 {
             let start = self.get_index(symbol)?.map_or(Place::Base, Place::Revision);
             self.walk(start, relative.steps, relative.branch, stop_at_end)?
         } else {
-            self.walk(relative.start(self, symbol)?, relative.steps, None, stop_at_end)?
+            self.walk(
+                relative.start(self, symbol)?,
+                relative.steps,
+                None,
+                stop_at_end,
+            )?
         };
-        let too_far = || GraphError::WalkedTooFar { target: target.to_string() };
+        let too_far = || GraphError::WalkedTooFar {
+            target: target.to_string(),
+        };
         Ok(place.ok_or_else(too_far)?.revision().into_iter().collect())
     }
 
@@ -170,17 +195,26 @@ impl RevisionGraph {
         match starts.as_slice() {
             [] => Ok(Place::Base),
             [start] => Ok(Place::Revision(*start)),
-            _ => Err(GraphError::AmbiguousUpgrade { rows: self.ids(starts) }),
+            _ => Err(GraphError::AmbiguousUpgrade {
+                rows: self.ids(starts),
+            }),
         }
     }
 
     /// Those of `indices` that no other of them follows or needs.
     fn tips(&self, indices: &[usize]) -> Vec<usize> {
         let mut needed = super::walk::NodeSet::new(self.nodes.len());
-        for it in indices.iter().flat_map(|&it| &self.links[it].normalized_down) {
+        for it in indices
+            .iter()
+            .flat_map(|&it| &self.links[it].normalized_down)
+        {
             needed.insert(*it);
         }
-        indices.iter().copied().filter(|&it| !needed.contains(it)).collect()
+        indices
+            .iter()
+            .copied()
+            .filter(|&it| !needed.contains(it))
+            .collect()
     }
 
     /// Where a downgrade of `rows` to `target` is to end.
@@ -193,10 +227,19 @@ impl RevisionGraph {
         let text = match target {
             Selection::One(text) => text.as_str(),
             Selection::Many(texts) => match texts.as_slice() {
-                [] => return Ok(DowngradeTarget { branch: None, place: Place::Base }),
+                [] => {
+                    return Ok(DowngradeTarget {
+                        branch: None,
+                        place: Place::Base,
+                    });
+                }
                 [text] => text.as_str(),
                 // Several ends cannot be wound back to at once; each of them can.
-                _ => return Err(GraphError::NotADowngrade { target: target.to_string() }),
+                _ => {
+                    return Err(GraphError::NotADowngrade {
+                        target: target.to_string(),
+                    });
+                }
             },
         };
         let Some(relative) = Relative::parse(text) else {
@@ -212,14 +255,19 @@ impl RevisionGraph {
                 _ => self.get_index(symbol)?,
             };
             let place = place.map_or(Place::Base, Place::Revision);
-            return Ok(DowngradeTarget { branch: branch.map(str::to_owned), place });
+            return Ok(DowngradeTarget {
+                branch: branch.map(str::to_owned),
+                place,
+            });
         };
         let stop_at_end = overwalk == Overwalk::StopAtEnd;
         let (branch, place) = match relative.symbol {
             None if relative.steps >= 0 => return Err(relative.length_error()),
             None => {
                 let start = self.downgrade_start(rows, &relative, text)?;
-                let branch = relative.branch.map_or_else(|| self.id(start).to_string(), str::to_owned);
+                let branch = relative
+                    .branch
+                    .map_or_else(|| self.id(start).to_string(), str::to_owned);
                 let place = self.walk(Place::Revision(start), relative.steps, None, stop_at_end)?;
                 (Some(branch), place.ok_or_else(|| relative.length_error())?)
             }
@@ -228,23 +276,42 @@ impl RevisionGraph {
                     let start = self.get_index(symbol)?.map_or(Place::Base, Place::Revision);
                     self.walk(start, relative.steps, relative.branch, stop_at_end)?
                 } else {
-                    self.walk(relative.start(self, symbol)?, relative.steps, None, stop_at_end)?
+                    self.walk(
+                        relative.start(self, symbol)?,
+                        relative.steps,
+                        None,
+                        stop_at_end,
+                    )?
                 };
-                let too_far = || GraphError::WalkedTooFar { target: text.to_owned() };
-                (relative.branch.map(str::to_owned), place.ok_or_else(too_far)?)
+                let too_far = || GraphError::WalkedTooFar {
+                    target: text.to_owned(),
+                };
+                (
+                    relative.branch.map(str::to_owned),
+                    place.ok_or_else(too_far)?,
+                )
             }
         };
         Ok(DowngradeTarget { branch, place })
     }
 
     /// What `-N` counts from: the one row (of the branch), or what the rows hold of the branch as a dependency.
-    fn downgrade_start(&self, rows: &Selection, relative: &Relative<'_>, target: &str) -> Result<usize, GraphError> {
+    fn downgrade_start(
+        &self,
+        rows: &Selection,
+        relative: &Relative<'_>,
+        target: &str,
+    ) -> Result<usize, GraphError> {
         let mut starts = self.get_indices(rows)?;
         if let Some(branch) = relative.branch {
             let rows = starts;
             starts = self.filter_lineage(&rows, branch, Along::Versioned)?;
             if starts.is_empty() {
-                starts = self.filter_lineage(&self.all_current_indices(&rows), branch, Along::Versioned)?;
+                starts = self.filter_lineage(
+                    &self.all_current_indices(&rows),
+                    branch,
+                    Along::Versioned,
+                )?;
             }
         }
         starts.sort_unstable();
@@ -252,7 +319,10 @@ impl RevisionGraph {
         match starts.as_slice() {
             [] => Err(relative.length_error()),
             [start] => Ok(*start),
-            _ => Err(GraphError::AmbiguousDowngrade { target: target.to_owned(), rows: self.ids(starts) }),
+            _ => Err(GraphError::AmbiguousDowngrade {
+                target: target.to_owned(),
+                rows: self.ids(starts),
+            }),
         }
     }
 
@@ -264,7 +334,11 @@ impl RevisionGraph {
         if let Some(label) = self.labels.iter().position(|it| it == branch) {
             return Ok(Some(BranchFilter::Label(label)));
         }
-        let Symbol { name: Name::Text(_), .. } = self.symbol(branch)? else {
+        let Symbol {
+            name: Name::Text(_),
+            ..
+        } = self.symbol(branch)?
+        else {
             return Ok(None);
         };
         let revision = self.branch(branch)?;

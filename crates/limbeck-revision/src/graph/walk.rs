@@ -52,19 +52,30 @@ impl NodeSet {
     }
 
     pub(super) fn contains(&self, index: usize) -> bool {
-        self.0.get(index / 64).is_some_and(|it| it & (1 << (index % 64)) != 0)
+        self.0
+            .get(index / 64)
+            .is_some_and(|it| it & (1 << (index % 64)) != 0)
     }
 
     pub(super) fn union_with(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(it, other)| *it |= other);
+        self.0
+            .iter_mut()
+            .zip(&other.0)
+            .for_each(|(it, other)| *it |= other);
     }
 
     pub(super) fn intersect_with(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(it, other)| *it &= other);
+        self.0
+            .iter_mut()
+            .zip(&other.0)
+            .for_each(|(it, other)| *it &= other);
     }
 
     pub(super) fn subtract(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(it, other)| *it &= !other);
+        self.0
+            .iter_mut()
+            .zip(&other.0)
+            .for_each(|(it, other)| *it &= !other);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -74,7 +85,9 @@ impl NodeSet {
     /// The members, in order of arrival of the revisions.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(at, &word)| {
-            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| at * 64 + bit)
+            (0..64)
+                .filter(move |bit| word & (1 << bit) != 0)
+                .map(move |bit| at * 64 + bit)
         })
     }
 }
@@ -96,12 +109,16 @@ fn above(links: &Links, along: Along) -> &[usize] {
 impl RevisionGraph {
     /// `starts` and everything they need.
     pub(super) fn ancestors(&self, starts: &[usize], along: Along) -> NodeSet {
-        NodeSet::reach(self.nodes.len(), starts, |it| below(&self.links[it], along).iter().copied())
+        NodeSet::reach(self.nodes.len(), starts, |it| {
+            below(&self.links[it], along).iter().copied()
+        })
     }
 
     /// `starts` and everything that needs them.
     pub(super) fn descendants(&self, starts: &[usize], along: Along) -> NodeSet {
-        NodeSet::reach(self.nodes.len(), starts, |it| above(&self.links[it], along).iter().copied())
+        NodeSet::reach(self.nodes.len(), starts, |it| {
+            above(&self.links[it], along).iter().copied()
+        })
     }
 
     /// As [`Self::ancestors`] with dependencies, for revisions that were asked for by name.
@@ -123,7 +140,11 @@ impl RevisionGraph {
     }
 
     /// Each start is walked in turn, not beyond what an earlier one has seen, so an overlap is found at the later one.
-    fn requested<'g>(&'g self, starts: &[usize], edges: impl Fn(usize) -> &'g [usize]) -> Result<NodeSet, GraphError> {
+    fn requested<'g>(
+        &'g self,
+        starts: &[usize],
+        edges: impl Fn(usize) -> &'g [usize],
+    ) -> Result<NodeSet, GraphError> {
         let mut wanted = NodeSet::new(self.nodes.len());
         for &it in starts {
             wanted.insert(it);
@@ -142,7 +163,10 @@ impl RevisionGraph {
             }
             if !others.is_empty() {
                 others.sort_unstable();
-                return Err(GraphError::Overlap { revision: self.id(start).clone(), others: self.ids(others) });
+                return Err(GraphError::Overlap {
+                    revision: self.id(start).clone(),
+                    others: self.ids(others),
+                });
             }
         }
         Ok(seen)
@@ -170,7 +194,11 @@ impl RevisionGraph {
     pub(super) fn newest_first(&self, members: &NodeSet, heads: &[usize]) -> Vec<usize> {
         let mut todo = members.clone();
         let mut output = Vec::new();
-        let mut heads: Vec<usize> = heads.iter().copied().filter(|&it| todo.contains(it)).collect();
+        let mut heads: Vec<usize> = heads
+            .iter()
+            .copied()
+            .filter(|&it| todo.contains(it))
+            .collect();
         loop {
             heads.sort_unstable();
             heads.dedup();
@@ -179,7 +207,10 @@ impl RevisionGraph {
                 return output;
             }
             // A range whose upper end hangs on it by a dependency only does not contain that end; begin at its tips.
-            heads = todo.iter().filter(|&it| !self.links[it].all_next.iter().any(|&it| todo.contains(it))).collect();
+            heads = todo
+                .iter()
+                .filter(|&it| !self.links[it].all_next.iter().any(|&it| todo.contains(it)))
+                .collect();
         }
     }
 
@@ -192,7 +223,8 @@ impl RevisionGraph {
         let mut current = 0;
         while let Some(tip) = tips.get(current) {
             let candidate = tip.node;
-            let needed_by = (0..tips.len()).find(|&it| it != current && tips[it].needs(candidate, self));
+            let needed_by =
+                (0..tips.len()).find(|&it| it != current && tips[it].needs(candidate, self));
             if let Some(other) = needed_by {
                 current = other;
                 continue;
@@ -202,8 +234,12 @@ impl RevisionGraph {
                 output.push(candidate);
             }
             let links = &self.links[candidate];
-            let next: Vec<usize> =
-                links.normalized_down.iter().copied().filter(|&it| todo.contains(it) && !is_tip.contains(it)).collect();
+            let next: Vec<usize> = links
+                .normalized_down
+                .iter()
+                .copied()
+                .filter(|&it| todo.contains(it) && !is_tip.contains(it))
+                .collect();
             is_tip.remove(candidate);
             for &it in &next {
                 is_tip.insert(it);
@@ -214,7 +250,9 @@ impl RevisionGraph {
                     current = current.saturating_sub(1);
                 }
                 // Down a plain line what the tip needs stays the same, but for what has been listed.
-                Some((&first, [])) if links.normalized_down.len() == 1 => tips[current].node = first,
+                Some((&first, [])) if links.normalized_down.len() == 1 => {
+                    tips[current].node = first
+                }
                 Some((&first, rest)) => {
                     tips[current] = Tip::at(first);
                     tips.extend(rest.iter().map(|&it| Tip::at(it)));
@@ -233,11 +271,16 @@ struct Tip {
 
 impl Tip {
     fn at(node: usize) -> Self {
-        Self { node, ancestors: None }
+        Self {
+            node,
+            ancestors: None,
+        }
     }
 
     fn needs(&mut self, candidate: usize, graph: &RevisionGraph) -> bool {
         let node = self.node;
-        self.ancestors.get_or_insert_with(|| graph.ancestors(&[node], Along::Dependencies)).contains(candidate)
+        self.ancestors
+            .get_or_insert_with(|| graph.ancestors(&[node], Along::Dependencies))
+            .contains(candidate)
     }
 }

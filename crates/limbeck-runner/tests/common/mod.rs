@@ -25,12 +25,27 @@ impl World {
             ..RunnerOptions::default()
         };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { db: TestDb::create(label).await, folder, options, said: Vec::new() }
+        Self {
+            db: TestDb::create(label).await,
+            folder,
+            options,
+            said: Vec::new(),
+        }
     }
 
     /// Writes a revision; `revises` is empty for a base.
-    pub(crate) fn revision(&self, id: &str, revises: &str, upgrade: &str, downgrade: &str) -> PathBuf {
-        let revises = if revises.is_empty() { "<base>" } else { revises };
+    pub(crate) fn revision(
+        &self,
+        id: &str,
+        revises: &str,
+        upgrade: &str,
+        downgrade: &str,
+    ) -> PathBuf {
+        let revises = if revises.is_empty() {
+            "<base>"
+        } else {
+            revises
+        };
         let text = format!(
             "-- Do {id}.\n--\n-- revision: {id}\n-- revises: {revises}\n\n-- upgrade\n{upgrade}\n\n-- downgrade\n{downgrade}\n"
         );
@@ -42,26 +57,41 @@ impl World {
     /// A linear history of tables `t1` to `tN`, ids `r001` and on.
     pub(crate) fn tables(&self, n: usize) {
         for at in 1..=n {
-            let before = if at == 1 { String::new() } else { format!("r{:03}", at - 1) };
-            let (up, down) = (format!("CREATE TABLE t{at} (id int);"), format!("DROP TABLE t{at};"));
+            let before = if at == 1 {
+                String::new()
+            } else {
+                format!("r{:03}", at - 1)
+            };
+            let (up, down) = (
+                format!("CREATE TABLE t{at} (id int);"),
+                format!("DROP TABLE t{at};"),
+            );
             self.revision(&format!("r{at:03}"), &before, &up, &down);
         }
     }
 
     pub(crate) fn history(&self) -> History {
-        let location = Location { path: self.folder.path().to_path_buf(), recursive: false, branch: None };
+        let location = Location {
+            path: self.folder.path().to_path_buf(),
+            recursive: false,
+            branch: None,
+        };
         History::load(&[location]).expect("a history")
     }
 
     pub(crate) async fn runner(&self) -> Runner {
         let conn = self.db.connect().await.expect("a connection");
-        Runner::new(conn, self.options.clone()).await.expect("a runner")
+        Runner::new(conn, self.options.clone())
+            .await
+            .expect("a runner")
     }
 
     pub(crate) async fn upgrade(&mut self, target: &str) -> Result<usize, RunnerError> {
         let (history, mut runner) = (self.history(), self.runner().await);
         let mut said = Vec::new();
-        let done = runner.upgrade(&history, target, &mut |it| said.push(it.line())).await;
+        let done = runner
+            .upgrade(&history, target, &mut |it| said.push(it.line()))
+            .await;
         self.said = said;
         done
     }
@@ -69,20 +99,28 @@ impl World {
     pub(crate) async fn downgrade(&mut self, target: &str) -> Result<usize, RunnerError> {
         let (history, mut runner) = (self.history(), self.runner().await);
         let mut said = Vec::new();
-        let done = runner.downgrade(&history, target, &mut |it| said.push(it.line())).await;
+        let done = runner
+            .downgrade(&history, target, &mut |it| said.push(it.line()))
+            .await;
         self.said = said;
         done
     }
 
     /// The error of an upgrade that has to fail.
     pub(crate) async fn upgrade_error(&mut self, target: &str) -> String {
-        let error = self.upgrade(target).await.expect_err("an upgrade that fails");
+        let error = self
+            .upgrade(target)
+            .await
+            .expect_err("an upgrade that fails");
         self.text(&error)
     }
 
     /// The error of a downgrade that has to fail.
     pub(crate) async fn downgrade_error(&mut self, target: &str) -> String {
-        let error = self.downgrade(target).await.expect_err("a downgrade that fails");
+        let error = self
+            .downgrade(target)
+            .await
+            .expect_err("a downgrade that fails");
         self.text(&error)
     }
 
@@ -93,12 +131,18 @@ impl World {
 
     /// One column of text as a list.
     pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(self.db.pool()).await.expect("a query");
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .fetch_all(self.db.pool())
+            .await
+            .expect("a query");
         rows.iter().map(|it| it.get(0)).collect()
     }
 
     pub(crate) async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(self.db.pool()).await.expect("a statement");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(self.db.pool())
+            .await
+            .expect("a statement");
     }
 
     /// The tables of the public schema that are not Limbeck's.
@@ -112,6 +156,8 @@ impl World {
 
     /// An error without the folder's name, which differs from run to run.
     pub(crate) fn text(&self, error: &RunnerError) -> String {
-        error.to_string().replace(&format!("{}/", self.folder.path().display()), "")
+        error
+            .to_string()
+            .replace(&format!("{}/", self.folder.path().display()), "")
     }
 }

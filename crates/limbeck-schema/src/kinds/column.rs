@@ -411,8 +411,10 @@ fn write_identity(was: Option<&Identity>, is: &Identity, current: &Column, desir
     }
     let target = desired.own_sequence();
     let relation = desired.identity_sequence();
-    if let Some([widen, clamp]) = SequenceOptions::clamp(&from, &is.options, &target, &relation) {
-        acc.push(Lock::AccessExclusive, format!("{alter} SET {}", widen.replace(" MAXVALUE", " SET MAXVALUE")));
+    if let Some((room, clamp)) = SequenceOptions::clamp(&was.options, &is.options, &target, &relation) {
+        if let Some(clause) = room {
+            acc.push(Lock::AccessExclusive, format!("{alter} SET {clause}"));
+        }
         acc.push(Lock::ShareRowExclusive, clamp);
     }
     let mut clauses = SequenceOptions::changes(&from, &is.options, "SET ");

@@ -75,17 +75,27 @@ impl SequenceOptions {
         acc
     }
 
-    /// PostgreSQL refuses bounds that leave the current value outside. Where they narrow: the clause that makes room
-    /// for both pairs of bounds, and the statement that brings a value outside the new ones to their nearest end.
-    pub(crate) fn clamp(current: &Self, desired: &Self, target: &str, relation: &dyn Display) -> Option<[String; 2]> {
-        let (low, high) = (current.min.min(desired.min), current.max.max(desired.max));
-        let narrows = desired.min > current.min || desired.max < current.max;
+    /// PostgreSQL refuses bounds that leave the current value outside. Where they narrow: the statement that brings a
+    /// value outside the new ones to their nearest end, and before it, where that end is outside the old ones, the
+    /// clause that makes room.
+    pub(crate) fn clamp(
+        current: &Self,
+        desired: &Self,
+        target: &str,
+        relation: &dyn Display,
+    ) -> Option<(Option<String>, String)> {
         let Self { min, max, .. } = desired;
+        let room = if *min > current.max {
+            Some(format!("MAXVALUE {max}"))
+        } else {
+            (*max < current.min).then(|| format!("MINVALUE {min}"))
+        };
+        let narrows = *min > current.min || *max < current.max;
         let clamp = format!(
             "SELECT setval({target}, greatest({min}, least({max}, last_value)), false) FROM {relation} WHERE last_value NOT \
              BETWEEN {min} AND {max}"
         );
-        narrows.then(|| [format!("MINVALUE {low} MAXVALUE {high}"), clamp])
+        narrows.then_some((room, clamp))
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {
@@ -216,8 +226,11 @@ impl Kind for Sequence {
             options.min = if options.min == old.min { new.min } else { options.min };
         }
         clauses.extend(SequenceOptions::changes(&options, &desired.options, ""));
-        if let Some([widen, clamp]) = SequenceOptions::clamp(&options, &desired.options, &Literal(&name.to_string()).to_string(), name) {
-            acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} {widen}"));
+        let target = Literal(&name.to_string()).to_string();
+        if let Some((room, clamp)) = SequenceOptions::clamp(&current.options, &desired.options, &target, name) {
+            if let Some(clause) = room {
+                acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} {clause}"));
+            }
             acc.push(Lock::ShareRowExclusive, clamp);
         }
         if !clauses.is_empty() {

@@ -1,0 +1,106 @@
+//! `check`, `diff` and `inspect`: the database next to the models, and by itself.
+
+use limbeck_plan::{Migration, Plan, migration};
+use limbeck_schema::Op;
+
+use super::Outcome;
+use crate::args::Diff;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Tone;
+
+impl Context<'_> {
+    pub(super) async fn check(&mut self) -> Result<Outcome, CliError> {
+        let ops = self.compare().await?.ops;
+        if self.output.json {
+            self.output.json(&ops)?;
+        } else {
+            for op in &ops {
+                self.output.toned(tone(op), &op.to_string());
+            }
+        }
+        self.say_count(ops.len());
+        Ok(if ops.is_empty() {
+            Outcome::Agree
+        } else {
+            Outcome::Differ
+        })
+    }
+
+    pub(super) async fn diff(&mut self, options: &Diff) -> Result<Outcome, CliError> {
+        let comparison = self.compare().await?;
+        let Migration {
+            ops,
+            upgrade,
+            downgrade,
+        } = migration(
+            &comparison.catalog.schema,
+            &comparison.desired,
+            comparison.catalog.version,
+        )?;
+        let plan = if options.reverse { downgrade } else { upgrade };
+        if self.output.json {
+            self.output.json(&plan)?;
+        } else {
+            for line in text(&plan).lines() {
+                if line.starts_with("--") {
+                    self.output.toned(Tone::Remark, line);
+                } else {
+                    self.output.line(line);
+                }
+            }
+        }
+        self.say_count(ops.len());
+        Ok(if ops.is_empty() {
+            Outcome::Agree
+        } else {
+            Outcome::Differ
+        })
+    }
+
+    pub(super) async fn list_objects(&mut self) -> Result<Outcome, CliError> {
+        let schema = self.inspect().await?.schema;
+        if self.output.json {
+            self.output.json(&schema)?;
+        } else {
+            for object in schema.objects() {
+                self.output.line(&object.summary());
+            }
+            self.output.say(&format!("{} objects", schema.len()));
+        }
+        Ok(Outcome::Agree)
+    }
+
+    fn say_count(&mut self, n_ops: usize) {
+        let text = match n_ops {
+            0 => "No new upgrade operations detected.".to_owned(),
+            1 => "New upgrade operations detected: 1".to_owned(),
+            n => format!("New upgrade operations detected: {n}"),
+        };
+        self.output.say(&text);
+    }
+}
+
+fn tone(op: &Op) -> Tone {
+    match op {
+        Op::Create(_) => Tone::Create,
+        Op::Drop(_) | Op::Replace { .. } => Tone::Drop,
+        Op::Alter { .. } | Op::Rename { .. } => Tone::Alter,
+    }
+}
+
+/// The SQL of a plan, as psql runs it: a transaction around each segment that wants one, where there are several.
+fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    for segment in &plan.segments {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let body = segment.render();
+        match (segment.transaction, plan.segments.len()) {
+            (true, 1) | (false, _) => out.push_str(&body),
+            (true, _) => out.push_str(&format!("BEGIN;\n\n{body}\nCOMMIT;\n")),
+        }
+    }
+    out
+}

@@ -1,0 +1,48 @@
+//! The commands.
+
+mod compare;
+mod edit;
+mod init;
+mod revision;
+mod run;
+mod status;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::error::CliError;
+
+/// How a command that did its work ended, as in diff(1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Both sides agree, or the work is done.
+    Agree,
+    /// Something differs.
+    Differ,
+}
+
+impl Context<'_> {
+    /// Runs a command.
+    ///
+    /// # Errors
+    /// [`CliError`].
+    pub(crate) async fn run(&mut self, command: Command) -> Result<Outcome, CliError> {
+        match command {
+            Command::Init(it) => self.init(&it),
+            Command::Revision(it) => self.revision(&it).await,
+            Command::Check => self.check().await,
+            Command::Diff(it) => self.diff(&it).await,
+            Command::Upgrade(it) => self.upgrade(&it).await,
+            Command::Downgrade(it) => self.downgrade(&it).await,
+            Command::Current(it) => self.current(&it).await,
+            Command::Heads(it) => self.heads(&it),
+            Command::History(it) => self.list_history(&it).await,
+            Command::Branches => self.branches(),
+            Command::Show(it) => self.show(&it).await,
+            Command::Merge(it) => self.merge(&it),
+            Command::Stamp(it) => self.stamp(&it).await,
+            Command::Edit(it) => self.edit(&it).await,
+            Command::Inspect => self.list_objects().await,
+            Command::EnsureVersion(it) => self.ensure_version(&it).await,
+        }
+    }
+}

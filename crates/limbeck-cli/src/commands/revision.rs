@@ -1,0 +1,278 @@
+//! `revision` and `merge`: new files.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use limbeck_plan::{Migration, Plan, migration};
+use limbeck_revision::graph::{RevisionGraph, Selection};
+use limbeck_revision::{
+    Dependency, FileNaming, Header, NewFile, Revision as File, RevisionId, Segment, SegmentMode,
+    Timestamp,
+};
+use limbeck_runner::{History, RunnerError};
+
+use super::Outcome;
+use crate::args::{Merge, Revision};
+use crate::config::Hook;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::source::tail;
+
+impl Context<'_> {
+    pub(super) async fn revision(&mut self, options: &Revision) -> Result<Outcome, CliError> {
+        // What can be refused is refused before anything is written, the folder included.
+        let naming = self.naming()?;
+        let id = new_id(options.rev_id.as_deref())?;
+        let mut history = self.history_to_write()?;
+        let message = options
+            .message
+            .as_ref()
+            .or(options.text.as_ref())
+            .cloned()
+            .unwrap_or_default();
+        let mut header = Header::new(id, message.trim());
+        header.revises = parents(&history.graph, options)?;
+        header.branch_labels.clone_from(&options.branch_label);
+        header.depends_on = dependencies(&history.graph, &options.depends_on)?;
+        let mut file = File::new(header);
+        if options.autogenerate {
+            let Some(migration) = self.generate(&history).await? else {
+                self.output
+                    .say("No new upgrade operations detected; no revision is written.");
+                if self.output.json {
+                    self.output.json(&serde_json::Value::Null)?;
+                }
+                return Ok(Outcome::Agree);
+            };
+            file.upgrade = segments(&migration.upgrade);
+            file.downgrade = segments(&migration.downgrade);
+            file.header.review = Some(review(&migration.upgrade));
+        }
+        let folder = options.version_path.as_deref();
+        self.write(&mut history, file, &naming, folder)
+    }
+
+    pub(super) fn merge(&mut self, options: &Merge) -> Result<Outcome, CliError> {
+        let naming = self.naming()?;
+        let mut history = self.history()?;
+        let graph = &history.graph;
+        let mut parents: Vec<RevisionId> = Vec::new();
+        for target in &options.targets {
+            for node in graph.get_all(&Selection::from(target.as_str()))? {
+                if !parents.contains(&node.id) {
+                    parents.push(node.id.clone());
+                }
+            }
+        }
+        if parents.len() < 2 {
+            let found = parents
+                .first()
+                .map_or_else(|| "no revision is".to_owned(), |it| format!("only {it} is"));
+            return Err(CliError::NothingToMerge { found });
+        }
+        check_heads(graph, &parents, options.splice)?;
+        let names: Vec<_> = parents.iter().map(RevisionId::as_str).collect();
+        let message = options
+            .message
+            .clone()
+            .unwrap_or_else(|| format!("merge {}", names.join(" and ")));
+        let mut header = Header::new(new_id(options.rev_id.as_deref())?, message.trim());
+        header.branch_labels.clone_from(&options.branch_label);
+        header.revises = parents;
+        self.write(&mut history, File::new(header), &naming, None)
+    }
+
+    /// What the models ask for; none if nothing.
+    async fn generate(&mut self, history: &History) -> Result<Option<Migration>, CliError> {
+        let standing = self.runner(self.runner_options()).await?.current().await?;
+        if let Some(half_done) = standing.half_done {
+            return Err(RunnerError::HalfDone(Box::new(half_done)).into());
+        }
+        let mut heads: Vec<_> = history
+            .graph
+            .real_heads()
+            .into_iter()
+            .map(|it| it.id.clone())
+            .collect();
+        heads.sort();
+        if heads != standing.rows {
+            return Err(CliError::NotUpToDate {
+                rows: list(&standing.rows),
+                heads: list(&heads),
+            });
+        }
+        let comparison = self.compare().await?;
+        let migration = migration(
+            &comparison.catalog.schema,
+            &comparison.desired,
+            comparison.catalog.version,
+        )?;
+        for op in &migration.ops {
+            self.output.say(&format!("Detected: {op}"));
+        }
+        Ok((!migration.ops.is_empty()).then_some(migration))
+    }
+
+    fn write(
+        &mut self,
+        history: &mut History,
+        file: File,
+        naming: &FileNaming,
+        folder: Option<&Path>,
+    ) -> Result<Outcome, CliError> {
+        let path = history.directory.write(
+            &file,
+            NewFile {
+                naming,
+                at: Timestamp::now(),
+                folder,
+            },
+        )?;
+        if self.output.json {
+            let Header {
+                revision, revises, ..
+            } = &file.header;
+            self.output.json(
+                &serde_json::json!({ "revision": revision, "revises": revises, "path": path }),
+            )?;
+        } else {
+            self.output.line(&path.display().to_string());
+        }
+        for hook in self.config.post_write_hooks.clone() {
+            self.output
+                .explain(&format!("running post-write hook {:?}", hook.name));
+            self.run_hook(&hook, &path)?;
+        }
+        Ok(Outcome::Agree)
+    }
+
+    fn run_hook(&self, hook: &Hook, path: &Path) -> Result<(), CliError> {
+        let fail = |what: String| CliError::Hook {
+            name: hook.name.clone(),
+            what,
+            path: path.to_owned(),
+        };
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let file = absolute.display().to_string();
+        let mut words: Vec<String> = hook
+            .command
+            .iter()
+            .map(|it| it.replace("{file}", &file))
+            .collect();
+        if !hook.command.iter().any(|it| it.contains("{file}")) {
+            words.push(file);
+        }
+        let cwd: PathBuf = self
+            .config
+            .resolve(hook.cwd.as_deref().unwrap_or(Path::new("")));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        if !cwd.as_os_str().is_empty() {
+            command.current_dir(&cwd);
+        }
+        let output = command
+            .output()
+            .map_err(|error| fail(format!("cannot run {:?}: {error}", words[0])))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = if output.stderr.is_empty() {
+            output.stdout
+        } else {
+            output.stderr
+        };
+        Err(fail(format!("failed ({}): {}", output.status, tail(&said))))
+    }
+}
+
+fn new_id(given: Option<&str>) -> Result<RevisionId, CliError> {
+    Ok(given.map_or_else(|| Ok(RevisionId::generate()), RevisionId::new)?)
+}
+
+/// The revisions that a new one follows.
+fn parents(graph: &RevisionGraph, options: &Revision) -> Result<Vec<RevisionId>, CliError> {
+    let nodes = match options.head.as_str() {
+        "base" => Vec::new(),
+        "head" => graph.current_head(None)?.into_iter().collect(),
+        text => graph.get_all(&Selection::from(text))?,
+    };
+    let parents: Vec<_> = nodes.into_iter().map(|it| it.id.clone()).collect();
+    check_heads(graph, &parents, options.splice)?;
+    Ok(parents)
+}
+
+fn check_heads(
+    graph: &RevisionGraph,
+    parents: &[RevisionId],
+    splice: bool,
+) -> Result<(), CliError> {
+    let is_head = |it: &&RevisionId| {
+        graph
+            .relations(it.as_str())
+            .is_some_and(|it| it.head.is_some())
+    };
+    match parents.iter().find(|it| !is_head(it)) {
+        Some(it) if !splice => Err(CliError::NotAHead {
+            revision: it.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Ids are written in full, labels as they are, since what carries a label may change.
+fn dependencies(graph: &RevisionGraph, texts: &[String]) -> Result<Vec<Dependency>, CliError> {
+    let labels = graph.labels();
+    let mut dependencies = Vec::new();
+    for text in texts {
+        let target = match graph.get(text)? {
+            Some(node) if !labels.iter().any(|(label, _)| label == text) => node.id.to_string(),
+            _ => text.clone(),
+        };
+        dependencies.push(Dependency {
+            target,
+            if_present: false,
+        });
+    }
+    Ok(dependencies)
+}
+
+fn segments(plan: &Plan) -> Vec<Segment> {
+    let mode = |transaction| {
+        if transaction {
+            SegmentMode::Transaction
+        } else {
+            SegmentMode::NoTransaction
+        }
+    };
+    plan.segments
+        .iter()
+        .map(|it| Segment::new(mode(it.transaction), &it.render()))
+        .collect()
+}
+
+/// What the header says of the upgrade: `hazards 2 (1 deletes-data, 1 may-fail)   proof: not run`.
+fn review(plan: &Plan) -> String {
+    let hazards = plan.hazards();
+    let sum: usize = hazards.values().sum();
+    let kinds: Vec<_> = hazards
+        .iter()
+        .map(|(hazard, n)| format!("{n} {hazard}"))
+        .collect();
+    let kinds = if kinds.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", kinds.join(", "))
+    };
+    format!("hazards {sum}{kinds}   proof: not run")
+}
+
+fn list(ids: &[RevisionId]) -> String {
+    match ids {
+        [] => "base".to_owned(),
+        ids => ids
+            .iter()
+            .map(RevisionId::as_str)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}

@@ -1,0 +1,223 @@
+//! `upgrade`, `downgrade`, `stamp` and `ensure-version`: what changes the database.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use limbeck_revision::RevisionId;
+use limbeck_revision::graph::{Selection, Step};
+use limbeck_runner::{
+    Canceller, Event, History, RunnerError, RunnerOptions, script, version_table_script,
+};
+
+use super::Outcome;
+use crate::args::{Downgrade, EnsureVersion, Stamp, Upgrade};
+use crate::config::Review;
+use crate::context::Context;
+use crate::error::CliError;
+
+/// What takes longer than this says so when it is done.
+const WORTH_A_WORD: Duration = Duration::from_secs(1);
+
+/// Which way to run, and how far.
+#[derive(Clone, Copy, Debug)]
+enum Way<'t> {
+    Up(&'t str),
+    Down(&'t str),
+    Stamp(&'t [&'t str], Purge),
+}
+
+/// Whether a stamp empties the version table first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purge {
+    Yes,
+    No,
+}
+
+impl Context<'_> {
+    pub(super) async fn upgrade(&mut self, options: &Upgrade) -> Result<Outcome, CliError> {
+        let Upgrade {
+            target,
+            sql,
+            accept_hazards,
+        } = options;
+        if *sql {
+            let history = self.history()?;
+            let (rows, target) = match target.split_once(':') {
+                Some((from, to)) => (rows_at(&history, from)?, to),
+                None => (Vec::new(), target.as_str()),
+            };
+            let steps = history.graph.upgrade(target, &rows)?;
+            return self.print_script(&history, &steps, &rows);
+        }
+        refuse_range(target)?;
+        self.go(Way::Up(target), *accept_hazards).await
+    }
+
+    pub(super) async fn downgrade(&mut self, options: &Downgrade) -> Result<Outcome, CliError> {
+        let Downgrade {
+            target,
+            sql,
+            accept_hazards,
+        } = options;
+        if *sql {
+            let (from, to) = target.split_once(':').ok_or(CliError::ScriptRange)?;
+            let history = self.history()?;
+            let rows = rows_at(&history, from)?;
+            let steps = history.graph.downgrade(to, &rows)?;
+            return self.print_script(&history, &steps, &rows);
+        }
+        refuse_range(target)?;
+        self.go(Way::Down(target), *accept_hazards).await
+    }
+
+    pub(super) async fn stamp(&mut self, options: &Stamp) -> Result<Outcome, CliError> {
+        let targets: Vec<_> = options.targets.iter().map(String::as_str).collect();
+        let purge = if options.purge { Purge::Yes } else { Purge::No };
+        self.go(Way::Stamp(&targets, purge), true).await
+    }
+
+    pub(super) async fn ensure_version(
+        &mut self,
+        options: &EnsureVersion,
+    ) -> Result<Outcome, CliError> {
+        if options.sql {
+            let text = version_table_script(&self.runner_options());
+            self.output.text(&text);
+            return Ok(Outcome::Agree);
+        }
+        self.runner(self.runner_options())
+            .await?
+            .ensure_version()
+            .await?;
+        Ok(Outcome::Agree)
+    }
+
+    fn print_script(
+        &mut self,
+        history: &History,
+        steps: &[Step],
+        rows: &[RevisionId],
+    ) -> Result<Outcome, CliError> {
+        let text = script(history, steps, rows, &self.runner_options())?;
+        self.output.text(&text);
+        if steps.is_empty() {
+            self.output.say("nothing to do");
+        }
+        Ok(Outcome::Agree)
+    }
+
+    async fn go(&mut self, way: Way<'_>, accept_hazards: bool) -> Result<Outcome, CliError> {
+        let history = self.history()?;
+        let refuse_hazards = self.config.review == Review::Hazards && !accept_hazards;
+        let options = RunnerOptions {
+            refuse_hazards,
+            ..self.runner_options()
+        };
+        let mut runner = self.runner(options).await?;
+        let canceller = runner.canceller();
+        let url = self.url()?;
+        let mut revisions = Vec::new();
+        let output = &mut self.output;
+        let mut progress = |event: Event<'_>| {
+            match &event {
+                Event::Running { revision, .. } => revisions.push(revision.to_string()),
+                Event::Done { took, .. } if *took < WORTH_A_WORD => {
+                    return output.explain(&event.line());
+                }
+                _ => {}
+            }
+            output.say(&event.line());
+        };
+        let done = match way {
+            Way::Up(target) => {
+                cancellable(
+                    runner.upgrade(&history, target, &mut progress),
+                    &canceller,
+                    &url,
+                )
+                .await
+            }
+            Way::Down(target) => {
+                cancellable(
+                    runner.downgrade(&history, target, &mut progress),
+                    &canceller,
+                    &url,
+                )
+                .await
+            }
+            Way::Stamp(targets, purge) => {
+                let run = runner.stamp(&history, targets, purge == Purge::Yes, &mut progress);
+                cancellable(run, &canceller, &url).await
+            }
+        };
+        let n_done = done?;
+        let rows = runner.rows().await?;
+        if self.output.json {
+            let word = match way {
+                Way::Up(_) => "upgrade",
+                Way::Down(_) => "downgrade",
+                Way::Stamp(..) => "stamp",
+            };
+            self.output.json(
+                &serde_json::json!({ "direction": word, "revisions": revisions, "current": rows }),
+            )?;
+        }
+        let rows = rows
+            .iter()
+            .map(RevisionId::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let at = if rows.is_empty() { "base" } else { &rows };
+        if n_done == 0 {
+            self.output
+                .say(&format!("nothing to do: the database is at {at}"));
+        } else {
+            self.output.explain(&format!("the database is at {at}"));
+        }
+        Ok(Outcome::Agree)
+    }
+}
+
+/// The version rows of a database that is at a target.
+fn rows_at(history: &History, target: &str) -> Result<Vec<RevisionId>, CliError> {
+    let nodes = history.graph.get_all(&Selection::from(target))?;
+    Ok(nodes.into_iter().map(|it| it.id.clone()).collect())
+}
+
+fn refuse_range(target: &str) -> Result<(), CliError> {
+    match target.contains(':') {
+        true => Err(CliError::Range {
+            target: target.to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Waits for a run. Ctrl-C has the server cancel the statement under way, so that the run rolls back and says where
+/// the database stands; a second one, or a server that cannot be asked, leaves the run where it is, and the server
+/// rolls back when it finds the connection closed.
+async fn cancellable(
+    run: impl Future<Output = Result<usize, RunnerError>>,
+    canceller: &Canceller,
+    url: &str,
+) -> Result<usize, RunnerError> {
+    let mut run = pin!(run);
+    tokio::select! {
+        done = &mut run => return done,
+        Ok(()) = tokio::signal::ctrl_c() => {}
+    }
+    let left = || {
+        RunnerError::Cancelled {
+        during: "by Ctrl-C".to_owned(),
+        state: "the connection is closed, and PostgreSQL rolls back what was not committed; see `limbeck current`".to_owned(),
+    }
+    };
+    if canceller.cancel(url).await.is_err() {
+        return Err(left());
+    }
+    tokio::select! {
+        done = &mut run => done,
+        Ok(()) = tokio::signal::ctrl_c() => Err(left()),
+    }
+}

@@ -1,0 +1,253 @@
+//! What the command line says when something is wrong: one line that names the thing and the remedy.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use limbeck_catalog::{CatalogError, CompareError};
+use limbeck_metadata::MetaDataError;
+use limbeck_plan::PlanError;
+use limbeck_revision::graph::GraphError;
+use limbeck_revision::{IdError, RevisionError};
+use limbeck_runner::RunnerError;
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CliError {
+    /// From the catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// From the comparison.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// From the models.
+    #[error(transparent)]
+    MetaData(#[from] MetaDataError),
+    /// From the plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// From the revision files.
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
+    /// From the history.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// From a revision id.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// From a run.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// A file cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A folder cannot be made.
+    #[error("cannot create the folder {}; check its parent and its permissions", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The config file cannot be understood.
+    #[error("{}:{line}: {problem}", .path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A value of the config file cannot be used.
+    #[error("{}: {problem}", .path.display())]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A variable of the config file has no value.
+    #[error("url of the config file: variable {name:?} {problem}; set it, or pass --url")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Nothing names a database.
+    #[error(
+        "no database is named; pass --url postgresql://user@host/name, set DATABASE_URL, or write url into limbeck.toml"
+    )]
+    NoUrl,
+    /// Nothing names the models.
+    #[error("no models are named; pass --target models.json, or write target into limbeck.toml")]
+    NoTarget,
+    /// The models are named in a way that is not supported.
+    #[error(
+        "cannot take models from {source_text}: {problem}; supported are a .json file, cmd:PROGRAM ARGS, and a postgresql:// database"
+    )]
+    Target {
+        /// What was given.
+        source_text: String,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// A `cmd:` program failed.
+    #[error("the models' program {program:?} {what}")]
+    Program {
+        /// The program.
+        program: String,
+        /// How it ended, and what it said.
+        what: String,
+    },
+    /// The database is behind the revisions.
+    #[error(
+        "Target database is not up to date: it is at {rows}, and the revisions lead to {heads}; run `limbeck upgrade` first"
+    )]
+    NotUpToDate {
+        /// The version rows.
+        rows: String,
+        /// The heads.
+        heads: String,
+    },
+    /// A new revision would make a branch.
+    #[error(
+        "Revision {revision} is not a head revision; please specify --splice to create a new branch from this revision"
+    )]
+    NotAHead {
+        /// The revision.
+        revision: String,
+    },
+    /// A merge of fewer than two revisions.
+    #[error(
+        "nothing to merge: {found} named, and a merge takes two or more; `limbeck heads` lists them"
+    )]
+    NothingToMerge {
+        /// What was named.
+        found: String,
+    },
+    /// A range where a target is needed.
+    #[error(
+        "Range revision not allowed: {target} is a range, which only --sql takes; name its end"
+    )]
+    Range {
+        /// The target.
+        target: String,
+    },
+    /// A downgrade script without both ends.
+    #[error(
+        "downgrade with --sql requires <fromrev>:<torev>, as in `limbeck downgrade --sql head:base`"
+    )]
+    ScriptRange,
+    /// A post-write hook failed.
+    #[error("post-write hook {name:?} {what}; {} is written and stays", .path.display())]
+    Hook {
+        /// The hook's name.
+        name: String,
+        /// How it ended, and what it said.
+        what: String,
+        /// The revision file.
+        path: PathBuf,
+    },
+    /// No editor, or one that failed.
+    #[error("cannot edit: {0}")]
+    Editor(String),
+    /// What would be written exists.
+    #[error("{} exists already and is left as it is; remove it, or choose another folder", .0.display())]
+    Exists(PathBuf),
+    /// The result cannot be written.
+    #[error("cannot write the result")]
+    Output(#[source] io::Error),
+    /// The result cannot be made JSON.
+    #[error("cannot write the result as JSON")]
+    Json(#[source] serde_json::Error),
+    /// The program's own machinery cannot start.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+}
+
+impl CliError {
+    /// The exit status: 130 for a run that the user ended, as shells have it, else 2.
+    #[must_use]
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Runner(it) if it.is_cancelled() => 130,
+            _ => 2,
+        }
+    }
+
+    /// The error with its causes on one line, without passwords. A cause that its effect already told is left out.
+    #[must_use]
+    pub(crate) fn line(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(it) = cause {
+            let said = it.to_string();
+            if !text.contains(&said) {
+                text = format!("{text}: {said}");
+            }
+            cause = it.source();
+        }
+        redact(&one_line(&text))
+    }
+}
+
+/// A text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text without the passwords of the connection strings in it. Whatever stands before the last `@` of a word with
+/// `://` may hold a password, since people forget to encode `/`, `?` and `#`.
+pub(crate) fn redact(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+    let mut acc = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        acc.push_str(before);
+        let (word, tail) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        match word
+            .rsplit_once('@')
+            .map(|(user, host)| (user.split_once(':'), host))
+        {
+            Some((Some((user, _)), host)) => acc.push_str(&format!("{user}:***@{host}")),
+            Some((None, _)) | None => acc.push_str(word),
+        }
+        rest = tail;
+    }
+    acc.push_str(rest);
+    limbeck_catalog::redact(&acc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_joined_once_and_passwords_are_gone() {
+        let error = CliError::Read {
+            path: "a.json".into(),
+            source: io::Error::other("no\nsuch"),
+        };
+        assert_eq!(error.line(), "cannot read a.json: no such");
+        let check = |text: &str, expected: &str| assert_eq!(redact(text), expected);
+        check(
+            "x postgresql://u:p/w@h/d: no",
+            "x postgresql://u:***@h/d: no",
+        );
+        check("`postgres://u:a@b#c@h/d?x=1`", "`postgres://u:***@h/d?x=1`");
+        check("postgresql://u@h/d", "postgresql://u@h/d");
+        check(
+            "postgresql://h/d?password=x&a=b",
+            "postgresql://h/d?password=***&a=b",
+        );
+    }
+}

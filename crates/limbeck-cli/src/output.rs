@@ -1,0 +1,160 @@
+//! Where results and talk go: results to standard output, talk to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::args::{Color, Global};
+use crate::error::{CliError, redact};
+
+/// The two streams, and how they are written to.
+pub(crate) struct Output<'o> {
+    out: &'o mut (dyn Write + Send),
+    err: &'o mut (dyn Write + Send),
+    /// Whether results are JSON.
+    pub json: bool,
+    /// Whether more is said.
+    pub verbose: bool,
+    /// Whether only results and errors are said.
+    pub quiet: bool,
+    color: bool,
+    /// The first failure to write; a closed pipe is none.
+    failed: Option<io::Error>,
+}
+
+/// What a colour means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Something new.
+    Create,
+    /// Something that goes.
+    Drop,
+    /// Something that changes.
+    Alter,
+    /// A remark.
+    Remark,
+    /// An error.
+    Error,
+}
+
+impl Tone {
+    /// The ANSI code that begins it.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Create => "\u{1b}[32m",
+            Self::Drop | Self::Error => "\u{1b}[31m",
+            Self::Alter => "\u{1b}[33m",
+            Self::Remark => "\u{1b}[2m",
+        }
+    }
+}
+
+impl<'o> Output<'o> {
+    /// Streams with the options of the command line.
+    pub(crate) fn new(
+        out: &'o mut (dyn Write + Send),
+        err: &'o mut (dyn Write + Send),
+        global: &Global,
+    ) -> Self {
+        Self {
+            out,
+            err,
+            json: global.json,
+            verbose: global.verbose > 0,
+            quiet: global.quiet,
+            color: colored(global.color),
+            failed: None,
+        }
+    }
+
+    /// A line of the result.
+    pub(crate) fn line(&mut self, text: &str) {
+        if let Err(error) = writeln!(self.out, "{text}") {
+            self.note(error);
+        }
+    }
+
+    /// A line of the result in colour.
+    pub(crate) fn toned(&mut self, tone: Tone, text: &str) {
+        if self.color {
+            let text = format!("{}{text}\u{1b}[0m", tone.code());
+            self.line(&text);
+        } else {
+            self.line(text);
+        }
+    }
+
+    /// A result as it stands, its last line ended.
+    pub(crate) fn text(&mut self, text: &str) {
+        if let Err(error) = self.out.write_all(text.as_bytes()) {
+            self.note(error);
+        }
+    }
+
+    /// A result as JSON.
+    ///
+    /// # Errors
+    /// If the value cannot be JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
+        let text = serde_json::to_string_pretty(value).map_err(CliError::Json)?;
+        self.line(&text);
+        Ok(())
+    }
+
+    /// A line of talk, left out by `--quiet`.
+    pub(crate) fn say(&mut self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(self.err, "{}", redact(text));
+        }
+    }
+
+    /// A line of talk that only `--verbose` asks for.
+    pub(crate) fn explain(&mut self, text: &str) {
+        if self.verbose {
+            self.say(text);
+        }
+    }
+
+    /// An error.
+    pub(crate) fn error(&mut self, text: &str) {
+        let (on, off) = if self.color {
+            (Tone::Error.code(), "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
+        let _ = writeln!(self.err, "{on}error:{off} {text}");
+    }
+
+    /// Ends the output.
+    ///
+    /// # Errors
+    /// If the result could not be written.
+    pub(crate) fn finish(&mut self) -> Result<(), CliError> {
+        if let Err(error) = self.out.flush() {
+            self.note(error);
+        }
+        self.failed
+            .take()
+            .map_or(Ok(()), |error| Err(CliError::Output(error)))
+    }
+
+    fn note(&mut self, error: io::Error) {
+        // Whoever closed the pipe, `head` for one, has read enough.
+        if error.kind() != io::ErrorKind::BrokenPipe && self.failed.is_none() {
+            self.failed = Some(error);
+        }
+    }
+}
+
+fn colored(when: Color) -> bool {
+    match when {
+        Color::Always => true,
+        Color::Never => false,
+        // A variable that is set to nothing does not count (no-color.org).
+        Color::Auto => {
+            std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
+                && io::stdout().is_terminal()
+                && io::stderr().is_terminal()
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! One revision to run: its statements, how they are named in messages, and where the database stands between them.
+
+use std::path::Path;
+
+use limbeck_revision::graph::{Direction, Step};
+use limbeck_revision::{Revision, RevisionError, RevisionId, Segment, SegmentMode, Statement};
+
+use crate::error::{HalfDone, Place, RunnerError, one_line, word};
+use crate::history::History;
+use crate::tables::LogEntry;
+
+/// How much of a statement a message shows.
+const SHOWN_CHARS: usize = 72;
+
+/// One revision to run in one direction, with what that does to the version rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) step: &'a Step,
+    pub(crate) path: &'a Path,
+    pub(crate) doc: String,
+    pub(crate) checksum: String,
+    pub(crate) segments: Vec<Part>,
+}
+
+/// A segment split into its statements.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) transaction: bool,
+    pub(crate) statements: Vec<Statement>,
+}
+
+/// Where a killed or failed run left the revision that is run now.
+#[derive(Clone, Debug)]
+pub(crate) struct Resume {
+    pub(crate) id: i64,
+    pub(crate) half_done: HalfDone,
+    /// Whether the last segment named in the log is done, so that the next one is the first to run.
+    pub(crate) finished: bool,
+}
+
+impl Work<'_> {
+    pub(crate) fn id(&self) -> &RevisionId {
+        &self.step.revision
+    }
+
+    /// How many segments are logged: a revision without SQL counts as one empty segment in a transaction.
+    pub(crate) fn n_segments(&self) -> usize {
+        self.segments.len().max(1)
+    }
+
+    pub(crate) fn statements(&self, at: usize) -> &[Statement] {
+        self.segments.get(at).map_or(&[], |it| &it.statements)
+    }
+
+    pub(crate) fn place(&self, segment: usize, statement: usize) -> Place {
+        let statements = self.statements(segment);
+        let (line, text) = match statements.get(statement) {
+            Some(it) => (it.line, shown(&it.sql)),
+            // The commit fails for what a deferred constraint found out about an earlier statement.
+            None => (
+                statements.last().map_or(1, |it| it.line),
+                "COMMIT".to_owned(),
+            ),
+        };
+        Place {
+            revision: self.id().to_string(),
+            direction: self.step.direction,
+            path: self.path.to_path_buf(),
+            line,
+            statement: text,
+        }
+    }
+
+    pub(crate) fn entry(&self, segment: usize, statement: Option<usize>) -> LogEntry<'_> {
+        LogEntry {
+            revision: self.id().as_str(),
+            direction: word(self.step.direction),
+            segment: segment + 1,
+            segments: self.n_segments(),
+            statement,
+            checksum: &self.checksum,
+        }
+    }
+
+    /// Where the database stands when segment `segment` was rolled back.
+    pub(crate) fn state_rolled_back(&self, segment: usize) -> String {
+        let id = self.id();
+        match (segment, self.step.direction) {
+            (0, Direction::Downgrade) => {
+                format!("the database is as before the downgrade of revision {id}")
+            }
+            (0, Direction::Upgrade | Direction::Stamp) => {
+                format!("the database is as before revision {id}")
+            }
+            (n_done, _) => format!(
+                "segment {} of {} is rolled back, what is before it stays committed ({}); run the same command again to \
+                 go on there",
+                n_done + 1,
+                self.n_segments(),
+                numbered(n_done)
+            ),
+        }
+    }
+
+    /// Where the database stands when statement `statement` of a segment outside a transaction failed.
+    pub(crate) fn state_stopped(&self, segment: usize, statement: usize) -> String {
+        if segment == 0 && statement == 0 {
+            return format!(
+                "it runs outside a transaction: nothing before it was run, so but for traces of its own the database is \
+                 as before revision {}",
+                self.id()
+            );
+        }
+        let mut done = Vec::new();
+        if segment > 0 {
+            done.push(numbered(segment));
+        }
+        if statement > 0 {
+            let first = if statement == 1 {
+                "statement 1".to_owned()
+            } else {
+                format!("statements 1 to {statement}")
+            };
+            done.push(format!("{first} of segment {}", segment + 1));
+        }
+        format!(
+            "{} stay in force; run the same command again to go on at this statement",
+            done.join(" and ")
+        )
+    }
+
+    /// Refuses statements that begin or end a transaction, before anything is run.
+    pub(crate) fn check_control(&self) -> Result<(), RunnerError> {
+        for (segment, it) in self.segments.iter().enumerate() {
+            if let Some(at) = it
+                .statements
+                .iter()
+                .position(|it| controls_transaction(&it.sql))
+            {
+                return Err(RunnerError::Control {
+                    place: Box::new(self.place(segment, at)),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn numbered(n: usize) -> String {
+    if n == 1 {
+        "segment 1".to_owned()
+    } else {
+        format!("segments 1 to {n}")
+    }
+}
+
+fn shown(sql: &str) -> String {
+    let line = one_line(sql);
+    match line.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
+    }
+}
+
+/// Whether a statement begins or ends a transaction; savepoints do neither.
+fn controls_transaction(sql: &str) -> bool {
+    let words: Vec<_> = words(sql).take(3).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["begin" | "commit" | "end" | "abort", ..] | ["start" | "prepare", "transaction", ..] => {
+            true
+        }
+        ["rollback", second, third] => !(*second == "to" || *third == "to"),
+        ["rollback", second] => *second != "to",
+        ["rollback"] => true,
+        _ => false,
+    }
+}
+
+/// The words of a statement in lower case.
+pub(crate) fn words(sql: &str) -> impl Iterator<Item = String> {
+    sql.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|it| !it.is_empty())
+        .map(str::to_ascii_lowercase)
+}
+
+/// What a revision runs in a direction.
+pub(crate) fn segments(revision: &Revision, direction: Direction) -> &[Segment] {
+    match direction {
+        Direction::Upgrade => &revision.upgrade,
+        Direction::Downgrade => &revision.downgrade,
+        Direction::Stamp => &[],
+    }
+}
+
+/// Reads the file of a step.
+pub(crate) fn work<'a>(history: &'a History, step: &'a Step) -> Result<Work<'a>, RunnerError> {
+    let id = &step.revision;
+    let revision = history.directory.read(id)?;
+    let path = history
+        .directory
+        .get(id)
+        .map(|it| it.path.as_path())
+        .ok_or_else(|| RevisionError::UnknownRevision {
+            revision: id.clone(),
+        })?;
+    let part = |it: &Segment| {
+        let transaction = it.mode == SegmentMode::Transaction;
+        it.statements()
+            .map(|statements| Part {
+                transaction,
+                statements,
+            })
+            .map_err(|error| RevisionError::Syntax {
+                path: path.to_owned(),
+                line: error.line,
+                problem: error.problem.into(),
+            })
+    };
+    let segments = segments(&revision, step.direction)
+        .iter()
+        .map(part)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Work {
+        step,
+        path,
+        doc: history.title(id),
+        checksum: revision.checksum(),
+        segments,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transaction_control_is_told_from_savepoints_and_functions() {
+        for sql in [
+            "BEGIN",
+            "commit and chain",
+            "END",
+            "ROLLBACK",
+            "rollback work",
+            "START TRANSACTION READ ONLY",
+            "ABORT",
+        ] {
+            assert!(controls_transaction(sql), "{sql}");
+        }
+        for sql in [
+            "ROLLBACK TO a",
+            "rollback to savepoint a",
+            "ROLLBACK WORK TO a",
+            "SAVEPOINT a",
+            "PREPARE a AS SELECT 1",
+        ] {
+            assert!(!controls_transaction(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn long_statements_are_shown_cut_and_on_one_line() {
+        assert_eq!(shown("SELECT\n  1"), "SELECT 1");
+        let long = shown(&format!("SELECT {}", "ß".repeat(100)));
+        assert!(
+            long.ends_with('…') && long.chars().count() == SHOWN_CHARS + 1,
+            "{long}"
+        );
+    }
+}
