@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use limbeck_schema::kinds::{operands_of, type_owner};
 use limbeck_schema::{Desired, Expr, Ident, Key, Name, Object, Role, Schema, SqlType};
 use sqlx::PgConnection;
 
@@ -44,13 +45,14 @@ pub(crate) async fn canonicalise(
 
 /// Declared types that neither the catalog's columns nor the declared types explain.
 fn unknown_types(current: &Schema, desired: &mut Desired) -> BTreeSet<SqlType> {
-    let declared: BTreeSet<Key> = desired.schema.iter().map(|(key, _)| key.clone()).filter(is_type).collect();
-    let is_declared = |name: &Name| limbeck_schema::KindTag::TYPES.iter().any(|it| declared.contains(&Key::of(*it, name)));
+    let whole = desired.schema.iter().filter(|(key, _)| key.part.is_none() && key.about.is_none());
+    let slots = whole.flat_map(|(_, object)| object.slots());
+    let declared: BTreeSet<Name> = slots.filter(|it| it.space == "type").map(|it| it.name).collect();
     let mut acc = BTreeSet::new();
     for (_, object) in desired.schema.iter_mut() {
         for ty in object.types() {
             let own = ty.user_defined();
-            if own.is_some_and(|it| !is_declared(&it) && current.type_key(&it).is_none()) {
+            if own.is_some_and(|it| !declared.contains(&it) && type_owner(current, &it).is_none()) {
                 acc.insert(ty.clone());
             }
         }
@@ -158,7 +160,7 @@ fn questions(current: &Schema, desired: &mut Desired) -> (Vec<Asked>, Vec<Questi
 }
 
 fn is_new_type(ty: &SqlType, current: &Schema, desired: &Schema) -> bool {
-    ty.user_defined().is_some_and(|it| current.type_key(&it).is_none() && desired.type_key(&it).is_some())
+    ty.user_defined().is_some_and(|it| type_owner(current, &it).is_none() && type_owner(desired, &it).is_some())
 }
 
 type Columns = BTreeMap<Ident, (SqlType, Option<Name>)>;
@@ -171,10 +173,7 @@ fn columns(desired: &Schema, asked: &[Asked]) -> BTreeMap<Name, Columns> {
         if acc.contains_key(&table) {
             continue;
         }
-        let columns = limbeck_schema::kinds::columns_of(desired, &table)
-            .into_iter()
-            .map(|it| (it.name.clone(), (it.ty.clone(), it.collation.clone())))
-            .collect();
+        let columns = operands_of(desired, &table).into_iter().map(|(name, ty, collation)| (name, (ty, collation))).collect();
         acc.insert(table, columns);
     }
     acc

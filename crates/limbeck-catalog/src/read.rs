@@ -12,10 +12,16 @@ use crate::row::DriverRow;
 const OLDEST: u32 = 13;
 
 /// What to leave out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// Limbeck's own tables.
+    /// Limbeck's own tables; by default those of the default configuration.
     pub own_tables: Vec<Name>,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { own_tables: vec![Name::plain("limbeck_version"), Name::plain("limbeck_log")] }
+    }
 }
 
 /// The state of a database.

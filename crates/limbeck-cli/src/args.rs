@@ -203,7 +203,12 @@ pub(crate) struct Diff {
 #[derive(Debug, Args)]
 pub(crate) struct Upgrade {
     /// A revision, part of its id, head, heads, +N, or BRANCH@head; FROM:TO with --sql
-    #[arg(default_value = "heads", allow_negative_numbers = true)]
+    #[arg(
+        id = "to",
+        value_name = "TARGET",
+        default_value = "heads",
+        allow_negative_numbers = true
+    )]
     pub target: String,
     /// Print the SQL as a script instead of running it
     #[arg(long)]
@@ -217,7 +222,12 @@ pub(crate) struct Upgrade {
 #[derive(Debug, Args)]
 pub(crate) struct Downgrade {
     /// A revision, part of its id, base, -N, or BRANCH@base; FROM:TO with --sql
-    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    #[arg(
+        id = "to",
+        value_name = "TARGET",
+        default_value = "-1",
+        allow_negative_numbers = true
+    )]
     pub target: String,
     /// Print the SQL as a script instead of running it; needs FROM:TO
     #[arg(long)]
@@ -258,7 +268,7 @@ pub(crate) struct History {
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// Revisions, heads, or current
-    #[arg(required = true, value_name = "REV")]
+    #[arg(id = "names", required = true, value_name = "REV")]
     pub revisions: Vec<String>,
 }
 
@@ -297,7 +307,7 @@ pub(crate) struct Stamp {
 #[derive(Debug, Args)]
 pub(crate) struct Edit {
     /// Revisions, heads, or current
-    #[arg(value_name = "REV", default_value = "head")]
+    #[arg(id = "names", value_name = "REV", default_value = "head")]
     pub revisions: Vec<String>,
 }
 
@@ -362,6 +372,23 @@ mod tests {
             (Some("-3:current"), true)
         );
         assert!(Cli::try_parse_from(["limbeck", "upgrade", "+1"]).is_ok());
+    }
+
+    /// An argument that shares its id with an option of every command would get the other one's value.
+    #[test]
+    fn arguments_share_no_id_with_the_options_of_every_command() {
+        let cli = Cli::command();
+        let global: Vec<_> = cli.get_arguments().map(|it| it.get_id().clone()).collect();
+        for command in cli.get_subcommands() {
+            for it in command.get_arguments() {
+                assert!(
+                    !global.contains(it.get_id()),
+                    "{} {}",
+                    command.get_name(),
+                    it.get_id()
+                );
+            }
+        }
     }
 
     #[test]

@@ -98,6 +98,16 @@ impl Context<'_> {
         Ok(History::load(&self.locations())?)
     }
 
+    /// The revisions of those folders that are there: for a new revision, the first one makes its folder.
+    ///
+    /// # Errors
+    /// As [`Self::history`].
+    pub(crate) fn history_so_far(&self) -> Result<History, CliError> {
+        let mut locations = self.locations();
+        locations.retain(|it| it.path.exists());
+        Ok(History::load(&locations)?)
+    }
+
     /// The revisions, with the folders created where they are missing.
     ///
     /// # Errors

@@ -62,11 +62,20 @@ impl Edges {
             }
             let one_table = (&key.schema, &key.name) == (&dependency.schema, &dependency.name);
             let matters = complete.ops.get(&dependency).is_some_and(|op| event(op).is_some()) || one_table;
-            if gone.is_some() && matters {
+            // An old self that stands aside may hold on to another one.
+            let stays = gone.is_some_and(|it| steps.steps[*it].work == Work::DropAside);
+            if stays {
+                self.before_aside(steps, key, &dependency);
+            } else if gone.is_some() && matters {
                 self.add(gone, steps.touched.get(&dependency));
-                self.add(gone, steps.released.get(&dependency));
             }
         }
+    }
+
+    /// What is renamed aside is addressed by what it uses, as long as that has its own name.
+    fn before_aside(&mut self, steps: &Steps<'_>, key: &Key, dependency: &Key) {
+        let is_aside = |it: &&usize| steps.steps[**it].work == Work::Aside;
+        self.add(steps.touched.get(key).filter(is_aside), steps.touched.get(dependency).filter(is_aside));
     }
 
     /// The steps of one object among themselves.

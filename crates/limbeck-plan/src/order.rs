@@ -14,11 +14,11 @@ use crate::{PlanError, created};
 
 pub(crate) fn plan(pairs: &Paired<'_>, ops: Vec<Op>, version: u32) -> Result<Plan, PlanError> {
     let (current, desired) = (pairs.current.as_ref(), pairs.desired.as_ref());
-    let complete = complete(current, desired, ops);
     // Foreign keys stand inside `CREATE TABLE` unless tables need each other; then they stand by themselves, and if
     // that is not enough the other constraints do too.
-    let (mut references, mut all) = (BTreeSet::new(), BTreeSet::new());
+    let (mut references, mut all, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     loop {
+        let complete = complete(current, desired, without_renames(&ops, &names));
         let folding = |key: &Key| match (all.contains(key), references.contains(key)) {
             (true, _) => Folding::Nothing,
             (false, true) => Folding::ButReferences,
@@ -31,16 +31,30 @@ pub(crate) fn plan(pairs: &Paired<'_>, ops: Vec<Op>, version: u32) -> Result<Pla
             let order = sorted(&steps, &edges);
             return Ok(write(&steps, &order, &complete, pairs, version));
         }
-        let known = references.len() + all.len();
+        let known = references.len() + all.len() + names.len();
+        names.extend(complete.renames.iter().map(Op::key).filter(|it| knots.contains(it)));
         for key in &knots {
             if !references.insert(key.clone()) {
                 all.insert(key.clone());
             }
         }
-        if references.len() + all.len() == known {
+        if references.len() + all.len() + names.len() == known {
             return Err(PlanError::Cycle(knots));
         }
     }
+}
+
+/// Objects that swap their names cannot be renamed one after the other, so they are dropped and created.
+fn without_renames(ops: &[Op], names: &BTreeSet<Key>) -> Vec<Op> {
+    let replace = |op: &Op| match op {
+        Op::Rename { current, desired } if names.contains(&desired.key()) => Op::Replace {
+            current: current.clone(),
+            desired: desired.clone(),
+            why: "another object has to give up the name first",
+        },
+        op => op.clone(),
+    };
+    ops.iter().map(replace).collect()
 }
 
 fn sorted(steps: &Steps<'_>, edges: &Edges) -> Vec<usize> {
@@ -66,14 +80,14 @@ fn sorted(steps: &Steps<'_>, edges: &Edges) -> Vec<usize> {
 
 fn write(steps: &Steps<'_>, order: &[usize], complete: &Complete, pairs: &Paired<'_>, version: u32) -> Plan {
     let (current, desired) = (pairs.current.as_ref(), pairs.desired.as_ref());
-    let created = created(complete.ops.values());
+    let (created, asides) = (created(complete.ops.values()), complete.asides());
     let mut plan = Plan::default();
     let mut pending: BTreeSet<Key> = BTreeSet::new();
     for (place, at) in order.iter().enumerate() {
         let step = &steps.steps[*at];
         let swapped = complete.swapped.contains(&step.key);
         let inline = step.inline.iter().filter_map(|it| it.inline()).collect();
-        let ctx = Context { version, current, desired, created: &created, inline, swapped };
+        let ctx = Context { version, current, desired, created: &created, inline, swapped, asides: &asides };
         let mut script = Script::default();
         run(step, &ctx, &mut script);
         if script.statements.is_empty() {
@@ -107,7 +121,7 @@ fn run(step: &Step<'_>, ctx: &Context<'_>, acc: &mut Script) {
         (Work::Alter, Op::Alter { current, desired }) => Object::alter(current, desired, ctx, acc),
         (Work::Drop, op) => op.current().into_iter().for_each(|it| it.drop(ctx, acc)),
         (Work::Aside, op) => op.current().into_iter().for_each(|it| it.move_aside(acc)),
-        (Work::DropAside, op) => op.current().into_iter().for_each(|it| it.drop_aside(acc)),
+        (Work::DropAside, op) => op.current().into_iter().for_each(|it| it.drop_aside(ctx, acc)),
         (_, op) => op.desired().into_iter().for_each(|it| it.create(ctx, acc)),
     }
 }

@@ -15,12 +15,24 @@ pub(crate) struct Complete {
     pub swapped: BTreeSet<Key>,
 }
 
+impl Complete {
+    /// What is replaced by renaming its old self aside.
+    pub(crate) fn asides(&self) -> BTreeSet<Key> {
+        let is_aside = |op: &Op| matches!(event(op), Some(Event::Swapped));
+        self.ops.iter().filter(|(_, op)| is_aside(op)).map(|(key, _)| key.clone()).collect()
+    }
+}
+
 const WHY: &str = "what it depends on is rebuilt";
 
 pub(crate) fn complete(current: &Schema, desired: &Schema, ops: Vec<Op>) -> Complete {
     let (renames, rest): (Vec<_>, Vec<_>) = ops.into_iter().partition(|op| matches!(op, Op::Rename { .. }));
     let mut acc =
         Complete { ops: rest.into_iter().map(|op| (op.key(), op)).collect(), renames, swapped: BTreeSet::new() };
+    let obstacles: Vec<_> = acc.ops.values().filter_map(|op| obstacle(op, current)).collect();
+    for (key, why) in obstacles {
+        build_anew(&mut acc, &key, why, current, desired);
+    }
     let mut queue: Vec<(Key, Event)> =
         acc.ops.iter().filter_map(|(key, op)| event(op).map(|event| (key.clone(), event))).collect();
     if queue.is_empty() {
@@ -40,6 +52,9 @@ pub(crate) fn complete(current: &Schema, desired: &Schema, ops: Vec<Op>) -> Comp
                 Reaction::Rebuild => rebuild(&mut acc, dependent, before, after),
             };
             queue.extend(next.map(|event| (dependent.clone(), event)));
+            if let Some((key, why)) = acc.ops.get(dependent).and_then(|op| obstacle(op, current)) {
+                queue.extend(build_anew(&mut acc, &key, why, current, desired).map(|event| (key, event)));
+            }
         }
     }
     acc
@@ -62,6 +77,27 @@ fn rebuild(acc: &mut Complete, key: &Key, before: &Object, after: &Object) -> Op
         Some(Op::Alter { .. }) | None => {}
     }
     let op = Op::Replace { current: before.clone(), desired: after.clone(), why: WHY };
+    let next = event(&op);
+    acc.ops.insert(key.clone(), op);
+    next
+}
+
+/// What has to be built anew for an operation to be possible.
+fn obstacle(op: &Op, current: &Schema) -> Option<(Key, &'static str)> {
+    match op {
+        Op::Create(it) | Op::Replace { desired: it, .. } => Object::obstacle(None, it, current),
+        Op::Alter { current: before, desired: after } => Object::obstacle(Some(before), after, current),
+        Op::Drop(_) | Op::Rename { .. } => None,
+    }
+}
+
+/// Replaces what is in the way, unless it goes or is replaced anyhow; gives what that means for others.
+fn build_anew(acc: &mut Complete, key: &Key, why: &'static str, current: &Schema, desired: &Schema) -> Option<Event> {
+    let (Some(before), Some(after)) = (current.get(key), desired.get(key)) else { return None };
+    if matches!(acc.ops.get(key), Some(Op::Create(_) | Op::Drop(_) | Op::Replace { .. })) {
+        return None;
+    }
+    let op = Op::Replace { current: before.clone(), desired: after.clone(), why };
     let next = event(&op);
     acc.ops.insert(key.clone(), op);
     next

@@ -1,6 +1,6 @@
 //! The steps of a script: each operation becomes one or more, and parts are folded into those of their parents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::{Context, Key, KindTag, Object, Op, Replacement, Schema, Script, Stage};
 
@@ -85,8 +85,9 @@ impl<'a> Steps<'a> {
                 Op::Create(_) => acc.create(key, op),
                 Op::Drop(_) => acc.drop(key, op),
                 Op::Alter { current: was, desired: is } => {
-                    let created = std::collections::BTreeSet::new();
-                    let ctx = Context { version, current, desired, created: &created, inline: vec![], swapped: false };
+                    let none = BTreeSet::new();
+                    let inline = Vec::new();
+                    let ctx = Context { version, current, desired, created: &none, inline, swapped: false, asides: &none };
                     let mut script = Script::default();
                     Object::release(was, is, &ctx, &mut script);
                     if !script.statements.is_empty() {
@@ -145,7 +146,7 @@ impl<'a> Steps<'a> {
             }
             folded[at] = match step.work {
                 Work::Create if object.inline().is_some() => parent
-                    .filter(|it| matches!(complete.ops.get(it), Some(Op::Create(_))))
+                    .filter(|it| matches!(complete.ops.get(it), Some(Op::Create(_) | Op::Replace { .. })))
                     .and_then(|it| self.ready.get(&it).copied()),
                 Work::Drop => object.goes_with(current).and_then(|it| self.gone.get(&it).copied()),
                 _ => None,
@@ -162,6 +163,16 @@ impl<'a> Steps<'a> {
             if folded[at].is_some() && self.steps[at].work == Work::Create {
                 let object = self.steps[at].op.desired();
                 self.steps[root(at)].inline.extend(object);
+            }
+        }
+        // What goes with an old self that stands aside has left its place with it.
+        let asides: BTreeMap<usize, usize> =
+            self.gone.iter().filter_map(|(key, at)| self.touched.get(key).map(|aside| (*at, *aside))).collect();
+        for (key, at) in &self.gone {
+            if folded[*at].is_some()
+                && let Some(aside) = asides.get(&root(*at))
+            {
+                self.touched.insert(key.clone(), *aside);
             }
         }
         for map in [&mut self.gone, &mut self.ready, &mut self.touched, &mut self.released] {

@@ -265,7 +265,7 @@ pub enum RunnerError {
     },
     /// A revision states hazards, and the run was told to refuse such ones.
     #[error(
-        "the {} of revision {revision} states {hazards} hazards ({}); read the lines `-- hazard` in {}, then run again \
+        "the {} of revision {revision} states hazards ({}); read the lines `-- hazard` in {}, then run again \
          with --accept-hazards", word(*.direction), .kinds.join(", "), .path.display()
     )]
     Hazards {
@@ -273,8 +273,6 @@ pub enum RunnerError {
         revision: String,
         /// Which way it would run.
         direction: Direction,
-        /// How many lines state one.
-        hazards: usize,
         /// Their names.
         kinds: Vec<String>,
         /// The file.

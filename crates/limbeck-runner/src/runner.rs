@@ -261,16 +261,14 @@ impl Runner {
             .filter_map(|line| line.trim().strip_prefix("-- hazard "))
             .map(|it| it.split(':').next().unwrap_or(it).to_owned())
             .collect();
-        let hazards = names.len();
         names.sort();
         names.dedup();
-        if hazards == 0 {
+        if names.is_empty() {
             return Ok(());
         }
         Err(RunnerError::Hazards {
             revision: work.id().to_string(),
             direction: work.step.direction,
-            hazards,
             kinds: names,
             path: work.path.to_path_buf(),
         })

@@ -1,5 +1,7 @@
 //! Runs on a real server: up, down, failures, and where the database stands after them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::World;
@@ -282,6 +284,77 @@ async fn a_lost_connection_is_reported_and_the_next_run_goes_on() {
     assert_eq!(world.rows().await, ["r002"]);
 }
 
+/// A run that dies at every statement boundary, inside and outside of transactions, once each.
+#[tokio::test]
+async fn a_run_killed_at_every_boundary_ends_where_an_undisturbed_one_does() {
+    let (mut world, mut calm) = (
+        World::new("boundaries").await,
+        World::new("boundaries").await,
+    );
+    let mut boundaries = 0;
+    for at in 1..=10 {
+        let before = if at == 1 {
+            String::new()
+        } else {
+            format!("r{:03}", at - 1)
+        };
+        let mut boundary = || {
+            boundaries += 1;
+            format!("SELECT boundary({boundaries});")
+        };
+        let mut lines = vec![
+            boundary(),
+            format!("CREATE TABLE t{at} (id int);"),
+            boundary(),
+        ];
+        if at % 3 == 0 {
+            lines.insert(0, "-- segment: transaction".to_owned());
+            lines.push("-- segment: no transaction".to_owned());
+            lines.extend([
+                boundary(),
+                format!("CREATE INDEX CONCURRENTLY i{at} ON t{at} (id);"),
+                boundary(),
+            ]);
+            if at % 2 == 0 {
+                lines.extend([
+                    "-- segment: transaction".to_owned(),
+                    format!("ALTER TABLE t{at} ADD a int;"),
+                    boundary(),
+                ]);
+            }
+        }
+        for it in [&world, &calm] {
+            it.revision(&format!("r{at:03}"), &before, &lines.join("\n"), "");
+        }
+    }
+    let function = |body: &str| {
+        format!("CREATE FUNCTION boundary(n int) RETURNS text LANGUAGE sql AS $$ {body} $$")
+    };
+    // A sequence remembers across rollbacks that its boundary has killed already.
+    let kill = "SELECT pg_terminate_backend(pg_backend_pid())::text FROM nextval('killed_' || n) AS times WHERE times = 1";
+    world.execute(&function(kill)).await;
+    calm.execute(&function("SELECT 'calm'")).await;
+    for n in 1..=boundaries {
+        world.execute(&format!("CREATE SEQUENCE killed_{n}")).await;
+    }
+    let mut kills = 0;
+    while let Err(error) = world.upgrade("heads").await {
+        assert!(
+            matches!(error, RunnerError::ConnectionLost { .. }),
+            "{error}"
+        );
+        kills += 1;
+        assert!(kills <= boundaries, "no progress: {error}");
+    }
+    assert_eq!(kills, boundaries);
+    calm.upgrade("heads").await.unwrap();
+    let objects = async |it: &World| (it.table_names().await, it.rows().await);
+    assert_eq!(objects(&world).await, objects(&calm).await);
+    let finished =
+        "SELECT revision || ' ' || segment FROM limbeck_log WHERE finished IS NOT NULL ORDER BY id";
+    assert_eq!(world.query(finished).await, calm.query(finished).await);
+}
+
 #[tokio::test]
 async fn two_runs_at_once_apply_each_revision_once() {
     let mut world = World::new("twice").await;
@@ -458,7 +531,7 @@ async fn stated_hazards_stop_a_run_that_refuses_them() {
     assert_eq!(world.upgrade("heads").await.unwrap(), 1);
     let text = world.downgrade_error("base").await;
     assert!(
-        text.contains("downgrade of revision r001 states 1 hazards (deletes-data)")
+        text.contains("downgrade of revision r001 states hazards (deletes-data)")
             && text.contains("--accept-hazards"),
         "{text}"
     );

@@ -77,7 +77,7 @@ impl Expr {
                         }
                     }
                 }
-                Token::Mark(_) => {}
+                Token::Mark(it) => acc.extend(Ident::parse(it).filter(|_| it.starts_with('"'))),
             }
         }
         acc

@@ -30,6 +30,15 @@ const KEYWORDS: &[&str] = &[
     "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
 ];
 
+/// Names of types in `pg_catalog` that a type of somebody's own may have too, sorted (`pg_type.typname`).
+const CATALOG_TYPES: &[&str] = &[
+    "any", "bit", "bool", "box", "bpchar", "bytea", "char", "cid", "cidr", "circle", "date", "daterange", "float4",
+    "float8", "inet", "int2", "int4", "int4range", "int8", "int8range", "interval", "json", "jsonb", "jsonpath", "line",
+    "lseg", "macaddr", "macaddr8", "money", "name", "numeric", "numrange", "oid", "path", "point", "polygon", "record",
+    "text", "tid", "time", "timestamp", "timestamptz", "timetz", "trigger", "tsquery", "tsrange", "tstzrange",
+    "tsvector", "unknown", "uuid", "varbit", "varchar", "void", "xid", "xid8", "xml",
+];
+
 /// An SQL identifier, exactly as the catalog stores it; prints quoted where PostgreSQL needs it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -154,12 +163,26 @@ impl Name {
         }
     }
 
-    /// The same name with the default schema left out.
-    pub fn in_default(mut self, default_schema: &Ident) -> Self {
-        if self.schema.as_ref() == Some(default_schema) {
-            self.schema = None;
-        }
-        self
+    /// The same name with the default schema left out, or put in where PostgreSQL would otherwise find a relation of
+    /// its own: `pg_catalog` is searched first, and all its relations begin with `pg_`.
+    pub fn in_default(self, default_schema: &Ident) -> Self {
+        let hidden = self.name.as_str().starts_with("pg_");
+        self.shown(default_schema, hidden)
+    }
+
+    /// As `in_default`, for the name of a type: those of PostgreSQL's own types hide others.
+    pub fn type_in_default(self, default_schema: &Ident) -> Self {
+        let hidden = CATALOG_TYPES.binary_search(&self.name.as_str()).is_ok();
+        self.shown(default_schema, hidden)
+    }
+
+    fn shown(self, default_schema: &Ident, hidden: bool) -> Self {
+        let schema = match self.schema {
+            None if hidden => Some(default_schema.clone()),
+            Some(it) if it == *default_schema && !hidden => None,
+            it => it,
+        };
+        Self { schema, ..self }
     }
 
     /// Another name in the same schema.

@@ -151,7 +151,17 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If the name is null or one is no text.
     pub fn name(&mut self) -> Result<Name, DecodeError> {
-        Ok(Name { schema: self.schema()?, name: self.ident()? })
+        let name = Name { schema: self.ident_or_null()?, name: self.ident()? };
+        Ok(name.in_default(&self.decoding.default_schema))
+    }
+
+    /// The next two columns, schema and name of a type.
+    ///
+    /// # Errors
+    /// If the name is null or one is no text.
+    pub fn type_name(&mut self) -> Result<Name, DecodeError> {
+        let name = Name { schema: self.ident_or_null()?, name: self.ident()? };
+        Ok(name.type_in_default(&self.decoding.default_schema))
     }
 
     /// A name from two texts of a list, schema and name.

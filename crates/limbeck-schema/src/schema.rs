@@ -89,6 +89,12 @@ impl Schema {
         self.objects.retain(|key, object| keep(key, object));
     }
 
+    /// The objects of one kind, by key.
+    pub fn of_kind(&self, kind: KindTag) -> impl Iterator<Item = (&Key, &Object)> {
+        let first = Key { kind, about: None, schema: None, name: Ident::new(""), part: None };
+        self.objects.range(first..).take_while(move |(key, _)| key.kind == kind)
+    }
+
     /// The objects of one kind in or of one table (or other name), by key.
     pub fn parts<'a>(&'a self, kind: KindTag, table: &Name) -> impl Iterator<Item = (&'a Key, &'a Object)> + use<'a> {
         let first = Key::of(kind, table);

@@ -164,7 +164,7 @@ impl Parts {
         }
         let brackets = if self.array { "[]" } else { "" };
         if words.iter().any(|it| it == ".") {
-            let name = Name::parse(&words.concat())?.in_default(default_schema);
+            let name = Name::parse(&words.concat())?.type_in_default(default_schema);
             return Some(format!("{name}{}{brackets}", self.modifier_text()));
         }
         let spelled = [words, &self.tail].concat().join(" ");

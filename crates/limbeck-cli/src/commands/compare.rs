@@ -66,7 +66,11 @@ impl Context<'_> {
             for object in schema.objects() {
                 self.output.line(&object.summary());
             }
-            self.output.say(&format!("{} objects", schema.len()));
+            let n = schema.len();
+            self.output.say(&format!(
+                "{n} {}",
+                if n == 1 { "object" } else { "objects" }
+            ));
         }
         Ok(Outcome::Agree)
     }
@@ -74,7 +78,6 @@ impl Context<'_> {
     fn say_count(&mut self, n_ops: usize) {
         let text = match n_ops {
             0 => "No new upgrade operations detected.".to_owned(),
-            1 => "New upgrade operations detected: 1".to_owned(),
             n => format!("New upgrade operations detected: {n}"),
         };
         self.output.say(&text);

@@ -20,10 +20,10 @@ use crate::source::tail;
 
 impl Context<'_> {
     pub(super) async fn revision(&mut self, options: &Revision) -> Result<Outcome, CliError> {
-        // What can be refused is refused before anything is written, the folder included.
+        // Whatever can be refused is refused before anything is written, the folder included.
         let naming = self.naming()?;
         let id = new_id(options.rev_id.as_deref())?;
-        let mut history = self.history_to_write()?;
+        let history = self.history_so_far()?;
         let message = options
             .message
             .as_ref()
@@ -49,12 +49,12 @@ impl Context<'_> {
             file.header.review = Some(review(&migration.upgrade));
         }
         let folder = options.version_path.as_deref();
-        self.write(&mut history, file, &naming, folder)
+        self.write(file, &naming, folder)
     }
 
     pub(super) fn merge(&mut self, options: &Merge) -> Result<Outcome, CliError> {
         let naming = self.naming()?;
-        let mut history = self.history()?;
+        let history = self.history()?;
         let graph = &history.graph;
         let mut parents: Vec<RevisionId> = Vec::new();
         for target in &options.targets {
@@ -79,7 +79,7 @@ impl Context<'_> {
         let mut header = Header::new(new_id(options.rev_id.as_deref())?, message.trim());
         header.branch_labels.clone_from(&options.branch_label);
         header.revises = parents;
-        self.write(&mut history, File::new(header), &naming, None)
+        self.write(File::new(header), &naming, None)
     }
 
     /// What the models ask for; none if nothing.
@@ -115,19 +115,16 @@ impl Context<'_> {
 
     fn write(
         &mut self,
-        history: &mut History,
-        file: File,
+        mut file: File,
         naming: &FileNaming,
         folder: Option<&Path>,
     ) -> Result<Outcome, CliError> {
-        let path = history.directory.write(
-            &file,
-            NewFile {
-                naming,
-                at: Timestamp::now(),
-                folder,
-            },
-        )?;
+        let at = Timestamp::now();
+        file.header.created = Some(naming.created(at));
+        let mut history = self.history_to_write()?;
+        let path = history
+            .directory
+            .write(&file, NewFile { naming, at, folder })?;
         if self.output.json {
             let Header {
                 revision, revises, ..

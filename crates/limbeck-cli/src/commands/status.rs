@@ -87,7 +87,7 @@ impl Context<'_> {
             let mut block = revisions.graph.block(node, &BTreeSet::new());
             if let Some(it) = standing.log.get(node.id.as_str()) {
                 block.push_str(&format!(
-                    "\n    {}: {} by {}, took {:.3} s\n",
+                    "\n    {}: {} by {}, took {:.3} s",
                     it.direction, it.finished, it.by, it.seconds
                 ));
             }

@@ -45,7 +45,7 @@ impl<'a> Lowering<'a> {
         if let Some(identity) = identity {
             let ty = counting_type(&lowered.ty, "an identity", object)?;
             let options = Numbers::from(identity.as_ref()).options(ty.as_str(), object)?;
-            lowered.identity = Some(kinds::Identity { always: identity.always, options });
+            lowered.identity = Some(kinds::Identity { always: identity.always, sequence: None, options });
         }
         if let Some(sequence) = serial.then(|| self.serials.get(&(table.clone(), name))).flatten() {
             let text = format!("nextval({}::regclass)", Literal(&sequence.to_string()));
@@ -117,7 +117,8 @@ impl<'a> Lowering<'a> {
 
     /// A name without the schemas that need not be said.
     pub(super) fn catalog_name(&self, name: Name) -> Name {
-        name.in_default(self.default_schema).in_default(&Ident::new("pg_catalog"))
+        let said = |it: &Ident| it != self.default_schema && it.as_str() != "pg_catalog";
+        Name { schema: name.schema.filter(said), ..name }
     }
 }
 

@@ -121,8 +121,8 @@ impl<'a> Lowering<'a> {
 
     /// A declared name with its schema, the default one left out.
     fn resolve(&self, schema: Option<&Ident>, name: &Ident) -> Name {
-        let schema = schema.or(self.metadata.schema.as_ref()).filter(|it| *it != self.default_schema);
-        Name { schema: schema.cloned(), name: name.clone() }
+        let schema = schema.or(self.metadata.schema.as_ref());
+        Name { schema: schema.cloned(), name: name.clone() }.in_default(self.default_schema)
     }
 
     fn is_ignored(&self, name: &Name) -> bool {

@@ -1,8 +1,28 @@
 //! The SQL type of a Rust type: what sqlx binds it to (`sqlx::Type<Postgres>`), told without a driver.
 
-use std::borrow::Cow;
+mod crates;
+mod std;
+
+use ::std::borrow::Cow;
+
+#[cfg(feature = "sqlx")]
+pub use crates::RangeElement;
 
 use crate::model::EnumType;
+
+/// Types that are one SQL type each, and elements of arrays.
+macro_rules! columns {
+    ($($Type:ty => $sql:literal,)*) => {$(
+        impl $crate::types::ColumnType for $Type {
+            fn type_info() -> $crate::types::TypeInfo {
+                $crate::types::TypeInfo::new($sql)
+            }
+        }
+
+        impl $crate::types::ArrayElement for $Type {}
+    )*};
+}
+use columns;
 
 /// What a Rust type is as a column.
 #[derive(Clone, Debug, PartialEq, Eq)]

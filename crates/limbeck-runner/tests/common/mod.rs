@@ -1,5 +1,7 @@
 //! A database and a folder of revisions for one test.
 
+#![expect(clippy::expect_used, reason = "the helpers of a test fail the test")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! What PostgreSQL does when a column changes its type: which casts it applies by itself, which have to be written,
 //! and which leave the rows as they are on disk (`pg_cast`, documentation of `CREATE CAST` and `ALTER TABLE`).
 
-use crate::ident::Ident;
+use std::fmt::Display;
+
 use crate::sql_type::SqlType;
 
 const NUMBERS: &[&str] = &["smallint", "integer", "bigint", "real", "double precision", "numeric"];
@@ -29,21 +30,28 @@ const ASSIGNED: &[(&str, &str)] = &[
     ("jsonb", "json"),
     ("bit", "bit varying"),
     ("bit varying", "bit"),
-    ("integer", "oid"),
-    ("bigint", "oid"),
-    ("oid", "integer"),
-    ("oid", "bigint"),
     ("text", "\"char\""),
 ];
+
+/// `oid` and its aliases (documentation, "Object Identifier Types").
+fn is_oid(ty: &str) -> bool {
+    matches!(
+        ty,
+        "oid" | "regclass" | "regcollation" | "regconfig" | "regdictionary" | "regnamespace" | "regoper" | "regoperator"
+            | "regproc" | "regprocedure" | "regrole" | "regtype"
+    )
+}
 
 /// Whether `ALTER COLUMN … TYPE` does it without a `USING` clause.
 fn is_assigned(from: &str, to: &str) -> bool {
     let both = |family: &[&str]| family.contains(&from) && family.contains(&to);
-    from == to || STRINGS.contains(&to) || both(NUMBERS) || both(TIMES) || ASSIGNED.contains(&(from, to))
+    let whole = |it: &str| matches!(it, "integer" | "bigint");
+    let oids = (is_oid(from) && (is_oid(to) || whole(to))) || (whole(from) && is_oid(to));
+    from == to || STRINGS.contains(&to) || both(NUMBERS) || both(TIMES) || ASSIGNED.contains(&(from, to)) || oids
 }
 
 /// The `USING` expression of a type change; `None` where PostgreSQL needs none.
-pub(crate) fn using(column: &Ident, from: &SqlType, to: &SqlType) -> Option<String> {
+pub(crate) fn using(column: &dyn Display, from: &SqlType, to: &SqlType) -> Option<String> {
     let (source, target) = (from.base(), to.base());
     let (source, target) = (source.as_str(), target.as_str());
     if from.is_array() == to.is_array() && is_assigned(source, target) || !to.is_array() && STRINGS.contains(&target) {
@@ -69,7 +77,7 @@ pub(crate) fn using(column: &Ident, from: &SqlType, to: &SqlType) -> Option<Stri
 }
 
 /// The `USING` expression that converts values of a type's old self to its new one.
-pub(crate) fn through_text(column: &Ident, to: &SqlType) -> String {
+pub(crate) fn through_text(column: &dyn Display, to: &SqlType) -> String {
     let brackets = if to.is_array() { "[]" } else { "" };
     format!("{column}::text{brackets}::{to}")
 }
@@ -108,6 +116,7 @@ pub(crate) fn may_lose(from: &SqlType, to: &SqlType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ident::Ident;
 
     #[track_caller]
     fn check(from: &str, to: &str, expected: Option<&str>) {

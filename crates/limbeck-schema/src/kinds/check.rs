@@ -8,6 +8,7 @@ use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, mentioned_columns, on_live_table};
+use crate::kinds::usage::mentioned_types;
 use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -69,7 +70,7 @@ impl Kind for Check {
     fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>) {
         let words = self.expression.words();
         mentioned_columns(&self.table, &words, acc);
-        acc.extend(words.into_iter().filter_map(|it| schema.type_key(&self.table.sibling(it))));
+        mentioned_types(schema, &self.table, &words, acc);
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

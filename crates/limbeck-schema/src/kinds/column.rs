@@ -7,10 +7,15 @@ use serde::Serialize;
 use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Literal, Name};
 use crate::key::Key;
-use crate::kinds::cast::{may_lose, rewrites, through_text, using};
+use crate::kinds::cast::{may_lose, rewrites};
+use crate::kinds::collation::collation_key;
+use crate::kinds::composite_type::conversion;
 use crate::kinds::constraint::{mentioned_columns, on_live_table};
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Object, Reaction, Shown, Slot, Stage, user_objects};
+use crate::kinds::usage::{mentioned_types, owner_of};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, Object, Physical, Reaction, Shown, Slot, Stage, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -38,6 +43,9 @@ pub struct Column {
     pub generated: Option<Expr>,
     /// `GENERATED … AS IDENTITY`.
     pub identity: Option<Identity>,
+    /// How its values are kept and measured; `None` where nothing says it, which agrees with anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub physical: Option<Physical>,
 }
 
 /// `GENERATED … AS IDENTITY`.
@@ -45,15 +53,30 @@ pub struct Column {
 pub struct Identity {
     /// `ALWAYS` rather than `BY DEFAULT`.
     pub always: bool,
+    /// The name of its sequence; `None` where nothing says it, which agrees with any.
+    pub sequence: Option<Name>,
     /// The numbers of its sequence.
     pub options: SequenceOptions,
+}
+
+impl Identity {
+    /// The same, with the other one's sequence name where this one has none.
+    fn filled(&self, other: &Self) -> Self {
+        Self { sequence: self.sequence.clone().or_else(|| other.sequence.clone()), ..self.clone() }
+    }
+}
+
+/// Two identities with their sequences' names told where only one has one.
+fn filled(one: &Option<Identity>, other: &Option<Identity>) -> Option<Identity> {
+    one.as_ref().map(|it| other.as_ref().map_or_else(|| it.clone(), |other| it.filled(other)))
 }
 
 impl Shown for Identity {
     fn shown(&self) -> String {
         let clauses = self.options.clauses("bigint");
         let options = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join(" ").to_lowercase()) };
-        format!("{}{options}", if self.always { "always" } else { "by default" })
+        let name = self.sequence.as_ref().map_or_else(String::new, |it| format!(" {it}"));
+        format!("{}{name}{options}", if self.always { "always" } else { "by default" })
     }
 }
 
@@ -70,12 +93,13 @@ impl Column {
             default: None,
             generated: None,
             identity: None,
+            physical: None,
         }
     }
 
     /// The column as `CREATE TABLE` and `ADD COLUMN` have it.
     fn definition(&self) -> String {
-        let Self { table: _, name, position: _, ty, collation, nullable, default, generated, identity } = self;
+        let Self { table: _, name, position: _, ty, collation, nullable, default, generated, identity, physical: _ } = self;
         let mut sql = format!("{name} {ty}");
         if let Some(collation) = collation {
             sql.push_str(&format!(" COLLATE {collation}"));
@@ -87,7 +111,7 @@ impl Column {
             sql.push_str(&format!(" GENERATED ALWAYS AS ({generated}) STORED"));
         }
         if let Some(identity) = identity {
-            sql.push_str(&format!(" {}", identity.clause(&self.ty)));
+            sql.push_str(&format!(" {}", identity.clause(self)));
         }
         if !nullable {
             sql.push_str(" NOT NULL");
@@ -97,6 +121,11 @@ impl Column {
 
     /// The name that PostgreSQL gives the sequence of an identity column.
     fn identity_sequence(&self) -> Name {
+        let own = self.identity.as_ref().and_then(|it| it.sequence.clone());
+        own.unwrap_or_else(|| self.default_sequence())
+    }
+
+    fn default_sequence(&self) -> Name {
         self.table.sibling(default_name(&self.table.name, &[self.name.as_str()], "seq"))
     }
 
@@ -118,14 +147,24 @@ impl Column {
         format!("ALTER TABLE {} ALTER COLUMN {}", self.table, self.name)
     }
 
+    /// What of it stands in statements of their own behind those that create it.
+    pub(crate) fn write_physical(&self, ctx: &Context<'_>, acc: &mut Script) {
+        if let Some(physical) = &self.physical {
+            Physical::write(&Physical::default(), physical, false, self, ctx, acc);
+        }
+    }
+
     fn generates(&self) -> bool {
         self.identity.is_some() || self.generated.is_some()
     }
 }
 
 impl Identity {
-    fn clause(&self, ty: &SqlType) -> String {
-        let clauses = self.options.clauses(ty.as_str());
+    fn clause(&self, column: &Column) -> String {
+        let mut clauses = self.options.clauses(column.ty.as_str());
+        if let Some(name) = self.sequence.as_ref().filter(|it| **it != column.default_sequence()) {
+            clauses.insert(0, format!("SEQUENCE NAME {name}"));
+        }
         let options = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join(" ")) };
         format!("GENERATED {} AS IDENTITY{options}", self.when())
     }
@@ -157,18 +196,20 @@ impl Kind for Column {
     const CREATE: Stage = Stage::Columns;
     const DROP: Stage = Stage::DropColumns;
 
-    fn catalog_sql(_version: u32) -> String {
+    fn catalog_sql(version: u32) -> String {
+        let physical = Physical::columns(version);
         format!(
             "SELECT n.nspname, c.relname, a.attname, a.attnum::int8, format_type(a.atttypid, a.atttypmod), CASE WHEN \
              a.attcollation <> t.typcollation THEN nco.nspname END, CASE WHEN a.attcollation <> t.typcollation THEN \
              co.collname END, NOT a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated::text, \
-             a.attidentity::text, {OPTION_COLUMNS} FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
+             {physical}, a.attidentity::text, {OPTION_COLUMNS}, ns.nspname, sc.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
              pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON \
              co.oid = a.attcollation AND a.attcollation <> t.typcollation LEFT JOIN pg_namespace nco ON nco.oid = \
              co.collnamespace LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef LEFT \
              JOIN pg_depend i ON a.attidentity <> '' AND i.classid = 'pg_class'::regclass AND i.refclassid = \
              'pg_class'::regclass AND i.refobjid = a.attrelid AND i.refobjsubid = a.attnum AND i.deptype = 'i' LEFT JOIN \
-             pg_sequence s ON s.seqrelid = i.objid WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND c.relkind \
+             pg_sequence s ON s.seqrelid = i.objid LEFT JOIN pg_class sc ON sc.oid = s.seqrelid LEFT JOIN pg_namespace ns ON \
+             ns.oid = sc.relnamespace WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND c.relkind \
              IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {}",
             user_objects("pg_class", "c.oid")
         )
@@ -185,13 +226,16 @@ impl Kind for Column {
             default: fields.text_or_null()?.map(Expr::new),
             generated: None,
             identity: None,
+            physical: None,
         };
         if !fields.text()?.is_empty() {
             column.generated = column.default.take();
         }
+        column.physical = Some(Physical::decode(fields)?);
         let identity = fields.text()?;
         if !identity.is_empty() {
-            column.identity = Some(Identity { always: identity == "a", options: SequenceOptions::decode(fields)? });
+            let options = SequenceOptions::decode(fields)?;
+            column.identity = Some(Identity { always: identity == "a", options, sequence: fields.name_or_null()? });
         }
         acc.push(column);
         Ok(())
@@ -206,13 +250,12 @@ impl Kind for Column {
     }
 
     fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>) {
-        acc.extend(self.ty.user_defined().and_then(|it| schema.type_key(&it)));
+        acc.extend(owner_of(schema, &self.ty));
+        acc.extend(self.collation.as_ref().map(collation_key));
         for expr in self.default.iter().chain(&self.generated) {
-            for word in expr.words() {
-                let name = self.table.sibling(word);
-                acc.insert(Key::of(KindTag::Sequence, &name));
-                acc.extend(schema.type_key(&name));
-            }
+            let words = expr.words();
+            mentioned_types(schema, &self.table, &words, acc);
+            acc.extend(words.into_iter().map(|it| Key::of(KindTag::Sequence, &self.table.sibling(it))));
         }
         if let Some(generated) = &self.generated {
             mentioned_columns(&self.table, &generated.words(), acc);
@@ -221,7 +264,7 @@ impl Kind for Column {
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity } = current;
+        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity, physical } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
         it.field("name", name, &desired.name);
@@ -232,7 +275,10 @@ impl Kind for Column {
         if it.field("generated", generated, &desired.generated) && desired.generated.is_some() {
             it.replace_because("PostgreSQL computes a stored generated column only when it is added");
         }
-        it.field("identity", identity, &desired.identity);
+        it.field("identity", &filled(identity, &desired.identity), &filled(&desired.identity, identity));
+        if let (Some(current), Some(desired)) = (physical, &desired.physical) {
+            Physical::compare(current, desired, &mut it);
+        }
         it
     }
 
@@ -263,6 +309,7 @@ impl Kind for Column {
         if live && self.generates() {
             statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
         }
+        self.write_physical(ctx, acc);
     }
 
     fn release(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
@@ -279,19 +326,23 @@ impl Kind for Column {
     }
 
     fn alter(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
-        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity } = current;
+        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity, physical } = current;
         let alter = current.alter_prefix();
         let mut released = Script::default();
         Self::release(current, desired, ctx, &mut released);
-        let retype = *ty != desired.ty || *collation != desired.collation || ctx.swapped;
+        let converts = is_converted(current, desired, ctx);
+        let retype = *ty != desired.ty || *collation != desired.collation || converts;
         let mut has_default = default.is_some() && !released.statements.iter().any(|it| it.sql.ends_with("DROP DEFAULT"));
         if generated.is_some() && desired.generated.is_none() {
             acc.push(Lock::AccessExclusive, format!("{alter} DROP EXPRESSION"));
         }
         // The old default need not fit the new type, and PostgreSQL would try to convert it.
-        if has_default && (desired.default.is_none() || (retype && (*ty != desired.ty || ctx.swapped))) {
+        if has_default && (desired.default.is_none() || *ty != desired.ty || ctx.swapped) {
             acc.push(Lock::AccessExclusive, format!("{alter} DROP DEFAULT"));
             has_default = false;
+        }
+        if let Some(wanted) = desired.identity.as_ref().filter(|_| narrows(current, desired)) {
+            write_identity(identity.as_ref(), wanted, current, desired, acc);
         }
         if retype {
             write_type(current, desired, ctx, acc);
@@ -307,7 +358,7 @@ impl Kind for Column {
                 format!("reads every row of {table} while nobody can use it, and fails if {name} is null in one; fill it first"),
             );
         }
-        if let Some(wanted) = &desired.identity {
+        if let Some(wanted) = desired.identity.as_ref().filter(|_| !narrows(current, desired)) {
             write_identity(identity.as_ref(), wanted, current, desired, acc);
         }
         if !*nullable && desired.nullable {
@@ -317,6 +368,9 @@ impl Kind for Column {
         if let Some(sequence) = is.filter(|it| was.as_ref() != Some(it)) {
             let target = format!("{}::regclass", Literal(&sequence.to_string()));
             write_restart(desired, &target, acc);
+        }
+        if let (Some(was), Some(is)) = (physical, desired.physical.as_ref().or(physical.as_ref())) {
+            Physical::write(was, is, retype, desired, ctx, acc);
         }
     }
 
@@ -347,10 +401,11 @@ impl Kind for Column {
 
     fn react(&self, event: Event) -> Reaction {
         match event {
-            Event::Swapped => Reaction::Convert,
+            Event::Swapped if self.generated.is_none() => Reaction::Convert,
             // A generated column cannot follow a change of the columns it reads.
-            Event::Retyped | Event::Converted if self.generated.is_some() => Reaction::Rebuild,
-            Event::Replaced if self.generated.is_some() => Reaction::Rebuild,
+            Event::Swapped | Event::Retyped | Event::Converted | Event::Replaced if self.generated.is_some() => {
+                Reaction::Rebuild
+            }
             _ => Reaction::Keep,
         }
     }
@@ -371,13 +426,23 @@ impl Kind for Column {
     }
 }
 
+/// Whether the column has to be given its type or collation anew because an old self of it stands aside.
+fn is_converted(current: &Column, desired: &Column, ctx: &Context<'_>) -> bool {
+    let sides = [(current, ctx.current), (desired, ctx.desired)];
+    let keys = |(column, schema): &(&Column, &Schema)| {
+        let collation = column.collation.as_ref().map(collation_key);
+        [owner_of(schema, &column.ty), collation].into_iter().flatten().collect::<Vec<_>>()
+    };
+    sides.iter().flat_map(keys).any(|it| ctx.asides.contains(&it))
+}
+
 fn write_type(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut Script) {
     let mut sql = format!("{} TYPE {}", current.alter_prefix(), desired.ty);
     if let Some(collation) = &desired.collation {
         sql.push_str(&format!(" COLLATE {collation}"));
     }
-    let swapped = ctx.swapped.then(|| through_text(&current.name, &desired.ty));
-    if let Some(expr) = swapped.or_else(|| using(&current.name, &current.ty, &desired.ty)) {
+    let name = current.name.to_string();
+    if let Some(expr) = conversion(&name, &current.ty, &desired.ty, ctx) {
         sql.push_str(&format!(" USING {expr}"));
     }
     let statement = acc.push(Lock::AccessExclusive, sql);
@@ -397,21 +462,23 @@ fn write_type(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut S
 fn write_identity(was: Option<&Identity>, is: &Identity, current: &Column, desired: &Column, acc: &mut Script) {
     let alter = current.alter_prefix();
     let Some(was) = was else {
-        acc.push(Lock::AccessExclusive, format!("{alter} ADD {}", is.clause(&desired.ty)));
+        acc.push(Lock::AccessExclusive, format!("{alter} ADD {}", is.clause(desired)));
         write_restart(desired, &desired.own_sequence(), acc);
         return;
     };
+    let (old, new) = (current.identity_sequence(), is.filled(was).sequence.unwrap_or_else(|| desired.identity_sequence()));
+    if old != new {
+        acc.push(Lock::AccessExclusive, format!("ALTER SEQUENCE {old} RENAME TO {}", new.name));
+    }
     let mut from = was.options.clone();
-    if current.ty != desired.ty {
+    if current.ty != desired.ty && !narrows(current, desired) {
         // The sequence follows the column's type, and its bounds with it where they were the type's own.
         let old = SequenceOptions::defaults(current.ty.as_str(), from.increment);
         let new = SequenceOptions::defaults(desired.ty.as_str(), from.increment);
         from.max = if from.max == old.max { new.max } else { from.max };
         from.min = if from.min == old.min { new.min } else { from.min };
     }
-    let target = desired.own_sequence();
-    let relation = desired.identity_sequence();
-    if let Some((room, clamp)) = SequenceOptions::clamp(&was.options, &is.options, &target, &relation) {
+    if let Some((room, clamp)) = SequenceOptions::clamp(&was.options, &is.options, &desired.own_sequence(), &new) {
         if let Some(clause) = room {
             acc.push(Lock::AccessExclusive, format!("{alter} SET {clause}"));
         }
@@ -424,6 +491,12 @@ fn write_identity(was: Option<&Identity>, is: &Identity, current: &Column, desir
     if !clauses.is_empty() {
         acc.push(Lock::AccessExclusive, format!("{alter} {}", clauses.join(" ")));
     }
+}
+
+/// Whether the identity's bounds have to fit the new type before the column gets it.
+fn narrows(current: &Column, desired: &Column) -> bool {
+    let largest = |it: &Column| SequenceOptions::defaults(it.ty.as_str(), 1).max;
+    current.identity.is_some() && desired.identity.is_some() && largest(desired) < largest(current)
 }
 
 /// A sequence that begins to fill a column of a table with rows has to begin after them.

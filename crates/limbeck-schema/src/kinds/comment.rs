@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::ident::{Ident, Literal, Name};
+use crate::ident::{Ident, Literal};
 use crate::key::Key;
 use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
@@ -39,26 +39,35 @@ impl Kind for Comment {
              SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range' WHEN 'c' THEN \
              'composite type' END, n.nspname, t.typname, NULL, d.description FROM pg_description d JOIN pg_type t ON t.oid = \
              d.objoid JOIN pg_namespace n ON n.oid = t.typnamespace WHERE d.classoid = 'pg_type'::regclass AND {} UNION ALL \
-             SELECT CASE WHEN d.objsubid <> 0 THEN 'column' WHEN c.relkind = 'S' THEN 'sequence' WHEN x.indexrelid IS NOT \
+             SELECT CASE WHEN c.relkind = 'c' THEN 'composite type' WHEN d.objsubid <> 0 THEN 'column' WHEN c.relkind = 'S' THEN 'sequence' WHEN x.indexrelid IS NOT \
              NULL THEN 'index' ELSE 'table' END, n.nspname, coalesce(t.relname, c.relname), coalesce(a.attname, CASE WHEN \
              x.indexrelid IS NOT NULL THEN c.relname END), d.description FROM pg_description d JOIN pg_class c ON c.oid = \
              d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND \
              a.attnum = d.objsubid AND d.objsubid > 0 LEFT JOIN pg_index x ON x.indexrelid = c.oid LEFT JOIN pg_class t ON \
-             t.oid = x.indrelid WHERE d.classoid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'S', 'i', 'I') AND {} UNION \
+             t.oid = x.indrelid WHERE d.classoid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'c', 'S', 'i', 'I') AND {} UNION \
              ALL SELECT CASE o.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'c' THEN 'check' WHEN 'x' THEN \
              'exclusion' WHEN 'f' THEN 'foreign key' END, n.nspname, t.relname, o.conname, d.description FROM pg_description d \
              JOIN pg_constraint o ON o.oid = d.objoid JOIN pg_class t ON t.oid = o.conrelid JOIN pg_namespace n ON n.oid = \
-             t.relnamespace WHERE d.classoid = 'pg_constraint'::regclass AND o.contype IN ('p', 'u', 'c', 'x', 'f') AND {}",
+             t.relnamespace WHERE d.classoid = 'pg_constraint'::regclass AND o.contype IN ('p', 'u', 'c', 'x', 'f') AND {} UNION \
+             ALL SELECT 'domain check', n.nspname, t.typname, o.conname, d.description FROM pg_description d JOIN \
+             pg_constraint o ON o.oid = d.objoid JOIN pg_type t ON t.oid = o.contypid JOIN pg_namespace n ON n.oid = \
+             t.typnamespace WHERE d.classoid = 'pg_constraint'::regclass AND {} UNION ALL \
+             SELECT 'collation', n.nspname, c.collname, NULL, d.description FROM pg_description d JOIN pg_collation c ON \
+             c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.collnamespace WHERE d.classoid = 'pg_collation'::regclass AND \
+             {}",
             user("pg_namespace", "n.oid"),
             user("pg_type", "t.oid"),
             user("pg_class", "c.oid"),
             user("pg_class", "t.oid"),
+            user("pg_type", "t.oid"),
+            user("pg_collation", "c.oid"),
         )
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
         let Some(kind) = fields.text_or_null()?.and_then(KindTag::from_name) else { return Ok(()) };
-        let name = Name { schema: fields.schema()?, name: fields.ident()? };
+        let of_type = KindTag::TYPES.contains(&kind) || kind == KindTag::DomainCheck;
+        let name = if of_type { fields.type_name()? } else { fields.name()? };
         let part: Option<Ident> = fields.ident_or_null()?;
         let subject = Key { part, ..Key::of(kind, &name) };
         acc.push(Self { subject, text: fields.text()?.to_owned() });
@@ -70,7 +79,10 @@ impl Kind for Comment {
     }
 
     fn parent(&self) -> Option<Key> {
-        Some(self.subject.clone())
+        // The attributes of composite types are no objects of their own.
+        let is_attribute = self.subject.kind == KindTag::CompositeType;
+        let part = self.subject.part.clone().filter(|_| !is_attribute);
+        Some(Key { part, ..self.subject.clone() })
     }
 
     fn depends_on(&self, _schema: &Schema, _acc: &mut BTreeSet<Key>) {}

@@ -8,8 +8,11 @@ use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::Shown;
+use crate::kinds::collation::collation_key;
 use crate::kinds::constraint::mentioned_columns;
+use crate::kinds::usage::mentioned_types;
 use crate::row::{DecodeError, Fields};
+use crate::schema::Schema;
 
 /// What an element indexes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -98,10 +101,15 @@ impl Element {
         sql
     }
 
-    pub(crate) fn depends_on(&self, table: &Name, acc: &mut BTreeSet<Key>) {
+    pub(crate) fn depends_on(&self, table: &Name, schema: &Schema, acc: &mut BTreeSet<Key>) {
+        acc.extend(self.collation.as_ref().map(collation_key));
         let words = match &self.key {
             ElementKey::Column(name) => BTreeSet::from([name.clone()]),
-            ElementKey::Expression(expr) => expr.words(),
+            ElementKey::Expression(expr) => {
+                let words = expr.words();
+                mentioned_types(schema, table, &words, acc);
+                words
+            }
         };
         mentioned_columns(table, &words, acc);
     }

@@ -54,7 +54,7 @@ impl Kind for EnumType {
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
-        acc.push(Self { name: fields.name()?, labels: fields.list()? });
+        acc.push(Self { name: fields.type_name()?, labels: fields.list()? });
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Kind for EnumType {
         acc.push(Lock::None, format!("ALTER TYPE {} RENAME TO {}", self.name, aside(&self.name).name));
     }
 
-    fn drop_aside(&self, acc: &mut Script) {
+    fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP TYPE {}", aside(&self.name)))
             .warn(Hazard::MayFail, "fails if a function or view that is not in this revision still uses the type");
     }
@@ -138,9 +138,16 @@ mod tests {
     #[track_caller]
     fn check(current: &[&str], desired: &[&str], expected: &[&str]) {
         let (current, desired) = (ty(current), ty(desired));
-        let (schema, created) = (Schema::new(), BTreeSet::new());
-        let ctx =
-            Context { version: 150_000, current: &schema, desired: &schema, created: &created, inline: vec![], swapped: false };
+        let (schema, none) = (Schema::new(), BTreeSet::new());
+        let ctx = Context {
+            version: 150_000,
+            current: &schema,
+            desired: &schema,
+            created: &none,
+            inline: vec![],
+            swapped: false,
+            asides: &none,
+        };
         let mut acc = Script::default();
         match EnumType::compare(&current, &desired).verdict() {
             Verdict::Alter => EnumType::alter(&current, &desired, &ctx, &mut acc),

@@ -9,6 +9,7 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, Deferral, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, include_clause, options, set_and_reset, with_clause};
+use crate::kinds::usage::mentioned_types;
 use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Shown, Slot, Stage};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -114,13 +115,15 @@ impl Kind for Exclusion {
         Some(Key::of(KindTag::Table, &self.table))
     }
 
-    fn depends_on(&self, _schema: &Schema, acc: &mut BTreeSet<Key>) {
+    fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>) {
         for it in &self.elements {
-            it.element.depends_on(&self.table, acc);
+            it.element.depends_on(&self.table, schema, acc);
         }
         acc.extend(constraint::column_keys(&self.table, &self.include));
         if let Some(predicate) = &self.predicate {
-            mentioned_columns(&self.table, &predicate.words(), acc);
+            let words = predicate.words();
+            mentioned_columns(&self.table, &words, acc);
+            mentioned_types(schema, &self.table, &words, acc);
         }
     }
 

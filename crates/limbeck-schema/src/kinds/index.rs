@@ -9,6 +9,7 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{column_keys, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, ElementKey, include_clause, options, set_and_reset, with_clause};
+use crate::kinds::usage::mentioned_types;
 use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -140,16 +141,13 @@ impl Kind for Index {
 
     fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>) {
         for element in &self.elements {
-            element.depends_on(&self.table, acc);
-            if let ElementKey::Expression(expr) = &element.key {
-                acc.extend(expr.words().into_iter().filter_map(|it| schema.type_key(&self.table.sibling(it))));
-            }
+            element.depends_on(&self.table, schema, acc);
         }
         acc.extend(column_keys(&self.table, &self.include));
         if let Some(predicate) = &self.predicate {
             let words = predicate.words();
             mentioned_columns(&self.table, &words, acc);
-            acc.extend(words.into_iter().filter_map(|it| schema.type_key(&self.table.sibling(it))));
+            mentioned_types(schema, &self.table, &words, acc);
         }
     }
 

@@ -123,6 +123,8 @@ pub struct Context<'a> {
     pub inline: Vec<String>,
     /// Whether a type that the object uses is being swapped.
     pub swapped: bool,
+    /// What is replaced by renaming its old self aside in this script.
+    pub asides: &'a BTreeSet<Key>,
 }
 
 impl Context<'_> {
@@ -304,6 +306,11 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn event(_current: &Self, _desired: &Self) -> Option<Event> {
         None
     }
+    /// What has to be built anew for this to be possible, because of what uses it in the current schema, and why.
+    /// `current` is `None` where it is created.
+    fn obstacle(_current: Option<&Self>, _desired: &Self, _schema: &Schema) -> Option<(Key, &'static str)> {
+        None
+    }
     /// Its expressions.
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
         Vec::new()
@@ -315,6 +322,6 @@ pub trait Kind: Clone + PartialEq + Sized {
     /// For `Replacement::Aside`: writes what renames it aside.
     fn move_aside(&self, _acc: &mut Script) {}
     /// For `Replacement::Aside`: writes what drops its old self.
-    fn drop_aside(&self, _acc: &mut Script) {}
+    fn drop_aside(&self, _ctx: &Context<'_>, _acc: &mut Script) {}
 }
 

@@ -17,7 +17,9 @@ mod cast;
 mod constraint;
 mod element;
 mod kind;
+mod physical;
 mod registry;
+mod usage;
 
 pub use constraint::{Deferral, KeyIndex};
 pub use element::{Element, ElementKey, Nulls, Order};
@@ -26,7 +28,12 @@ use registry::kinds;
 
 kinds! {
     namespace::Namespace = "schema",
+    collation::Collation = "collation",
     enum_type::EnumType = "enum",
+    domain::Domain = "domain",
+    domain_check::DomainCheck = "domain check",
+    composite_type::CompositeType = "composite type",
+    range::Range = "range",
     sequence::Sequence = "sequence",
     table::Table = "table",
     column::Column = "column",
@@ -101,10 +108,14 @@ impl Object {
     }
 }
 
+pub use collation::Provider;
 pub use column::{Identity, columns_of, default_name};
+pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};
+pub use physical::{Physical, StorageMode};
 pub use sequence::SequenceOptions;
+pub use usage::{operands_of, type_owner};
 
 /// What every catalog statement leaves out: PostgreSQL's own schemas and what belongs to an extension.
 /// `namespace` is the alias of `pg_namespace`, `class` the catalog of the object and `oid` its column.

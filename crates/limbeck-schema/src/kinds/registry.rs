@@ -228,6 +228,20 @@ macro_rules! kinds {
                 None
             }
 
+            /// What has to be built anew for this to be possible, because of what uses it in the current schema, and
+            /// why. `current` is `None` where it is created.
+            pub fn obstacle(current: Option<&Self>, desired: &Self, schema: &Schema) -> Option<(Key, &'static str)> {
+                match desired {
+                    $(Self::$Type(desired) => {
+                        let current = match current {
+                            Some(Self::$Type(it)) => Some(it),
+                            _ => None,
+                        };
+                        <$Type as Kind>::obstacle(current, desired, schema)
+                    })*
+                }
+            }
+
             /// Its expressions.
             pub fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
                 match self { $(Self::$Type(it) => it.expressions(),)* }
@@ -244,8 +258,8 @@ macro_rules! kinds {
             }
 
             /// Writes what drops its old self.
-            pub fn drop_aside(&self, acc: &mut Script) {
-                match self { $(Self::$Type(it) => it.drop_aside(acc),)* }
+            pub fn drop_aside(&self, ctx: &Context<'_>, acc: &mut Script) {
+                match self { $(Self::$Type(it) => it.drop_aside(ctx, acc),)* }
             }
         }
     };

@@ -9,7 +9,7 @@ use crate::ident::{List, Name};
 use crate::key::Key;
 use crate::kinds::element::{options, set_and_reset, with_clause};
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, columns_of, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -43,7 +43,8 @@ impl Kind for Table {
     fn catalog_sql(_version: u32) -> String {
         // Partitions are parts of their parent; dropping one because no model names it would drop its rows.
         format!(
-            "SELECT n.nspname, c.relname, c.relpersistence = 'u', c.reloptions, CASE WHEN c.relkind = 'p' THEN \
+            "SELECT n.nspname, c.relname, c.relpersistence = 'u', c.reloptions || array(SELECT 'toast.' || o FROM \
+             pg_class tc, unnest(tc.reloptions) o WHERE tc.oid = c.reltoastrelid), CASE WHEN c.relkind = 'p' THEN \
              pg_get_partkeydef(c.oid) END, array(SELECT np.nspname::text FROM pg_inherits i JOIN pg_class p ON p.oid = \
              i.inhparent JOIN pg_namespace np ON np.oid = p.relnamespace WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), \
              array(SELECT p.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhrelid = \
@@ -111,6 +112,7 @@ impl Kind for Table {
         }
         sql.push_str(&with_clause(options));
         acc.push(Lock::None, sql);
+        columns_of(ctx.desired, name).into_iter().for_each(|it| it.write_physical(ctx, acc));
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {

@@ -1,0 +1,154 @@
+//! A database and a folder for one test, and command lines run in it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail the test"
+)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use limbeck_metadata::MetaData;
+use limbeck_testkit::TestDb;
+use sqlx::{AssertSqlSafe, Row};
+use tempfile::TempDir;
+
+pub(crate) struct World {
+    pub(crate) db: TestDb,
+    pub(crate) folder: TempDir,
+}
+
+/// What a command line came to.
+pub(crate) struct Ran {
+    pub(crate) status: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl World {
+    pub(crate) async fn new(label: &str) -> Self {
+        Self {
+            db: TestDb::create(label).await,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Writes a revision; `revises` is empty for a base.
+    pub(crate) fn revision(&self, id: &str, revises: &str, upgrade: &str, downgrade: &str) {
+        let revises = if revises.is_empty() {
+            "<base>"
+        } else {
+            revises
+        };
+        let text = format!(
+            "-- Do {id}\n--\n-- revision: {id}\n-- revises: {revises}\n\n-- upgrade\n{upgrade}\n\n-- downgrade\n{downgrade}\n"
+        );
+        self.write(&format!("revisions/{id}.sql"), &text);
+    }
+
+    /// Runs a command line with this test's database and revisions; `{}` in it is the folder.
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
+        let revisions = self.path("revisions").display().to_string();
+        let mut all = vec!["--url", self.db.url(), "--revisions", &revisions];
+        all.extend_from_slice(args);
+        self.run_bare(&all, None).await
+    }
+
+    /// Runs a command line as it is.
+    pub(crate) async fn run_bare(&self, args: &[&str], metadata: Option<MetaData>) -> Ran {
+        let dir = self.folder.path().display().to_string();
+        let args = std::iter::once("limbeck".to_owned())
+            .chain(args.iter().map(|it| it.replace("{}", &dir)));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let status =
+            limbeck_cli::run_with(args.map(OsString::from), metadata, &mut out, &mut err).await;
+        let text = |bytes| {
+            String::from_utf8(bytes)
+                .expect("UTF-8")
+                .replace(&dir, "DIR")
+        };
+        Ran {
+            status,
+            out: text(out),
+            err: text(err),
+        }
+    }
+
+    /// Runs a command line that has to end well; gives its result.
+    pub(crate) async fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args).await;
+        assert_eq!(ran.status, 0, "{args:?}: {}{}", ran.out, ran.err);
+        ran.out
+    }
+
+    /// Runs a command line and writes down what it said, as a terminal shows it.
+    pub(crate) async fn transcribe(&self, acc: &mut String, args: &[&str]) {
+        let ran = self.run(args).await;
+        let words: Vec<_> = args
+            .iter()
+            .map(|it| {
+                if it.contains(' ') {
+                    format!("\"{it}\"")
+                } else {
+                    (*it).to_owned()
+                }
+            })
+            .collect();
+        acc.push_str(&format!(
+            "$ limbeck {}\n",
+            words.join(" ").replace("{}/", "")
+        ));
+        for (prefix, text) in [("", &ran.out), ("stderr: ", &ran.err)] {
+            for line in text.lines() {
+                acc.push_str(format!("{prefix}{line}").trim_end());
+                acc.push('\n');
+            }
+        }
+        if ran.status != 0 {
+            acc.push_str(&format!("[status {}]\n", ran.status));
+        }
+        acc.push('\n');
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(self.db.pool())
+            .await
+            .expect("a statement");
+    }
+
+    /// One column of text as a list.
+    pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .fetch_all(self.db.pool())
+            .await
+            .expect("a query");
+        rows.iter().map(|it| it.get(0)).collect()
+    }
+}
+
+/// Compares with a snapshot in the project's folder for them. Times and folders differ from run to run.
+pub(crate) fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../../../snapshots/cli");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.add_filter(
+        r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d+)?(\+\d{2}| UTC)",
+        "[time]",
+    );
+    settings.add_filter(r"took \d+\.\d+ s", "took [seconds]");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}

@@ -1,0 +1,5 @@
+//! The command line on a real server.
+
+mod bad_input;
+mod common;
+mod walk;

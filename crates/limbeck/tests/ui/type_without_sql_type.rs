@@ -1,0 +1,10 @@
+use limbeck::Table;
+
+struct Money;
+
+#[derive(Table)]
+struct Account {
+    balance: Money,
+}
+
+fn main() {}
