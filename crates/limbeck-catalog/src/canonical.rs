@@ -201,7 +201,7 @@ fn adopt_expressions(
             }
             Answer::Rejected { code, message } => {
                 let added = added.get_or_insert_with(|| Added::new(current, &desired.schema));
-                if added.excuses(&question.expr, &code) {
+                if added.excuses(&question, &code, &desired.schema) {
                     continue;
                 }
                 return Err(CompareError::Expression {
@@ -219,25 +219,45 @@ fn adopt_expressions(
 /// What this comparison adds, as far as an expression may need it.
 struct Added {
     names: BTreeSet<Ident>,
-    changes_types: bool,
+    /// Types that change, themselves or in what they are made of.
+    types: BTreeSet<Key>,
 }
 
 impl Added {
     fn new(current: &Schema, desired: &Schema) -> Self {
-        let mut it = Self { names: BTreeSet::new(), changes_types: false };
+        let mut it = Self { names: BTreeSet::new(), types: BTreeSet::new() };
         for (key, object) in desired.iter().filter(|(key, _)| key.part.is_none()) {
             let known = current.get(key);
             if known.is_none() {
                 it.names.insert(key.own_name().clone());
             }
-            it.changes_types |= is_type(key) && known != Some(object);
+            if is_type(key) && known != Some(object) {
+                it.types.insert(key.clone());
+            }
         }
-        it
+        loop {
+            let made_of = |(key, object): &(&Key, &Object)| {
+                is_type(key) && !it.types.contains(*key) && !object.depends_on(desired).is_disjoint(&it.types)
+            };
+            let more: Vec<Key> = desired.iter().filter(made_of).map(|(key, _)| key.clone()).collect();
+            if it.types.is_empty() || more.is_empty() {
+                return it;
+            }
+            it.types.extend(more);
+        }
     }
 
-    /// `22P02` is a value that an enum does not have yet.
-    fn excuses(&self, expr: &Expr, code: &str) -> bool {
-        (code == "22P02" && self.changes_types) || expr.words().iter().any(|it| self.names.contains(it))
+    /// `22P02` is a value that an enum does not have yet; what is made of a type that changes may fail in other ways.
+    fn excuses(&self, question: &Question, code: &str, desired: &Schema) -> bool {
+        let changes = |ty: &SqlType| {
+            let owner = ty.user_defined().and_then(|it| type_owner(desired, &it));
+            owner.is_some_and(|it| self.types.contains(&it))
+        };
+        let words = question.expr.words();
+        (code == "22P02" && !self.types.is_empty())
+            || words.iter().any(|it| self.names.contains(it))
+            || self.types.iter().any(|it| words.contains(&it.name))
+            || question.types().any(changes)
     }
 }
 

@@ -48,6 +48,15 @@ impl Question {
         let premature = own || columns.iter().any(|(_, ty, _)| is_new(ty));
         Self { expr, table, role, against, columns, premature }
     }
+
+    /// The types that it stands on.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &SqlType> {
+        let own = match &self.role {
+            Role::Default(ty) | Role::Generated(ty) => Some(ty),
+            Role::Condition | Role::Value => None,
+        };
+        own.into_iter().chain(self.columns.iter().map(|(_, ty, _)| ty))
+    }
 }
 
 /// What the server says.

@@ -23,10 +23,7 @@ pub(crate) struct Column {
     pub(crate) field: Ident,
     /// The column's name.
     pub(crate) name: String,
-    /// The field's type.
-    pub(crate) ty: Type,
-    /// Whether the field's type says the column's type.
-    pub(crate) has_known_type: bool,
+    ty: Type,
     /// The field says that it is the primary key, perhaps together with others.
     pub(crate) primary_key: Option<Key>,
     /// Constraints and indexes of this column alone.
@@ -195,7 +192,6 @@ impl Options {
             field: field.clone(),
             name,
             ty: ty.clone(),
-            has_known_type: self.sql_type.is_none(),
             primary_key: self.primary_key,
             parts,
             sql_type: self.sql_type,

@@ -17,26 +17,24 @@ pub(crate) fn table(table: &Table) -> TokenStream {
         quote!(::core::option::Option::Some(#it))
     });
     let built = columns.iter().map(|it| it.tokens());
-    let fields = columns.iter().map(|it| &it.field);
+    let fields: Vec<_> = columns.iter().map(|it| &it.field).collect();
     let names = columns.iter().map(|it| &it.name);
-    let types = columns.iter().filter(|it| it.has_known_type).map(|it| &it.ty);
     let registration = is_registered.then(|| register(table));
     quote! {
         const _: () = {
             use #limbeck as __limbeck;
 
             #[doc(hidden)]
-            #[allow(missing_docs, unreachable_pub, dead_code)]
-            pub struct #refs;
-
-            #[allow(missing_docs, unreachable_pub, dead_code, non_upper_case_globals)]
-            impl #refs {
-                #(pub const #fields: __limbeck::ColumnRef = __limbeck::ColumnRef { name: #names };)*
+            #[allow(missing_docs, unreachable_pub, dead_code, non_snake_case)]
+            pub struct #refs {
+                #(pub #fields: __limbeck::ColumnRef,)*
             }
 
             #[automatically_derived]
             impl #in_impl __limbeck::Model for #ident #of_type #clause {
                 type Columns = #refs;
+
+                const COLUMNS: Self::Columns = #refs { #(#fields: __limbeck::ColumnRef { name: #names },)* };
 
                 fn table_name() -> (::core::option::Option<&'static str>, &'static str) {
                     (#schema_option, #name)
@@ -49,12 +47,6 @@ pub(crate) fn table(table: &Table) -> TokenStream {
                         #calls
                         #(#built)*
                         #parts
-                }
-
-                fn enum_types() -> ::std::vec::Vec<__limbeck::EnumType> {
-                    let found: ::std::vec::Vec<::core::option::Option<__limbeck::EnumType>> =
-                        ::std::vec![#(<#types as __limbeck::ColumnType>::type_info().enum_type),*];
-                    found.into_iter().flatten().collect()
                 }
             }
 

@@ -67,7 +67,7 @@ impl Reference {
             Self::Model { path, fields } if fields.is_empty() => quote!(__limbeck::References::model::<#path>()),
             Self::Model { path, fields } => quote! {
                 __limbeck::References::model::<#path>()
-                    .columns([#(<<#path as __limbeck::Model>::Columns>::#fields.name),*])
+                    .columns([#(<#path as __limbeck::Model>::COLUMNS.#fields.name),*])
             },
             Self::Table { schema, table, columns } => {
                 let schema = schema.iter();

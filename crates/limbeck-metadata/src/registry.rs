@@ -3,20 +3,22 @@
 use crate::model::{EnumType, MetaData, Table};
 
 /// A struct that declares a table; `#[derive(Table)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` declares no table",
+    note = "derive `limbeck::Table` for it, or name the table as \"table(column)\""
+)]
 pub trait Model {
-    /// The columns by their field names, as associated constants: `<Account as Model>::Columns::email`.
+    /// The columns by their field names.
     type Columns;
+
+    /// The columns by their field names: `Account::COLUMNS.email.name`.
+    const COLUMNS: Self::Columns;
 
     /// The schema, if the model names one, and the table's name.
     fn table_name() -> (Option<&'static str>, &'static str);
 
     /// The table.
     fn table() -> Table;
-
-    /// The enum types that its columns use.
-    fn enum_types() -> Vec<EnumType> {
-        Vec::new()
-    }
 }
 
 /// A Rust enum that declares an enum type; `#[derive(PgEnum)]` implements it.
@@ -51,7 +53,7 @@ impl MetaData {
         let mut metadata = Self::new();
         for it in inventory::iter::<Registered> {
             match it {
-                Registered::Table(table) => metadata.tables.push(table()),
+                Registered::Table(table) => metadata = metadata.table(table()),
                 Registered::EnumType(ty) => metadata.add_enum(ty()),
             }
         }

@@ -131,6 +131,12 @@ fn columns_may_be_named_like_options() {
     );
 }
 
+#[test]
+fn columns_are_known_by_their_fields() {
+    assert_eq!(Node::COLUMNS.parent.name, "parent");
+    assert_eq!(Node::table_name(), (None, "node"));
+}
+
 #[derive(PgEnum)]
 #[pg_enum(unregistered)]
 #[sqlx(type_name = "audit.\"Level\"", rename_all = "kebab-case")]

@@ -121,7 +121,7 @@ fn built() -> MetaData {
         .column(Column::new("author_id", "int8").not_null())
         .column(Column::new("title", "text").not_null())
         .column(Column::new("title_words", "tsvector").not_null().generated("to_tsvector('simple', title)"))
-        .column(Column::new("medium", "medium").not_null().default("'paper'"))
+        .column(Column::of::<derived::Medium>("medium").default("'paper'"))
         .column(Column::new("price", "numeric").precision_and_scale(10, 2))
         .column(Column::of::<Vec<String>>("tags").default("'{}'"))
         .column(Column::new("type", "jsonb"))
@@ -166,7 +166,6 @@ fn built() -> MetaData {
                 .name("one_at_a_time"),
         );
     MetaData::new()
-        .enum_type(EnumType::new("medium", ["paper", "e_book", "audio"]).comment("what it is read on"))
         .enum_type(EnumType::new("loan_state", ["OUT", "BACK"]).schema("desk"))
         .table(author)
         .table(book)

@@ -30,7 +30,8 @@ impl<'a> Lowering<'a> {
     }
 
     fn column(&self, table: &Name, column: &'a model::Column) -> Result<kinds::Column, MetaDataError> {
-        let model::Column { name, ty, nullable, default, generated, identity, serial: _, collation, comment: _ } = column;
+        let model::Column { name, ty, nullable, default, generated, identity, collation, serial: _, comment: _, enum_type: _ } =
+            column;
         let object = || format!("column {table}.{name}");
         let serial = is_serial(column);
         check_one_source(column, serial, object)?;

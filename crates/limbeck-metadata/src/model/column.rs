@@ -3,8 +3,8 @@
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{is_false, is_true, yes};
-use crate::types::ColumnType;
+use crate::model::{EnumType, is_false, is_true, yes};
+use crate::types::{ColumnType, TypeInfo};
 
 /// A column of a declared table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Column {
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The enum type that it was made with, until a table takes it.
+    #[serde(skip)]
+    pub(crate) enum_type: Option<Box<EnumType>>,
 }
 
 /// `GENERATED … AS IDENTITY` with the numbers of its sequence; what is absent has PostgreSQL's default.
@@ -78,13 +81,15 @@ impl Column {
             serial: false,
             collation: None,
             comment: None,
+            enum_type: None,
         }
     }
 
-    /// A column that holds a Rust type: its SQL type, not null unless the type is an `Option`.
+    /// A column that holds a Rust type: its SQL type, not null unless the type is an `Option`. A Rust enum brings its
+    /// enum type along to the metadata.
     pub fn of<T: ColumnType>(name: impl Into<Ident>) -> Self {
-        let info = T::type_info();
-        Self { nullable: info.nullable, ..Self::new(name, info.sql) }
+        let TypeInfo { sql, nullable, enum_type } = T::type_info();
+        Self { nullable, enum_type: enum_type.map(Box::new), ..Self::new(name, sql) }
     }
 
     /// Takes nulls or not.

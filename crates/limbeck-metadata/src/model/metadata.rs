@@ -141,10 +141,10 @@ impl MetaData {
         self
     }
 
-    /// One more enum type.
+    /// One more enum type; the very same one twice is one.
     #[must_use]
     pub fn enum_type(mut self, ty: EnumType) -> Self {
-        self.enums.push(ty);
+        self.add_enum(ty);
         self
     }
 
@@ -155,19 +155,19 @@ impl MetaData {
         self
     }
 
-    /// One more table.
+    /// One more table, with the enum types that its columns have by [`Column::of`](crate::Column::of).
     #[must_use]
-    pub fn table(mut self, table: Table) -> Self {
+    pub fn table(mut self, mut table: Table) -> Self {
+        for ty in std::mem::take(&mut table.enum_types) {
+            self.add_enum(ty);
+        }
         self.tables.push(table);
         self
     }
 
     /// The table of a model, with the enum types of its columns.
     #[must_use]
-    pub fn model<M: Model>(mut self) -> Self {
-        for ty in M::enum_types() {
-            self.add_enum(ty);
-        }
+    pub fn model<M: Model>(self) -> Self {
         self.table(M::table())
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Check, Column, Exclusion, ForeignKey, Index, PrimaryKey, Unique, is_false, lean};
+use crate::model::{Check, Column, EnumType, Exclusion, ForeignKey, Index, PrimaryKey, Unique, is_false, lean};
 
 /// A table with its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct Table {
     /// Where it is declared.
     #[serde(skip)]
     pub place: Option<String>,
+    /// The enum types that came with columns, until metadata takes them.
+    #[serde(skip)]
+    pub(crate) enum_types: Vec<EnumType>,
 }
 
 impl Table {
@@ -72,6 +75,7 @@ impl Table {
             exclusions: Vec::new(),
             indexes: Vec::new(),
             place: None,
+            enum_types: Vec::new(),
         }
     }
 
@@ -108,7 +112,8 @@ impl Table {
 
     /// One more column.
     #[must_use]
-    pub fn column(mut self, column: Column) -> Self {
+    pub fn column(mut self, mut column: Column) -> Self {
+        self.enum_types.extend(column.enum_type.take().map(|it| *it));
         self.columns.push(column);
         self
     }

@@ -32,10 +32,11 @@ impl Kind for Comment {
 
     fn catalog_sql(_version: u32) -> String {
         let user = |class: &str, oid: &str| user_objects(class, oid);
-        // The first column is a kind's name as the registry has it.
+        // The first column is a kind's name as the registry has it. What `initdb` says of `public` is nobody's comment.
         format!(
             "SELECT 'schema', NULL::name, n.nspname, NULL::name, d.description FROM pg_description d JOIN pg_namespace n ON \
-             n.oid = d.objoid WHERE d.classoid = 'pg_namespace'::regclass AND {} UNION ALL \
+             n.oid = d.objoid WHERE d.classoid = 'pg_namespace'::regclass AND NOT (n.nspname = 'public' AND d.description = 'standard public \
+             schema') AND {} UNION ALL \
              SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range' WHEN 'c' THEN \
              'composite type' END, n.nspname, t.typname, NULL, d.description FROM pg_description d JOIN pg_type t ON t.oid = \
              d.objoid JOIN pg_namespace n ON n.oid = t.typnamespace WHERE d.classoid = 'pg_type'::regclass AND {} UNION ALL \
