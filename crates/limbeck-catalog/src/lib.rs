@@ -18,6 +18,7 @@ mod error;
 mod judge;
 mod read;
 mod row;
+pub mod sea;
 
 pub use compare::{CompareOptions, Comparison, compare, compare_desired, compare_metadata};
 pub use connection::{connect, redact};

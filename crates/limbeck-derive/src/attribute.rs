@@ -9,7 +9,10 @@ use syn::{Error, Ident, LitBool, LitInt, LitStr, Result, Token};
 const MAX_NAME: usize = 63;
 
 /// Reads comma-separated items to the end of the input.
-pub(crate) fn each(input: ParseStream<'_>, mut item: impl FnMut(ParseStream<'_>) -> Result<()>) -> Result<()> {
+pub(crate) fn each(
+    input: ParseStream<'_>,
+    mut item: impl FnMut(ParseStream<'_>) -> Result<()>,
+) -> Result<()> {
     while !input.is_empty() {
         item(input)?;
         if !input.is_empty() {
@@ -63,7 +66,9 @@ pub(crate) fn check_name(name: &str, span: Span) -> Result<()> {
         0 => Err(Error::new(span, "a name cannot be empty")),
         1..=MAX_NAME => Ok(()),
         bytes => {
-            let message = format!("the name has {bytes} bytes and PostgreSQL keeps {MAX_NAME}; give it a shorter one");
+            let message = format!(
+                "the name has {bytes} bytes and PostgreSQL keeps {MAX_NAME}; give it a shorter one"
+            );
             Err(Error::new(span, message))
         }
     }
@@ -89,7 +94,8 @@ where
     let digits: LitInt = input.parse()?;
     let sign = if minus.is_some() { "-" } else { "" };
     let text = format!("{sign}{}", digits.base10_digits());
-    text.parse().map_err(|error| Error::new(digits.span(), error))
+    text.parse()
+        .map_err(|error| Error::new(digits.span(), error))
 }
 
 /// Nothing for true, or `= true`, `= false`.
@@ -110,7 +116,9 @@ pub(crate) fn once<T>(slot: &mut Option<T>, key: &Ident, value: T) -> Result<()>
 
 /// The error for a word that is no option.
 pub(crate) fn unknown(key: &Ident, what: &str, known: &[&str]) -> Error {
-    let nearest = known.iter().find(|it| is_near(&key.unraw().to_string(), it));
+    let nearest = known
+        .iter()
+        .find(|it| is_near(&key.unraw().to_string(), it));
     let message = match nearest {
         Some(nearest) => format!("unknown {what} `{key}`; did you mean `{nearest}`?"),
         None => format!("unknown {what} `{key}`; known are {}", known.join(", ")),
@@ -124,7 +132,10 @@ fn is_near(left: &str, right: &str) -> bool {
     let same = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
     let (l, r) = (&left[same..], &right[same..]);
     let tail = |a: usize, b: usize| l.get(a..).is_some_and(|l| r.get(b..) == Some(l));
-    tail(1, 0) || tail(0, 1) || tail(1, 1) || (l.len() > 1 && r.len() > 1 && l[0] == r[1] && l[1] == r[0] && tail(2, 2))
+    tail(1, 0)
+        || tail(0, 1)
+        || tail(1, 1)
+        || (l.len() > 1 && r.len() > 1 && l[0] == r[1] && l[1] == r[0] && tail(2, 2))
 }
 
 /// Storage parameters, `(fillfactor = 70, fastupdate = "off")`.

@@ -7,14 +7,38 @@ use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{Error, Field, Ident, LitStr, Result, Type};
 
-use crate::attribute::{check_name, each_in_parentheses, flag, integer, name, once, text, unknown, word};
-use crate::parts::{Check, Elements, ForeignKey, Key, PRIMARY_KEY, Part, UNIQUE, action_call, items, optional};
+use crate::attribute::{
+    check_name, each_in_parentheses, flag, integer, name, once, text, unknown, word,
+};
+use crate::parts::{
+    Check, Elements, ForeignKey, Key, PRIMARY_KEY, Part, UNIQUE, action_call, items, optional,
+};
 use crate::reference::Reference;
 
 const KNOWN: &[&str] = &[
-    "name", "primary_key", "identity", "serial", "unique", "length", "precision", "scale", "sql_type", "default", "generated",
-    "collation", "comment", "check", "references", "on_delete", "on_update", "deferrable", "initially_deferred",
-    "foreign_key", "index", "nullable", "skip",
+    "name",
+    "primary_key",
+    "identity",
+    "serial",
+    "unique",
+    "length",
+    "precision",
+    "scale",
+    "sql_type",
+    "default",
+    "generated",
+    "collation",
+    "comment",
+    "check",
+    "references",
+    "on_delete",
+    "on_update",
+    "deferrable",
+    "initially_deferred",
+    "foreign_key",
+    "index",
+    "nullable",
+    "skip",
 ];
 
 /// A field that is a column.
@@ -58,7 +82,10 @@ impl Column {
     /// Reads a field; `None` if it is to be skipped.
     pub(crate) fn read(field: &Field) -> Result<Option<Self>> {
         let Some(ident) = &field.ident else {
-            return Err(Error::new(field.span(), "a table's columns are named fields"));
+            return Err(Error::new(
+                field.span(),
+                "a table's columns are named fields",
+            ));
         };
         let mut options = Options::default();
         for attribute in field.attrs.iter().filter(|it| it.path().is_ident("column")) {
@@ -72,7 +99,9 @@ impl Column {
 
     /// The builder call.
     pub(crate) fn tokens(&self) -> TokenStream {
-        let Self { name, ty, calls, .. } = self;
+        let Self {
+            name, ty, calls, ..
+        } = self;
         let new = match &self.sql_type {
             Some(sql) => {
                 let nullable = is_option(ty);
@@ -146,16 +175,22 @@ impl Options {
 
     fn source(&mut self, key: &Ident, call: TokenStream) -> Result<()> {
         match self.source.replace((key.clone(), call)) {
-            Some((first, _)) if first == *key => Err(Error::new(key.span(), format!("`{key}` is given twice"))),
-            Some((first, _)) => {
-                Err(Error::new(key.span(), format!("a column has either `{first}` or `{key}`; keep one of them")))
+            Some((first, _)) if first == *key => {
+                Err(Error::new(key.span(), format!("`{key}` is given twice")))
             }
+            Some((first, _)) => Err(Error::new(
+                key.span(),
+                format!("a column has either `{first}` or `{key}`; keep one of them"),
+            )),
             None => Ok(()),
         }
     }
 
     fn reference_call(&mut self, key: &Ident, call: TokenStream) {
-        self.reference_calls.get_or_insert_with(|| (key.clone(), TokenStream::new())).1.extend(call);
+        self.reference_calls
+            .get_or_insert_with(|| (key.clone(), TokenStream::new()))
+            .1
+            .extend(call);
     }
 
     fn finish(self, field: &Ident, ty: &Type) -> Result<Column> {
@@ -168,7 +203,10 @@ impl Options {
             }
         };
         if self.primary_key.is_some() && (is_option(ty) || self.nullable == Some(true)) {
-            return Err(Error::new(ty.span(), "a column of a primary key is never null"));
+            return Err(Error::new(
+                ty.span(),
+                "a column of a primary key is never null",
+            ));
         }
         let mut calls = modifiers(self.length, self.precision, self.scale, field.span())?;
         calls.extend(self.source.map(|(_, call)| call));
@@ -178,10 +216,15 @@ impl Options {
         match (self.references, self.reference_calls) {
             (Some(references), calls) => {
                 let calls = calls.map_or_else(TokenStream::new, |it| it.1);
-                parts.push(Part::ForeignKey(Box::new(ForeignKey::on(field, references, calls))));
+                parts.push(Part::ForeignKey(Box::new(ForeignKey::on(
+                    field, references, calls,
+                ))));
             }
             (None, Some((key, _))) => {
-                return Err(Error::new(key.span(), format!("`{key}` goes with `references = Model::field`")));
+                return Err(Error::new(
+                    key.span(),
+                    format!("`{key}` goes with `references = Model::field`"),
+                ));
             }
             (None, None) => {}
         }
@@ -200,14 +243,24 @@ impl Options {
     }
 }
 
-fn modifiers(length: Option<u32>, precision: Option<u32>, scale: Option<i32>, span: Span) -> Result<TokenStream> {
+fn modifiers(
+    length: Option<u32>,
+    precision: Option<u32>,
+    scale: Option<i32>,
+    span: Span,
+) -> Result<TokenStream> {
     Ok(match (length, precision, scale) {
         (None, None, None) => TokenStream::new(),
         (Some(length), None, None) => quote!(.length(#length)),
         (None, Some(precision), None) => quote!(.precision(#precision)),
         (None, Some(precision), Some(scale)) => quote!(.precision_and_scale(#precision, #scale)),
         (None, None, Some(_)) => return Err(Error::new(span, "`scale` goes with `precision`")),
-        (Some(_), _, _) => return Err(Error::new(span, "a column has either `length` or `precision`")),
+        (Some(_), _, _) => {
+            return Err(Error::new(
+                span,
+                "a column has either `length` or `precision`",
+            ));
+        }
     })
 }
 
@@ -226,7 +279,15 @@ fn identity(input: ParseStream<'_>) -> Result<TokenStream> {
                 calls.extend(quote!(.#key(#number)));
             }
             _ => {
-                let known = ["always", "start", "increment", "min", "max", "cache", "cycle"];
+                let known = [
+                    "always",
+                    "start",
+                    "increment",
+                    "min",
+                    "max",
+                    "cache",
+                    "cycle",
+                ];
                 return Err(unknown(&key, "option of an identity", &known));
             }
         }

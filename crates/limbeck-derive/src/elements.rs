@@ -24,17 +24,26 @@ pub(crate) struct Element {
 
 impl Element {
     pub(crate) fn field(field: Ident) -> Self {
-        Self { what: What::Field(field), calls: TokenStream::new() }
+        Self {
+            what: What::Field(field),
+            calls: TokenStream::new(),
+        }
     }
 
     pub(crate) fn expression(sql: LitStr) -> Self {
-        Self { what: What::Expression(sql), calls: TokenStream::new() }
+        Self {
+            what: What::Expression(sql),
+            calls: TokenStream::new(),
+        }
     }
 
     /// `a`, `a(desc)`, `"lower(a)"`, `"lower(a)"(opclass = "…")`.
     pub(crate) fn read(input: ParseStream<'_>) -> Result<Self> {
-        let element =
-            if input.peek(LitStr) { Self::expression(input.parse()?) } else { Self::field(word(input)?) };
+        let element = if input.peek(LitStr) {
+            Self::expression(input.parse()?)
+        } else {
+            Self::field(word(input)?)
+        };
         element.options(input)
     }
 
@@ -46,7 +55,11 @@ impl Element {
         each_in_parentheses(input, |input| {
             let key = word(input)?;
             if !self.option(&key, input)? {
-                return Err(unknown(&key, "option of an element", &["desc", "asc", "nulls", "opclass", "collation"]));
+                return Err(unknown(
+                    &key,
+                    "option of an element",
+                    &["desc", "asc", "nulls", "opclass", "collation"],
+                ));
             }
             Ok(())
         })?;
@@ -83,7 +96,8 @@ impl Element {
     /// `= "&&"` after an element of an exclusion constraint.
     pub(crate) fn with_operator(mut self, input: ParseStream<'_>) -> Result<Self> {
         if !input.peek(Token![=]) {
-            return Err(input.error("expected `= \"operator\"` after an element of an exclusion constraint"));
+            return Err(input
+                .error("expected `= \"operator\"` after an element of an exclusion constraint"));
         }
         let operator = text(input)?;
         self.calls.extend(quote!(.operator(#operator)));

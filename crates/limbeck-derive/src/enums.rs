@@ -7,7 +7,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Path, Result, Token, Variant};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Path, Result, Token, Variant,
+};
 
 use crate::attribute::{check_name, name, once, text, unknown, word};
 use crate::parts::items;
@@ -48,7 +50,14 @@ impl Options {
                 once(&mut self.limbeck, &key, input.call(Path::parse_mod_style)?)
             }
             _ => {
-                let known = ["name", "schema", "rename_all", "comment", "unregistered", "crate"];
+                let known = [
+                    "name",
+                    "schema",
+                    "rename_all",
+                    "comment",
+                    "unregistered",
+                    "crate",
+                ];
                 Err(unknown(&key, "attribute of an enum type", &known))
             }
         }
@@ -61,10 +70,18 @@ fn sqlx(attributes: &[Attribute]) -> Result<Option<BTreeMap<String, LitStr>>> {
     for attribute in attributes.iter().filter(|it| it.path().is_ident("sqlx")) {
         let values: &mut BTreeMap<String, LitStr> = found.get_or_insert_default();
         attribute.parse_nested_meta(|meta| {
-            let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+            let key = meta
+                .path
+                .get_ident()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             if meta.input.peek(Token![=]) {
                 let value: syn::Expr = meta.value()?.parse()?;
-                if let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = value {
+                if let syn::Expr::Lit(syn::ExprLit {
+                    lit: syn::Lit::Str(text),
+                    ..
+                }) = value
+                {
                     values.insert(key, text);
                 }
             } else if meta.input.peek(syn::token::Paren) {
@@ -81,20 +98,34 @@ fn sqlx(attributes: &[Attribute]) -> Result<Option<BTreeMap<String, LitStr>>> {
 impl PgEnum {
     pub(crate) fn read(input: &DeriveInput) -> Result<Self> {
         let Data::Enum(data) = &input.data else {
-            return Err(Error::new_spanned(&input.ident, "an enum type is declared by an enum; for a table derive `Table`"));
+            return Err(Error::new_spanned(
+                &input.ident,
+                "an enum type is declared by an enum; for a table derive `Table`",
+            ));
         };
         if !input.generics.params.is_empty() {
-            return Err(Error::new_spanned(&input.generics, "an enum type has no parameters"));
+            return Err(Error::new_spanned(
+                &input.generics,
+                "an enum type has no parameters",
+            ));
         }
         let mut options = Options::default();
-        for attribute in input.attrs.iter().filter(|it| it.path().is_ident("pg_enum")) {
+        for attribute in input
+            .attrs
+            .iter()
+            .filter(|it| it.path().is_ident("pg_enum"))
+        {
             items(attribute, |input| options.read(input))?;
         }
         let by_sqlx = sqlx(&input.attrs)?;
         let said_by_sqlx = |key: &str| by_sqlx.as_ref().and_then(|it| it.get(key)).cloned();
         let rename_all = options.rename_all.or_else(|| said_by_sqlx("rename_all"));
         // sqlx leaves the variants' names alone unless it is told otherwise.
-        let default_rule = if by_sqlx.is_some() { "verbatim" } else { "snake_case" };
+        let default_rule = if by_sqlx.is_some() {
+            "verbatim"
+        } else {
+            "snake_case"
+        };
         let labels = labels(data.variants.iter(), rename_all.as_ref(), default_rule)?;
         let (schema, name) = match options.name {
             Some(name) => (None, name.value()),
@@ -116,7 +147,15 @@ impl PgEnum {
     }
 
     pub(crate) fn expand(&self) -> TokenStream {
-        let Self { ident, limbeck, name, schema, comment, is_registered, labels } = self;
+        let Self {
+            ident,
+            limbeck,
+            name,
+            schema,
+            comment,
+            is_registered,
+            labels,
+        } = self;
         let schema = schema.iter();
         let comment = comment.iter();
         let registration = is_registered.then(|| {
@@ -189,7 +228,10 @@ fn labels<'a>(
         };
         check_name(&label, variant.ident.span())?;
         if labels.contains(&label) {
-            return Err(Error::new(variant.ident.span(), format!("another variant has the label `{label}`")));
+            return Err(Error::new(
+                variant.ident.span(),
+                format!("another variant has the label `{label}`"),
+            ));
         }
         labels.push(label);
     }
@@ -199,7 +241,11 @@ fn labels<'a>(
 /// `#[pg_enum(rename = "…")]` or `#[sqlx(rename = "…")]`.
 fn renamed(variant: &Variant) -> Result<Option<LitStr>> {
     let mut label = None;
-    for attribute in variant.attrs.iter().filter(|it| it.path().is_ident("pg_enum")) {
+    for attribute in variant
+        .attrs
+        .iter()
+        .filter(|it| it.path().is_ident("pg_enum"))
+    {
         items(attribute, |input| {
             let key = word(input)?;
             if key != "rename" {

@@ -9,13 +9,24 @@ use crate::table::Table;
 
 /// The implementation of `Model` and the registration.
 pub(crate) fn table(table: &Table) -> TokenStream {
-    let Table { ident, generics, limbeck, name, schema, is_registered, calls, columns, parts } = table;
+    let Table {
+        ident,
+        generics,
+        limbeck,
+        name,
+        schema,
+        is_registered,
+        calls,
+        columns,
+        parts,
+    } = table;
     let (in_impl, of_type, clause) = generics.split_for_impl();
     let refs = format_ident!("{}Columns", ident.unraw());
     let schema_name = schema.iter();
-    let schema_option = schema.as_ref().map_or_else(|| quote!(::core::option::Option::None), |it| {
-        quote!(::core::option::Option::Some(#it))
-    });
+    let schema_option = schema.as_ref().map_or_else(
+        || quote!(::core::option::Option::None),
+        |it| quote!(::core::option::Option::Some(#it)),
+    );
     let built = columns.iter().map(|it| it.tokens());
     let fields: Vec<_> = columns.iter().map(|it| &it.field).collect();
     let names = columns.iter().map(|it| &it.name);
@@ -57,7 +68,9 @@ pub(crate) fn table(table: &Table) -> TokenStream {
 
 /// The registry takes functions without parameters, so every lifetime is the longest one.
 fn register(table: &Table) -> TokenStream {
-    let Table { ident, generics, .. } = table;
+    let Table {
+        ident, generics, ..
+    } = table;
     let lifetimes: Vec<Lifetime> = generics
         .params
         .iter()

@@ -48,7 +48,10 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(Table, attributes(table, column))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    table::Table::read(&input).map(|it| expand::table(&it)).unwrap_or_else(syn::Error::into_compile_error).into()
+    table::Table::read(&input)
+        .map(|it| expand::table(&it))
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Declares an enum type by an enum without fields: one label a variant.
@@ -62,5 +65,8 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(PgEnum, attributes(pg_enum, sqlx))]
 pub fn derive_pg_enum(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    enums::PgEnum::read(&input).map(|it| it.expand()).unwrap_or_else(syn::Error::into_compile_error).into()
+    enums::PgEnum::read(&input)
+        .map(|it| it.expand())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

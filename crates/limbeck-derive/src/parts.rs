@@ -6,7 +6,9 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Error, Ident, LitStr, Result};
 
-use crate::attribute::{each, each_in_parentheses, flag, name, parameters, text, unknown, word, words};
+use crate::attribute::{
+    each, each_in_parentheses, flag, name, parameters, text, unknown, word, words,
+};
 use crate::elements::Element;
 use crate::reference::{Reference, action};
 use crate::table::Fields;
@@ -87,7 +89,10 @@ fn common(key: &Ident, input: ParseStream<'_>, known: &[&str]) -> Result<Option<
             let method = crate::attribute::choice(input)?;
             quote!(.#call(#method))
         }
-        "with" => parameters(input)?.into_iter().map(|(key, value)| quote!(.with(#key, #value))).collect(),
+        "with" => parameters(input)?
+            .into_iter()
+            .map(|(key, value)| quote!(.with(#key, #value)))
+            .collect(),
         _ if flag(input)? => quote!(.#call()),
         _ => TokenStream::new(),
     }))
@@ -96,7 +101,10 @@ fn common(key: &Ident, input: ParseStream<'_>, known: &[&str]) -> Result<Option<
 impl Key {
     /// A key on one field, without options.
     pub(crate) fn on(field: &Ident) -> Self {
-        Self { columns: vec![field.clone()], ..Self::default() }
+        Self {
+            columns: vec![field.clone()],
+            ..Self::default()
+        }
     }
 
     /// Whether it says more than its columns.
@@ -117,7 +125,11 @@ impl Key {
             } else if let Some(call) = common(&key, input, options)? {
                 self.calls.extend(call);
             } else if by_field || !(input.is_empty() || input.peek(syn::Token![,])) {
-                return Err(unknown(&key, "option", &[options, &["include", "columns"]].concat()));
+                return Err(unknown(
+                    &key,
+                    "option",
+                    &[options, &["include", "columns"]].concat(),
+                ));
             } else {
                 self.columns.push(key);
             }
@@ -136,14 +148,49 @@ impl Key {
 }
 
 /// The options of primary keys.
-pub(crate) const PRIMARY_KEY: &[&str] = &["name", "comment", "deferrable", "initially_deferred", "with"];
+pub(crate) const PRIMARY_KEY: &[&str] = &[
+    "name",
+    "comment",
+    "deferrable",
+    "initially_deferred",
+    "with",
+];
 /// The options of unique constraints.
-pub(crate) const UNIQUE: &[&str] =
-    &["name", "comment", "deferrable", "initially_deferred", "nulls_not_distinct", "with"];
+pub(crate) const UNIQUE: &[&str] = &[
+    "name",
+    "comment",
+    "deferrable",
+    "initially_deferred",
+    "nulls_not_distinct",
+    "with",
+];
 const CHECK: &[&str] = &["name", "comment", "no_inherit", "not_valid"];
-const FOREIGN_KEY: &[&str] = &["name", "comment", "deferrable", "initially_deferred", "match_full", "not_valid"];
-const EXCLUSION: &[&str] = &["name", "comment", "deferrable", "initially_deferred", "method", "where", "with"];
-const INDEX: &[&str] = &["name", "comment", "unique", "method", "where", "nulls_not_distinct", "with"];
+const FOREIGN_KEY: &[&str] = &[
+    "name",
+    "comment",
+    "deferrable",
+    "initially_deferred",
+    "match_full",
+    "not_valid",
+];
+const EXCLUSION: &[&str] = &[
+    "name",
+    "comment",
+    "deferrable",
+    "initially_deferred",
+    "method",
+    "where",
+    "with",
+];
+const INDEX: &[&str] = &[
+    "name",
+    "comment",
+    "unique",
+    "method",
+    "where",
+    "nulls_not_distinct",
+    "with",
+];
 
 impl Check {
     /// `(name = "positive", "balance >= 0")`.
@@ -159,11 +206,18 @@ impl Check {
                 };
             }
             let key = word(input)?;
-            calls.extend(common(&key, input, CHECK)?.ok_or_else(|| unknown(&key, "option of a check", CHECK))?);
+            calls.extend(
+                common(&key, input, CHECK)?
+                    .ok_or_else(|| unknown(&key, "option of a check", CHECK))?,
+            );
             Ok(())
         })?;
-        let expression = expression
-            .ok_or_else(|| Error::new(key.span(), "a check needs an expression: check(name = \"positive\", \"balance >= 0\")"))?;
+        let expression = expression.ok_or_else(|| {
+            Error::new(
+                key.span(),
+                "a check needs an expression: check(name = \"positive\", \"balance >= 0\")",
+            )
+        })?;
         Ok(Self { expression, calls })
     }
 }
@@ -171,7 +225,12 @@ impl Check {
 impl ForeignKey {
     /// A foreign key on one field.
     pub(crate) fn on(field: &Ident, references: Reference, calls: TokenStream) -> Self {
-        Self { columns: vec![field.clone()], references, on_delete_columns: Vec::new(), calls }
+        Self {
+            columns: vec![field.clone()],
+            references,
+            on_delete_columns: Vec::new(),
+            calls,
+        }
     }
 
     /// `(columns(a, b), references = Other(x, y), on_delete = cascade)`.
@@ -183,24 +242,48 @@ impl ForeignKey {
             match key.to_string().as_str() {
                 "columns" => columns.extend(words(input)?),
                 "on_delete_columns" => on_delete_columns.extend(words(input)?),
-                "references" => crate::attribute::once(&mut references, &key, Reference::read(input)?)?,
+                "references" => {
+                    crate::attribute::once(&mut references, &key, Reference::read(input)?)?
+                }
                 "on_delete" | "on_update" => calls.extend(action_call(&key, input)?),
                 _ => match common(&key, input, FOREIGN_KEY)? {
                     Some(call) => calls.extend(call),
                     None => {
-                        let more = &["columns", "references", "on_delete", "on_update", "on_delete_columns"];
-                        return Err(unknown(&key, "option of a foreign key", &[FOREIGN_KEY, more].concat()));
+                        let more = &[
+                            "columns",
+                            "references",
+                            "on_delete",
+                            "on_update",
+                            "on_delete_columns",
+                        ];
+                        return Err(unknown(
+                            &key,
+                            "option of a foreign key",
+                            &[FOREIGN_KEY, more].concat(),
+                        ));
                     }
                 },
             }
             Ok(())
         })?;
-        let references = references
-            .ok_or_else(|| Error::new(key.span(), "a foreign key needs `references = Model(fields)`"))?;
+        let references = references.ok_or_else(|| {
+            Error::new(
+                key.span(),
+                "a foreign key needs `references = Model(fields)`",
+            )
+        })?;
         if columns.is_empty() {
-            return Err(Error::new(key.span(), "a foreign key needs `columns(fields)`"));
+            return Err(Error::new(
+                key.span(),
+                "a foreign key needs `columns(fields)`",
+            ));
         }
-        Ok(Self { columns, references, on_delete_columns, calls })
+        Ok(Self {
+            columns,
+            references,
+            on_delete_columns,
+            calls,
+        })
     }
 }
 
@@ -238,7 +321,11 @@ impl Elements {
                     None => false,
                 };
                 if !is_option {
-                    return Err(unknown(&key, "option of an index", &[INDEX, &["include", "columns"]].concat()));
+                    return Err(unknown(
+                        &key,
+                        "option of an index",
+                        &[INDEX, &["include", "columns"]].concat(),
+                    ));
                 }
             }
             Ok(())
@@ -265,12 +352,14 @@ impl Elements {
             } else if let Some(call) = common(&key, input, EXCLUSION)? {
                 it.calls.extend(call);
             } else {
-                it.elements.push(Element::field(key).options(input)?.with_operator(input)?);
+                it.elements
+                    .push(Element::field(key).options(input)?.with_operator(input)?);
             }
             Ok(())
         })?;
         if it.elements.is_empty() {
-            let message = "an exclusion constraint needs an element with its operator: exclude(room = \"=\")";
+            let message =
+                "an exclusion constraint needs an element with its operator: exclude(room = \"=\")";
             return Err(Error::new(key.span(), message));
         }
         Ok(it)
@@ -278,11 +367,18 @@ impl Elements {
 
     /// An index on one field.
     pub(crate) fn on(field: &Ident) -> Self {
-        Self { elements: vec![Element::field(field.clone())], ..Self::default() }
+        Self {
+            elements: vec![Element::field(field.clone())],
+            ..Self::default()
+        }
     }
 
     fn tokens(&self, fields: &Fields, new: &TokenStream) -> Result<TokenStream> {
-        let elements = self.elements.iter().map(|it| it.tokens(fields)).collect::<Result<Vec<_>>>()?;
+        let elements = self
+            .elements
+            .iter()
+            .map(|it| it.tokens(fields))
+            .collect::<Result<Vec<_>>>()?;
         let include = include(fields, &self.include)?;
         let calls = &self.calls;
         Ok(quote!(#new([#(#elements),*]) #include #calls))
@@ -291,11 +387,22 @@ impl Elements {
 
 fn include(fields: &Fields, include: &[Ident]) -> Result<TokenStream> {
     let columns = fields.columns(include)?;
-    Ok(if columns.is_empty() { TokenStream::new() } else { quote!(.include([#(#columns),*])) })
+    Ok(if columns.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(.include([#(#columns),*]))
+    })
 }
 
 /// The parts that the struct's attribute can hold.
-pub(crate) const NAMES: &[&str] = &["primary_key", "unique", "check", "foreign_key", "exclude", "index"];
+pub(crate) const NAMES: &[&str] = &[
+    "primary_key",
+    "unique",
+    "check",
+    "foreign_key",
+    "exclude",
+    "index",
+];
 
 impl Part {
     /// Reads a part of the struct's attribute, whose key has been read.
@@ -321,7 +428,10 @@ impl Part {
             Self::Check(_) | Self::ForeignKey(_) | Self::Exclusion(_) => false,
         };
         if is_empty {
-            return Err(Error::new(key.span(), format!("`{word}` names no column: {word}(a, b)")));
+            return Err(Error::new(
+                key.span(),
+                format!("`{word}` names no column: {word}(a, b)"),
+            ));
         }
         Ok(Some(part))
     }
@@ -337,12 +447,23 @@ impl Part {
                 let unique = it.tokens(fields, &quote!(__limbeck::Unique::new))?;
                 quote!(.unique(#unique))
             }
-            Self::Check(Check { expression, calls }) => quote!(.check(__limbeck::Check::new(#expression) #calls)),
+            Self::Check(Check { expression, calls }) => {
+                quote!(.check(__limbeck::Check::new(#expression) #calls))
+            }
             Self::ForeignKey(it) => {
-                let ForeignKey { columns, references, on_delete_columns, calls } = it.as_ref();
+                let ForeignKey {
+                    columns,
+                    references,
+                    on_delete_columns,
+                    calls,
+                } = it.as_ref();
                 let columns = fields.columns(columns)?;
                 let some = fields.columns(on_delete_columns)?;
-                let some = if some.is_empty() { TokenStream::new() } else { quote!(.on_delete_columns([#(#some),*])) };
+                let some = if some.is_empty() {
+                    TokenStream::new()
+                } else {
+                    quote!(.on_delete_columns([#(#some),*]))
+                };
                 let references = references.tokens();
                 quote!(.foreign_key(__limbeck::ForeignKey::new([#(#columns),*], #references) #some #calls))
             }
@@ -359,12 +480,23 @@ impl Part {
 }
 
 /// Reads options that stand by themselves or in parentheses: nothing, or `(…)`.
-pub(crate) fn optional<T>(input: ParseStream<'_>, plain: T, read: impl FnOnce(T) -> Result<T>) -> Result<T> {
-    if input.peek(syn::token::Paren) { read(plain) } else { Ok(plain) }
+pub(crate) fn optional<T>(
+    input: ParseStream<'_>,
+    plain: T,
+    read: impl FnOnce(T) -> Result<T>,
+) -> Result<T> {
+    if input.peek(syn::token::Paren) {
+        read(plain)
+    } else {
+        Ok(plain)
+    }
 }
 
 /// Reads every item of an attribute.
-pub(crate) fn items(attribute: &syn::Attribute, item: impl FnMut(ParseStream<'_>) -> Result<()>) -> Result<()> {
+pub(crate) fn items(
+    attribute: &syn::Attribute,
+    item: impl FnMut(ParseStream<'_>) -> Result<()>,
+) -> Result<()> {
     let mut item = item;
     attribute.parse_args_with(|input: ParseStream<'_>| each(input, &mut item))
 }

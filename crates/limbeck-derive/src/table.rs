@@ -7,7 +7,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Data, DeriveInput, Error, Fields as SynFields, GenericParam, Generics, Ident, LitStr, Path, Result, Token};
+use syn::{
+    Data, DeriveInput, Error, Fields as SynFields, GenericParam, Generics, Ident, LitStr, Path,
+    Result, Token,
+};
 
 use crate::attribute::{check_name, flag, name, once, parameters, text, unknown, word};
 use crate::column::Column;
@@ -39,9 +42,15 @@ pub(crate) struct Fields {
 impl Fields {
     /// The column's name of a field.
     pub(crate) fn column(&self, field: &Ident) -> Result<&str> {
-        self.columns.get(&field.unraw().to_string()).map(String::as_str).ok_or_else(|| {
-            Error::new(field.span(), format!("`{}` has no column field `{field}`", self.table))
-        })
+        self.columns
+            .get(&field.unraw().to_string())
+            .map(String::as_str)
+            .ok_or_else(|| {
+                Error::new(
+                    field.span(),
+                    format!("`{}` has no column field `{field}`", self.table),
+                )
+            })
     }
 
     /// The columns' names of fields.
@@ -91,12 +100,29 @@ impl Options {
             }
             "with" => {
                 let parameters = parameters(input)?;
-                self.calls.extend(parameters.into_iter().map(|(key, value)| quote!(.with(#key, #value))));
+                self.calls.extend(
+                    parameters
+                        .into_iter()
+                        .map(|(key, value)| quote!(.with(#key, #value))),
+                );
                 Ok(())
             }
             _ => {
-                let own = ["name", "schema", "comment", "unlogged", "with", "partition_by", "unregistered", "crate"];
-                Err(unknown(&key, "table attribute", &[own.as_slice(), parts::NAMES].concat()))
+                let own = [
+                    "name",
+                    "schema",
+                    "comment",
+                    "unlogged",
+                    "with",
+                    "partition_by",
+                    "unregistered",
+                    "crate",
+                ];
+                Err(unknown(
+                    &key,
+                    "table attribute",
+                    &[own.as_slice(), parts::NAMES].concat(),
+                ))
             }
         }
     }
@@ -108,8 +134,16 @@ impl Table {
         for attribute in input.attrs.iter().filter(|it| it.path().is_ident("table")) {
             items(attribute, |input| options.read(input))?;
         }
-        if let Some(it) = input.generics.params.iter().find(|it| !matches!(it, GenericParam::Lifetime(_))) {
-            return Err(Error::new_spanned(it, "a table has one set of columns; generic types cannot declare one"));
+        if let Some(it) = input
+            .generics
+            .params
+            .iter()
+            .find(|it| !matches!(it, GenericParam::Lifetime(_)))
+        {
+            return Err(Error::new_spanned(
+                it,
+                "a table has one set of columns; generic types cannot declare one",
+            ));
         }
         let columns = columns(input)?;
         let mut by_name: BTreeMap<&str, &Ident> = BTreeMap::new();
@@ -122,10 +156,17 @@ impl Table {
         let limbeck = options.limbeck.unwrap_or_else(limbeck);
         let fields = Fields {
             table: input.ident.clone(),
-            columns: columns.iter().map(|it| (it.field.unraw().to_string(), it.name.clone())).collect(),
+            columns: columns
+                .iter()
+                .map(|it| (it.field.unraw().to_string(), it.name.clone()))
+                .collect(),
         };
         let mut parts = primary_key(&columns, options.primary_key.as_ref(), &fields)?;
-        for part in columns.iter().flat_map(|it| &it.parts).chain(&options.parts) {
+        for part in columns
+            .iter()
+            .flat_map(|it| &it.parts)
+            .chain(&options.parts)
+        {
             parts.extend(part.tokens(&fields)?);
         }
         let name = match &options.name {
@@ -157,10 +198,16 @@ pub(crate) fn limbeck() -> Path {
 
 fn columns(input: &DeriveInput) -> Result<Vec<Column>> {
     let Data::Struct(data) = &input.data else {
-        return Err(Error::new_spanned(&input.ident, "a table is declared by a struct; for an enum type derive `PgEnum`"));
+        return Err(Error::new_spanned(
+            &input.ident,
+            "a table is declared by a struct; for an enum type derive `PgEnum`",
+        ));
     };
     let SynFields::Named(fields) = &data.fields else {
-        return Err(Error::new_spanned(&input.ident, "a table is declared by a struct with named fields"));
+        return Err(Error::new_spanned(
+            &input.ident,
+            "a table is declared by a struct with named fields",
+        ));
     };
     let mut columns = Vec::new();
     let mut errors: Option<Error> = None;
@@ -177,10 +224,20 @@ fn columns(input: &DeriveInput) -> Result<Vec<Column>> {
 }
 
 /// The primary key that fields say they are: one of several columns is in the order of the fields.
-fn primary_key(columns: &[Column], on_struct: Option<&Ident>, fields: &Fields) -> Result<TokenStream> {
-    let keyed: Vec<(&Column, &Key)> = columns.iter().filter_map(|it| Some((it, it.primary_key.as_ref()?))).collect();
+fn primary_key(
+    columns: &[Column],
+    on_struct: Option<&Ident>,
+    fields: &Fields,
+) -> Result<TokenStream> {
+    let keyed: Vec<(&Column, &Key)> = columns
+        .iter()
+        .filter_map(|it| Some((it, it.primary_key.as_ref()?)))
+        .collect();
     if let (Some(key), false) = (on_struct, keyed.is_empty()) {
-        return Err(Error::new(key.span(), "the primary key is given here and on a field; keep one of them"));
+        return Err(Error::new(
+            key.span(),
+            "the primary key is given here and on a field; keep one of them",
+        ));
     }
     let new = quote!(__limbeck::PrimaryKey::new);
     let key = match keyed.as_slice() {
@@ -188,8 +245,7 @@ fn primary_key(columns: &[Column], on_struct: Option<&Ident>, fields: &Fields) -
         [(_, key)] => key.tokens(fields, &new)?,
         several => {
             if let Some((column, _)) = several.iter().find(|(_, key)| key.has_options()) {
-                let message =
-                    "a primary key of several columns has its options on the struct: #[table(primary_key(a, b, …))]";
+                let message = "a primary key of several columns has its options on the struct: #[table(primary_key(a, b, …))]";
                 return Err(Error::new(column.field.span(), message));
             }
             let names = several.iter().map(|(column, _)| &column.name);

@@ -17,7 +17,9 @@ pub enum MetaDataError {
         message: String,
     },
     /// The JSON is of a version that this program does not read.
-    #[error("{place}: \"limbeck\": {found} is a version of JSON metadata that this program does not know; it reads version 1")]
+    #[error(
+        "{place}: \"limbeck\": {found} is a version of JSON metadata that this program does not know; it reads version 1"
+    )]
     Version {
         /// The file or whatever the text came from.
         place: String,
@@ -43,7 +45,9 @@ pub enum MetaDataError {
         second: String,
     },
     /// Two metadata to be merged have different naming conventions.
-    #[error("the naming conventions of {first} and {second} differ; give both the same `naming_convention`, or state it in one only")]
+    #[error(
+        "the naming conventions of {first} and {second} differ; give both the same `naming_convention`, or state it in one only"
+    )]
     Conventions {
         /// The first metadata.
         first: String,
@@ -100,22 +104,36 @@ impl MetaDataError {
     /// The same error with the place of its object, if that is known and not said yet.
     pub(crate) fn at(self, place: Option<&str>) -> Self {
         match (place, self) {
-            (Some(place), error) if !matches!(error, Self::At { .. } | Self::DeclaredTwice { .. }) => {
-                Self::At { place: place.to_owned(), error: Box::new(error) }
+            (Some(place), error)
+                if !matches!(error, Self::At { .. } | Self::DeclaredTwice { .. }) =>
+            {
+                Self::At {
+                    place: place.to_owned(),
+                    error: Box::new(error),
+                }
             }
             (_, error) => error,
         }
     }
 
     pub(crate) fn invalid(object: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Invalid { object: object.into(), problem: problem.into() }
+        Self::Invalid {
+            object: object.into(),
+            problem: problem.into(),
+        }
     }
 
     pub(crate) fn missing(object: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Missing { object: object.into(), problem: problem.into() }
+        Self::Missing {
+            object: object.into(),
+            problem: problem.into(),
+        }
     }
 
     pub(crate) fn name(object: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Name { object: object.into(), problem: problem.into() }
+        Self::Name {
+            object: object.into(),
+            problem: problem.into(),
+        }
     }
 }

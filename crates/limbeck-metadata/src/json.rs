@@ -12,7 +12,8 @@ impl MetaData {
     /// # Errors
     /// If the text is not JSON or not metadata, with line, column and what is wrong; if its version is another one.
     pub fn from_json(text: &str, place: &str) -> Result<Self, MetaDataError> {
-        let mut metadata: Self = serde_json::from_str(text).map_err(|error| explain(text, place, &error))?;
+        let mut metadata: Self =
+            serde_json::from_str(text).map_err(|error| explain(text, place, &error))?;
         metadata.place = Some(place.to_owned());
         for (at, it) in metadata.tables.iter_mut().enumerate() {
             it.place = Some(format!("{place}: tables[{at}]"));
@@ -31,7 +32,8 @@ impl MetaData {
     /// # Errors
     /// None that is known: the model holds nothing that JSON cannot say.
     pub fn to_json(&self) -> Result<String, MetaDataError> {
-        serde_json::to_string_pretty(self).map_err(|error| MetaDataError::invalid("metadata", error.to_string()))
+        serde_json::to_string_pretty(self)
+            .map_err(|error| MetaDataError::invalid("metadata", error.to_string()))
     }
 }
 
@@ -44,14 +46,21 @@ fn explain(text: &str, place: &str, error: &serde_json::Error) -> MetaDataError 
     let place = place.to_owned();
     let (line, column) = (error.line(), error.column());
     match serde_json::from_str::<Versioned>(text) {
-        Ok(Versioned { limbeck: found }) if found != Version::NUMBER => MetaDataError::Version { place, found },
+        Ok(Versioned { limbeck: found }) if found != Version::NUMBER => {
+            MetaDataError::Version { place, found }
+        }
         Err(_) if error.is_data() && !has_version(text) => MetaDataError::Json {
             place,
             line: 1,
             column: 1,
             message: "this is not JSON metadata: an object with \"limbeck\": 1 is expected".into(),
         },
-        _ => MetaDataError::Json { place, line, column, message: message(error) },
+        _ => MetaDataError::Json {
+            place,
+            line,
+            column,
+            message: message(error),
+        },
     }
 }
 

@@ -48,8 +48,9 @@ pub mod types;
 pub use error::MetaDataError;
 pub use lower::LowerOptions;
 pub use model::{
-    Action, Check, Column, Element, EnumType, Exclusion, ForeignKey, GivenName, Identity, Index, Match, MetaData, Namespace,
-    Nulls, Order, OwnedBy, PrimaryKey, References, Sequence, Table, Unique, exact,
+    Action, Check, Column, Element, EnumType, Exclusion, ForeignKey, GivenName, Identity, Index,
+    Match, MetaData, Namespace, Nulls, Order, OwnedBy, PrimaryKey, References, Sequence, Table,
+    Unique, exact,
 };
 pub use naming::{NamingConvention, Truncation};
 pub use registry::{ColumnRef, Model, PgEnum, Registered};

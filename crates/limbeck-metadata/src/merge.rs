@@ -20,7 +20,9 @@ impl MetaData {
         if parts.iter().all(|it| it.schema == schema) {
             merged.schema = schema;
         } else {
-            merged.leaves_default_schema = parts.iter().all(|it| it.schema.is_some() || it.leaves_default_schema);
+            merged.leaves_default_schema = parts
+                .iter()
+                .all(|it| it.schema.is_some() || it.leaves_default_schema);
             parts.iter_mut().for_each(Self::write_schema);
         }
         if let [only] = parts.as_slice() {
@@ -32,7 +34,10 @@ impl MetaData {
             match (&merged.naming_convention, &part.naming_convention) {
                 (Some(first), Some(second)) if first != second => {
                     let first = stated.unwrap_or_else(|| "metadata".into());
-                    return Err(MetaDataError::Conventions { first, second: place });
+                    return Err(MetaDataError::Conventions {
+                        first,
+                        second: place,
+                    });
                 }
                 (None, Some(_)) => {
                     stated = Some(place);
@@ -57,7 +62,10 @@ impl MetaData {
                 Some(known) if known.comment.is_none() => known.comment = it.comment,
                 Some(known) if it.comment.is_some() && known.comment != it.comment => {
                     let problem = "two modules give it different comments; keep one of them";
-                    return Err(MetaDataError::invalid(format!("schema {}", it.name), problem));
+                    return Err(MetaDataError::invalid(
+                        format!("schema {}", it.name),
+                        problem,
+                    ));
                 }
                 Some(_) => {}
                 None => self.schemas.push(it),
@@ -74,26 +82,54 @@ impl MetaData {
 
     /// Looks for two declarations of one object.
     pub(crate) fn check_twice(&self) -> Result<(), MetaDataError> {
-        check("table", self.tables.iter().map(|it| (&it.schema, &it.name, it.place.as_deref())))?;
-        check("enum", self.enums.iter().map(|it| (&it.schema, &it.name, it.place.as_deref())))?;
-        check("sequence", self.sequences.iter().map(|it| (&it.schema, &it.name, it.place.as_deref())))
+        check(
+            "table",
+            self.tables
+                .iter()
+                .map(|it| (&it.schema, &it.name, it.place.as_deref())),
+        )?;
+        check(
+            "enum",
+            self.enums
+                .iter()
+                .map(|it| (&it.schema, &it.name, it.place.as_deref())),
+        )?;
+        check(
+            "sequence",
+            self.sequences
+                .iter()
+                .map(|it| (&it.schema, &it.name, it.place.as_deref())),
+        )
     }
 
     /// Writes the schema on everything that names none.
     fn write_schema(&mut self) {
-        let Some(schema) = self.schema.take() else { return };
+        let Some(schema) = self.schema.take() else {
+            return;
+        };
         let fill = |it: &mut Option<Ident>| {
             it.get_or_insert_with(|| schema.clone());
         };
-        let enums: BTreeSet<Ident> = self.enums.iter().filter(|it| it.schema.is_none()).map(|it| it.name.clone()).collect();
+        let enums: BTreeSet<Ident> = self
+            .enums
+            .iter()
+            .filter(|it| it.schema.is_none())
+            .map(|it| it.name.clone())
+            .collect();
         self.enums.iter_mut().for_each(|it| fill(&mut it.schema));
         for sequence in &mut self.sequences {
             fill(&mut sequence.schema);
-            sequence.owned_by.iter_mut().for_each(|it| fill(&mut it.schema));
+            sequence
+                .owned_by
+                .iter_mut()
+                .for_each(|it| fill(&mut it.schema));
         }
         for table in &mut self.tables {
             fill(&mut table.schema);
-            table.foreign_keys.iter_mut().for_each(|it| fill(&mut it.references.schema));
+            table
+                .foreign_keys
+                .iter_mut()
+                .for_each(|it| fill(&mut it.references.schema));
             for column in &mut table.columns {
                 let element = column.ty.trim_end_matches("[]");
                 if let Some(Name { schema: None, name }) = Name::parse(element)
@@ -114,12 +150,34 @@ fn check<'a>(
 ) -> Result<(), MetaDataError> {
     let mut sorted: Vec<_> = declared.collect();
     sorted.sort_by_key(|it| (it.0, it.1));
-    let Some(pair) = sorted.windows(2).find(|it| it[0].0 == it[1].0 && it[0].1 == it[1].1) else { return Ok(()) };
-    let name = Name { schema: pair[0].0.clone(), name: pair[0].1.clone() };
-    Err(declared_twice(&format!("{kind} {name}"), pair[0].2, pair[1].2))
+    let Some(pair) = sorted
+        .windows(2)
+        .find(|it| it[0].0 == it[1].0 && it[0].1 == it[1].1)
+    else {
+        return Ok(());
+    };
+    let name = Name {
+        schema: pair[0].0.clone(),
+        name: pair[0].1.clone(),
+    };
+    Err(declared_twice(
+        &format!("{kind} {name}"),
+        pair[0].2,
+        pair[1].2,
+    ))
 }
 
-pub(crate) fn declared_twice(object: &str, first: Option<&str>, second: Option<&str>) -> MetaDataError {
-    let place = |it: Option<&str>| it.map_or_else(|| "at an unknown place".to_owned(), |it| format!("at {it}"));
-    MetaDataError::DeclaredTwice { object: object.into(), first: place(first), second: place(second) }
+pub(crate) fn declared_twice(
+    object: &str,
+    first: Option<&str>,
+    second: Option<&str>,
+) -> MetaDataError {
+    let place = |it: Option<&str>| {
+        it.map_or_else(|| "at an unknown place".to_owned(), |it| format!("at {it}"))
+    };
+    MetaDataError::DeclaredTwice {
+        object: object.into(),
+        first: place(first),
+        second: place(second),
+    }
 }

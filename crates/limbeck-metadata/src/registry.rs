@@ -57,8 +57,12 @@ impl MetaData {
                 Registered::EnumType(ty) => metadata.add_enum(ty()),
             }
         }
-        metadata.tables.sort_by(|a, b| (&a.schema, &a.name, &a.place).cmp(&(&b.schema, &b.name, &b.place)));
-        metadata.enums.sort_by(|a, b| (&a.schema, &a.name, &a.place).cmp(&(&b.schema, &b.name, &b.place)));
+        metadata
+            .tables
+            .sort_by(|a, b| (&a.schema, &a.name, &a.place).cmp(&(&b.schema, &b.name, &b.place)));
+        metadata
+            .enums
+            .sort_by(|a, b| (&a.schema, &a.name, &a.place).cmp(&(&b.schema, &b.name, &b.place)));
         metadata.place = Some("the registered models".into());
         metadata
     }

@@ -1,4 +1,5 @@
 //! What declarations become: JSON in, one line per object out.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use limbeck_metadata::{LowerOptions, MetaData};
 use limbeck_schema::kinds::{Element, Excluded, KeyIndex};
@@ -9,7 +10,10 @@ fn lower(json: &str) -> Desired {
     let desired = metadata.lower(&LowerOptions::default()).unwrap();
     // The JSON form says the same after a round trip.
     let again = MetaData::from_json(&metadata.to_json().unwrap(), "again").unwrap();
-    assert_eq!(again.lower(&LowerOptions::default()).unwrap().schema, desired.schema);
+    assert_eq!(
+        again.lower(&LowerOptions::default()).unwrap().schema,
+        desired.schema
+    );
     desired
 }
 
@@ -20,9 +24,15 @@ fn line(object: &Object) -> String {
     match object {
         Object::Column(it) => {
             say(it.ty.to_string());
-            it.collation.iter().for_each(|it| say(format!("collate {it}")));
-            it.default.iter().for_each(|it| say(format!("default {it}")));
-            it.identity.iter().for_each(|it| say(format!("identity {} {:?}", it.always, it.options)));
+            it.collation
+                .iter()
+                .for_each(|it| say(format!("collate {it}")));
+            it.default
+                .iter()
+                .for_each(|it| say(format!("default {it}")));
+            it.identity
+                .iter()
+                .for_each(|it| say(format!("identity {} {:?}", it.always, it.options)));
             if !it.nullable {
                 say("not null".into());
             }
@@ -35,16 +45,45 @@ fn line(object: &Object) -> String {
         Object::Check(it) => say(it.expression.to_string()),
         Object::Exclusion(it) => {
             let excluded = |it: &Excluded| format!("{} {}", it.element.sql(), it.operator);
-            say(it.elements.iter().map(excluded).collect::<Vec<_>>().join(", "));
+            say(it
+                .elements
+                .iter()
+                .map(excluded)
+                .collect::<Vec<_>>()
+                .join(", "));
         }
         Object::Index(it) => {
-            say(format!("({})", it.elements.iter().map(Element::sql).collect::<Vec<_>>().join(", ")));
-            it.predicate.iter().for_each(|it| say(format!("where {it}")));
-            say(format!("{} include {} {:?}", it.method, List::<Ident>(&it.include), it.options));
+            say(format!(
+                "({})",
+                it.elements
+                    .iter()
+                    .map(Element::sql)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ));
+            it.predicate
+                .iter()
+                .for_each(|it| say(format!("where {it}")));
+            say(format!(
+                "{} include {} {:?}",
+                it.method,
+                List::<Ident>(&it.include),
+                it.options
+            ));
         }
         Object::ForeignKey(it) => {
-            say(format!("({}) to {} ({})", List(&it.columns), it.references.table, List(&it.references.columns)));
-            say(format!("{:?} ({}) {:?}", it.on_delete, List(&it.on_delete_columns), it.deferral));
+            say(format!(
+                "({}) to {} ({})",
+                List(&it.columns),
+                it.references.table,
+                List(&it.references.columns)
+            ));
+            say(format!(
+                "{:?} ({}) {:?}",
+                it.on_delete,
+                List(&it.on_delete_columns),
+                it.deferral
+            ));
         }
         Object::Comment(it) => say(it.text.clone()),
         _ => {}
@@ -60,7 +99,12 @@ fn key_index(it: &KeyIndex) -> String {
 #[track_caller]
 fn check(json: &str, expected: &[&str]) -> Desired {
     let desired = lower(json);
-    let lines: Vec<String> = desired.schema.objects().filter(|it| !matches!(it, Object::Table(_))).map(line).collect();
+    let lines: Vec<String> = desired
+        .schema
+        .objects()
+        .filter(|it| !matches!(it, Object::Table(_)))
+        .map(line)
+        .collect();
     assert_eq!(lines, expected, "{lines:#?}");
     desired
 }
@@ -70,7 +114,10 @@ fn a_primary_key_makes_its_columns_not_null() {
     check(
         r#"{"limbeck": 1, "tables": [{"name": "account", "columns": [{"name": "id", "type": "int8"}],
             "primary_key": {"columns": ["id"]}}]}"#,
-        &["column account.id bigint not null", "primary key account.pk_account (id)"],
+        &[
+            "column account.id bigint not null",
+            "primary key account.pk_account (id)",
+        ],
     );
 }
 
@@ -81,8 +128,14 @@ fn serial_is_a_column_with_an_owned_sequence() {
         "column \"My\".id integer default nextval('\"My_id_seq\"'::regclass) not null",
         "sequence owner \"My_id_seq\" \"My\".id",
     ];
-    check(r#"{"limbeck": 1, "tables": [{"name": "My", "columns": [{"name": "id", "type": "int", "serial": true}]}]}"#, &expected);
-    check(r#"{"limbeck": 1, "tables": [{"name": "My", "columns": [{"name": "id", "type": "SERIAL"}]}]}"#, &expected);
+    check(
+        r#"{"limbeck": 1, "tables": [{"name": "My", "columns": [{"name": "id", "type": "int", "serial": true}]}]}"#,
+        &expected,
+    );
+    check(
+        r#"{"limbeck": 1, "tables": [{"name": "My", "columns": [{"name": "id", "type": "SERIAL"}]}]}"#,
+        &expected,
+    );
     check(
         r#"{"limbeck": 1, "schema": "app", "tables": [{"name": "t", "columns": [{"name": "id", "type": "bigserial"}]}]}"#,
         &[
@@ -137,9 +190,19 @@ fn names_follow_the_convention_and_given_names_are_kept() {
             "index s.t.t_lower_a_idx (lower(b), a) btree include  {}",
         ],
     ];
-    let desired = check(&format!(r#"{{"limbeck": 1, "naming_convention": "postgresql", {table}}}"#), &postgresql.concat());
+    let desired = check(
+        &format!(r#"{{"limbeck": 1, "naming_convention": "postgresql", {table}}}"#),
+        &postgresql.concat(),
+    );
     let unnamed: Vec<String> = desired.unnamed.iter().map(ToString::to_string).collect();
-    assert_eq!(unnamed, ["unique s.t.t_a_b_key", "index s.t.t_a_idx", "index s.t.t_lower_a_idx"]);
+    assert_eq!(
+        unnamed,
+        [
+            "unique s.t.t_a_b_key",
+            "index s.t.t_a_idx",
+            "index s.t.t_lower_a_idx"
+        ]
+    );
 }
 
 #[test]
@@ -176,14 +239,27 @@ fn long_names_are_shortened_by_the_policy() {
     };
     let name = |json: &str| {
         let desired = lower(json);
-        let unique = desired.schema.objects().find(|it| matches!(it, Object::Unique(_))).unwrap();
+        let unique = desired
+            .schema
+            .objects()
+            .find(|it| matches!(it, Object::Unique(_)))
+            .unwrap();
         unique.key().own_name().as_str().to_owned()
     };
     // The first is what SQLAlchemy 2 makes of it.
     let hashed = name(&table("\"limbeck\""));
-    assert!(hashed.starts_with("uq_another_table_name_that_is_quite_long_too_some_colum_") && hashed.len() == 60, "{hashed}");
-    let cut = name(&table(r#"{"uq": "uq_%(table_name)s_%(column_0_name)s", "truncate": "cut"}"#));
-    assert_eq!(cut, "uq_another_table_name_that_is_quite_long_too_some_column_name_t");
+    assert!(
+        hashed.starts_with("uq_another_table_name_that_is_quite_long_too_some_colum_")
+            && hashed.len() == 60,
+        "{hashed}"
+    );
+    let cut = name(&table(
+        r#"{"uq": "uq_%(table_name)s_%(column_0_name)s", "truncate": "cut"}"#,
+    ));
+    assert_eq!(
+        cut,
+        "uq_another_table_name_that_is_quite_long_too_some_column_name_t"
+    );
 }
 
 #[test]
@@ -240,7 +316,11 @@ fn a_default_of_null_is_no_default() {
     check(
         r#"{"limbeck": 1, "tables": [{"name": "t", "columns": [{"name": "a", "type": "text", "default": "NULL"},
             {"name": "b", "type": "text", "default": "null::text"}, {"name": "c", "type": "text", "default": "nullif('a', 'b')"}]}]}"#,
-        &["column t.a text", "column t.b text", "column t.c text default nullif('a', 'b')"],
+        &[
+            "column t.a text",
+            "column t.b text",
+            "column t.c text default nullif('a', 'b')",
+        ],
     );
 }
 
@@ -248,24 +328,48 @@ fn a_default_of_null_is_no_default() {
 fn the_scope_is_what_is_declared() {
     let scope = |json: &str| {
         let desired = lower(json);
-        let kinds: Vec<String> = desired.scope.kinds.iter().flatten().map(ToString::to_string).collect();
-        let schemas: Vec<String> =
-            desired.scope.schemas.iter().flatten().map(|it| it.as_ref().map_or("-", |it| it.as_str()).into()).collect();
-        (kinds.join(" "), schemas.join(" "), desired.scope.ignored_tables.join(" "))
+        let kinds: Vec<String> = desired
+            .scope
+            .kinds
+            .iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect();
+        let schemas: Vec<String> = desired
+            .scope
+            .schemas
+            .iter()
+            .flatten()
+            .map(|it| it.as_ref().map_or("-", |it| it.as_str()).into())
+            .collect();
+        (
+            kinds.join(" "),
+            schemas.join(" "),
+            desired.scope.ignored_tables.join(" "),
+        )
     };
     let always = "enum table column primary key unique check exclusion index foreign key comment";
     let text = |it: &str| it.to_owned();
-    assert_eq!(scope(r#"{"limbeck": 1}"#), (text(always), text("-"), text("")));
+    assert_eq!(
+        scope(r#"{"limbeck": 1}"#),
+        (text(always), text("-"), text(""))
+    );
     assert_eq!(
         scope(r#"{"limbeck": 1, "schemas": [{"name": "audit"}], "ignore": {"tables": ["x.*"]}}"#),
         (format!("schema {always}"), text("- audit"), text("x.*"))
     );
     assert_eq!(
-        scope(r#"{"limbeck": 1, "schema": "app", "sequences": [{"name": "s", "schema": "other"}]}"#).1,
+        scope(
+            r#"{"limbeck": 1, "schema": "app", "sequences": [{"name": "s", "schema": "other"}]}"#
+        )
+        .1,
         "app other"
     );
     let kinds = scope(r#"{"limbeck": 1, "manages": ["sequence"]}"#).0;
-    assert!(kinds.contains("sequence owner") && !kinds.contains("schema"), "{kinds}");
+    assert!(
+        kinds.contains("sequence owner") && !kinds.contains("schema"),
+        "{kinds}"
+    );
 }
 
 #[test]
@@ -289,8 +393,19 @@ fn places_are_those_of_tables_enums_and_sequences() {
     let desired = lower(
         r#"{"limbeck": 1, "enums": [{"name": "e", "labels": []}], "sequences": [{"name": "s"}], "tables": [{"name": "t"}]}"#,
     );
-    let places: Vec<String> = desired.places.iter().map(|(key, place)| format!("{key} {place}")).collect();
-    assert_eq!(places, ["enum e models.json: enums[0]", "sequence s models.json: sequences[0]", "table t models.json: tables[0]"]);
+    let places: Vec<String> = desired
+        .places
+        .iter()
+        .map(|(key, place)| format!("{key} {place}"))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "enum e models.json: enums[0]",
+            "sequence s models.json: sequences[0]",
+            "table t models.json: tables[0]"
+        ]
+    );
 }
 
 #[test]
@@ -300,6 +415,10 @@ fn the_schema_of_the_connection_is_no_schema() {
             "columns": [{"name": "a", "type": "public.status"}], "indexes": [{"elements": ["a"]}]}],
             "enums": [{"name": "status", "labels": ["x"]}]}"#,
         // The label says the schema, because the declaration does; SQLAlchemy makes the same name.
-        &["enum status x", "column t.a status", "index t.ix_public_t_a (a) btree include  {}"],
+        &[
+            "enum status x",
+            "column t.a status",
+            "index t.ix_public_t_a (a) btree include  {}",
+        ],
     );
 }

@@ -1,4 +1,5 @@
 //! The SQL type of every Rust type is the one that sqlx binds it to.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -6,7 +7,9 @@ use std::sync::Arc;
 
 use limbeck_metadata::ColumnType;
 use limbeck_schema::{Ident, SqlType};
-use sqlx::postgres::types::{Oid, PgCiText, PgHstore, PgInterval, PgLQuery, PgLTree, PgMoney, PgPoint, PgRange};
+use sqlx::postgres::types::{
+    Oid, PgCiText, PgHstore, PgInterval, PgLQuery, PgLTree, PgMoney, PgPoint, PgRange,
+};
 use sqlx::types::Json;
 use sqlx::{Postgres, Type, TypeInfo};
 
@@ -15,8 +18,18 @@ fn check<T: ColumnType + Type<Postgres>>(expected: &str) {
     let public = Ident::new("public");
     let ours = <T as ColumnType>::type_info();
     let bound = <T as Type<Postgres>>::type_info();
-    assert_eq!(SqlType::parse(&ours.sql, &public).unwrap().as_str(), expected);
-    assert_eq!(SqlType::parse(&bound.name().to_lowercase(), &public).unwrap().as_str(), expected, "sqlx: {}", bound.name());
+    assert_eq!(
+        SqlType::parse(&ours.sql, &public).unwrap().as_str(),
+        expected
+    );
+    assert_eq!(
+        SqlType::parse(&bound.name().to_lowercase(), &public)
+            .unwrap()
+            .as_str(),
+        expected,
+        "sqlx: {}",
+        bound.name()
+    );
 }
 
 #[test]
@@ -49,7 +62,10 @@ fn arrays_options_and_pointers_follow_their_type() {
     check::<Option<Vec<bool>>>("boolean[]");
     check::<Arc<String>>("text");
     check::<Rc<i32>>("integer");
-    assert!(<Option<i32> as ColumnType>::type_info().nullable && !<i32 as ColumnType>::type_info().nullable);
+    assert!(
+        <Option<i32> as ColumnType>::type_info().nullable
+            && !<i32 as ColumnType>::type_info().nullable
+    );
 }
 
 #[test]

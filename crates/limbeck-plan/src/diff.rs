@@ -77,16 +77,10 @@ pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> Result<Vec<Op>, Plan
         let left = if order.is_le() { current.next() } else { None };
         let right = if order.is_ge() { wanted.next() } else { None };
         match (left, right) {
-            (Some((_, object)), None) => {
-                if desired.scope.covers(object, &pairs.current) {
-                    acc.push(Op::Drop(object.clone()));
-                }
+            (Some((_, object)), None) if desired.scope.covers(object, &pairs.current) => {
+                acc.push(Op::Drop(object.clone()));
             }
-            (None, Some((key, object))) => {
-                if !desired.scope.ignores(key) {
-                    acc.push(Op::Create(object.clone()));
-                }
-            }
+            (None, Some((key, object))) if !desired.scope.ignores(key) => acc.push(Op::Create(object.clone())),
             (Some((key, a)), Some((_, b))) if !desired.scope.ignores(key) => match Object::verdict(a, b) {
                 Verdict::Same => {}
                 Verdict::Alter => acc.push(Op::Alter { current: a.clone(), desired: b.clone() }),

@@ -159,11 +159,15 @@ impl<'a> Steps<'a> {
             }
             at
         };
-        for at in 0..folded.len() {
-            if folded[at].is_some() && self.steps[at].work == Work::Create {
-                let object = self.steps[at].op.desired();
-                self.steps[root(at)].inline.extend(object);
-            }
+        let parts: Vec<(usize, &'a Object)> = self
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(at, it)| folded[*at].is_some() && it.work == Work::Create)
+            .filter_map(|(at, it)| it.op.desired().map(|object| (root(at), object)))
+            .collect();
+        for (at, object) in parts {
+            self.steps[at].inline.push(object);
         }
         // What goes with an old self that stands aside has left its place with it.
         let asides: BTreeMap<usize, usize> =

@@ -23,7 +23,6 @@ pub enum Verdict {
 
 /// One operation.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "operations are few beside objects, and boxing would spread through every match")]
 pub enum Op {
     /// The object is only desired.
     Create(Object),

@@ -54,7 +54,7 @@
 //!
 //! # Three forms, one meaning
 //!
-//! What `#[derive(Table)]` says, the builders say too ([`Table`], [`Column`], [`ForeignKey`], …): the derive only calls
+//! What `#[derive(Table)]` says, the builders say too ([`struct@Table`], [`Column`], [`ForeignKey`], …): the derive only calls
 //! them. JSON metadata is the builders' serde form ([`MetaData::from_json`], [`MetaData::to_json`]). Several modules'
 //! metadata become one with [`MetaData::merge`].
 //!
@@ -63,13 +63,26 @@
 //! None is on by default, and a crate that only declares models compiles no database driver. `chrono`, `time`, `uuid`,
 //! `rust_decimal`, `bigdecimal`, `json` (`serde_json::Value`) and `ipnetwork` teach the SQL types of those crates' types;
 //! `sqlx` those of sqlx (`PgRange`, `PgInterval`, `Json`). `#[column(sql_type = "…")]` is for any other.
+//!
+//! `compare` brings `compare_metadata` and `assert_no_drift!`, `cli` the command line to embed (`limbeck::cli::run`).
+
+#[cfg(feature = "compare")]
+mod drift;
 
 pub use limbeck_derive::{PgEnum, Table};
 pub use limbeck_metadata::{
-    Action, Check, Column, ColumnRef, ColumnType, Element, EnumType, Exclusion, ForeignKey, GivenName, Identity, Index,
-    LowerOptions, Match, MetaData, MetaDataError, Model, Namespace, NamingConvention, Nulls, Order, OwnedBy, PgEnum,
-    PrimaryKey, References, Registered, Sequence, Table, Truncation, TypeInfo, Unique, exact, types,
+    Action, Check, Column, ColumnRef, ColumnType, Element, EnumType, Exclusion, ForeignKey,
+    GivenName, Identity, Index, LowerOptions, Match, MetaData, MetaDataError, Model, Namespace,
+    NamingConvention, Nulls, Order, OwnedBy, PgEnum, PrimaryKey, References, Registered, Sequence,
+    Table, Truncation, TypeInfo, Unique, exact, types,
 };
 
 #[doc(hidden)]
 pub use limbeck_metadata::__private;
+#[cfg(feature = "compare")]
+pub use {
+    drift::differences,
+    limbeck_catalog::{self as catalog, CompareError, compare_metadata},
+};
+#[cfg(feature = "cli")]
+pub use limbeck_cli as cli;

@@ -1,8 +1,10 @@
 //! One application's models by derive, by builders and as JSON: all three say the same.
+#![expect(dead_code, reason = "the models are declared and never filled")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use limbeck::{
-    Action, Check, Column, ColumnType, Element, EnumType, Exclusion, ForeignKey, Identity, Index, LowerOptions, MetaData,
-    PgEnum, PrimaryKey, References, Table, TypeInfo, Unique,
+    Action, Check, Column, ColumnType, Element, EnumType, Exclusion, ForeignKey, Identity, Index,
+    LowerOptions, MetaData, PgEnum, PrimaryKey, References, Table, TypeInfo, Unique,
 };
 use limbeck_schema::Desired;
 
@@ -12,7 +14,7 @@ mod derived {
 
     #[derive(PgEnum)]
     #[pg_enum(comment = "what it is read on")]
-    pub enum Medium {
+    pub(crate) enum Medium {
         Paper,
         EBook,
         Audio,
@@ -20,7 +22,7 @@ mod derived {
 
     #[derive(PgEnum)]
     #[pg_enum(schema = "desk", rename_all = "UPPERCASE")]
-    pub enum LoanState {
+    pub(crate) enum LoanState {
         Out,
         #[pg_enum(rename = "BACK")]
         Returned,
@@ -30,14 +32,14 @@ mod derived {
     #[table(comment = "who wrote it")]
     #[table(unique(name, born, name = "uq_author_name_born", nulls_not_distinct))]
     #[table(index("lower(name)", name = "ix_author_lower_name"))]
-    pub struct Author<'a> {
+    pub(crate) struct Author<'a> {
         #[column(primary_key, identity(always, start = 100))]
-        pub id: i64,
+        pub(crate) id: i64,
         #[column(length = 200, collation = "C", comment = "as printed")]
-        pub name: &'a str,
-        pub born: Option<chrono::NaiveDate>,
+        pub(crate) name: &'a str,
+        pub(crate) born: Option<chrono::NaiveDate>,
         #[column(skip)]
-        pub books: Vec<Book>,
+        pub(crate) books: Vec<Book>,
     }
 
     #[derive(Table)]
@@ -59,29 +61,29 @@ mod derived {
             with(fillfactor = 80)
         )
     )]
-    pub struct Book {
+    pub(crate) struct Book {
         #[column(primary_key)]
-        pub isbn: String,
+        pub(crate) isbn: String,
         #[column(primary_key, default = "1")]
-        pub edition: i16,
+        pub(crate) edition: i16,
         #[column(references = Author::id, on_delete = restrict, index)]
-        pub author_id: i64,
-        pub title: String,
+        pub(crate) author_id: i64,
+        pub(crate) title: String,
         #[column(sql_type = "tsvector", generated = "to_tsvector('simple', title)", index(method = gin))]
-        pub title_words: (),
+        pub(crate) title_words: (),
         #[column(default = "'paper'")]
-        pub medium: Medium,
+        pub(crate) medium: Medium,
         #[column(precision = 10, scale = 2, check(name = "price_positive", "price > 0"))]
-        pub price: Option<rust_decimal::Decimal>,
+        pub(crate) price: Option<rust_decimal::Decimal>,
         #[column(default = "'{}'")]
-        pub tags: Vec<String>,
-        pub r#type: Option<serde_json::Value>,
-        pub follows_isbn: Option<String>,
-        pub follows_edition: Option<i16>,
+        pub(crate) tags: Vec<String>,
+        pub(crate) r#type: Option<serde_json::Value>,
+        pub(crate) follows_isbn: Option<String>,
+        pub(crate) follows_edition: Option<i16>,
     }
 
     /// A type of the application's own.
-    pub struct Period;
+    pub(crate) struct Period;
 
     impl ColumnType for Period {
         fn type_info() -> TypeInfo {
@@ -90,18 +92,27 @@ mod derived {
     }
 
     #[derive(Table)]
-    #[table(name = "Loan", schema = "desk", primary_key(columns(id), name = "loan_key", include(copy)))]
-    #[table(exclude(copy = "=", period = "&&", where = "state = 'OUT'", name = "one_at_a_time"))]
+    #[table(
+        name = "Loan",
+        schema = "desk",
+        primary_key(columns(id), name = "loan_key", include(copy))
+    )]
+    #[table(exclude(
+        copy = "=",
+        period = "&&",
+        where = "state = 'OUT'",
+        name = "one_at_a_time"
+    ))]
     #[table(foreign_key(columns(isbn, book_edition), references = Book, on_update = cascade, name = "loan_of_book"))]
-    pub struct LoanRecord {
+    pub(crate) struct LoanRecord {
         #[column(serial)]
-        pub id: i32,
-        pub copy: uuid::Uuid,
+        pub(crate) id: i32,
+        pub(crate) copy: uuid::Uuid,
         #[column(name = "book_isbn")]
-        pub isbn: String,
-        pub book_edition: i16,
-        pub period: Period,
-        pub state: Option<LoanState>,
+        pub(crate) isbn: String,
+        pub(crate) book_edition: i16,
+        pub(crate) period: Period,
+        pub(crate) state: Option<LoanState>,
     }
 }
 
@@ -109,10 +120,20 @@ fn built() -> MetaData {
     let author = Table::new("author")
         .comment("who wrote it")
         .column(Column::new("id", "bigint").identity_with(Identity::new().always().start(100)))
-        .column(Column::new("name", "text").length(200).not_null().collation("C").comment("as printed"))
+        .column(
+            Column::new("name", "text")
+                .length(200)
+                .not_null()
+                .collation("C")
+                .comment("as printed"),
+        )
         .column(Column::new("born", "date"))
         .primary_key(["id"])
-        .unique(Unique::new(["name", "born"]).name("uq_author_name_born").nulls_not_distinct())
+        .unique(
+            Unique::new(["name", "born"])
+                .name("uq_author_name_born")
+                .nulls_not_distinct(),
+        )
         .index(Index::new([Element::expression("lower(name)")]).name("ix_author_lower_name"));
     let follows = References::new("book").columns(["isbn", "edition"]);
     let book = Table::new("book")
@@ -120,7 +141,11 @@ fn built() -> MetaData {
         .column(Column::of::<i16>("edition").default("1"))
         .column(Column::new("author_id", "int8").not_null())
         .column(Column::new("title", "text").not_null())
-        .column(Column::new("title_words", "tsvector").not_null().generated("to_tsvector('simple', title)"))
+        .column(
+            Column::new("title_words", "tsvector")
+                .not_null()
+                .generated("to_tsvector('simple', title)"),
+        )
         .column(Column::of::<derived::Medium>("medium").default("'paper'"))
         .column(Column::new("price", "numeric").precision_and_scale(10, 2))
         .column(Column::of::<Vec<String>>("tags").default("'{}'"))
@@ -128,7 +153,10 @@ fn built() -> MetaData {
         .column(Column::of::<Option<String>>("follows_isbn"))
         .column(Column::of::<Option<i16>>("follows_edition"))
         .primary_key(["isbn", "edition"])
-        .foreign_key(ForeignKey::new(["author_id"], References::new("author").columns(["id"])).on_delete(Action::Restrict))
+        .foreign_key(
+            ForeignKey::new(["author_id"], References::new("author").columns(["id"]))
+                .on_delete(Action::Restrict),
+        )
         .foreign_key(
             ForeignKey::new(["follows_isbn", "follows_edition"], follows)
                 .on_delete(Action::SetNull)
@@ -141,10 +169,13 @@ fn built() -> MetaData {
         .index(["author_id"])
         .index(Index::new(["title_words"]).method("gin"))
         .index(
-            Index::new([Element::column("title"), Element::column("price").desc().nulls_last()])
-                .include(["medium"])
-                .predicate("price IS NOT NULL")
-                .with("fillfactor", "80"),
+            Index::new([
+                Element::column("title"),
+                Element::column("price").desc().nulls_last(),
+            ])
+            .include(["medium"])
+            .predicate("price IS NOT NULL")
+            .with("fillfactor", "80"),
         );
     let loan = Table::new("Loan")
         .schema("desk")
@@ -161,9 +192,12 @@ fn built() -> MetaData {
                 .name("loan_of_book"),
         )
         .exclusion(
-            Exclusion::new([Element::column("copy").operator("="), Element::column("period").operator("&&")])
-                .predicate("state = 'OUT'")
-                .name("one_at_a_time"),
+            Exclusion::new([
+                Element::column("copy").operator("="),
+                Element::column("period").operator("&&"),
+            ])
+            .predicate("state = 'OUT'")
+            .name("one_at_a_time"),
         );
     MetaData::new()
         .enum_type(EnumType::new("loan_state", ["OUT", "BACK"]).schema("desk"))
@@ -195,7 +229,10 @@ fn builders_say_what_json_says() {
 #[test]
 fn derives_say_what_builders_say() {
     check(&MetaData::registered(), &built());
-    let picked = MetaData::new().model::<derived::Author<'_>>().model::<derived::Book>().model::<derived::LoanRecord>();
+    let picked = MetaData::new()
+        .model::<derived::Author<'_>>()
+        .model::<derived::Book>()
+        .model::<derived::LoanRecord>();
     check(&picked, &built());
 }
 
@@ -208,7 +245,14 @@ fn json_says_again_what_it_was_written_from() {
 #[test]
 fn derived_models_know_their_place() {
     let metadata = MetaData::registered();
-    let places: Vec<&str> = metadata.tables.iter().filter_map(|it| it.place.as_deref()).collect();
+    let places: Vec<&str> = metadata
+        .tables
+        .iter()
+        .filter_map(|it| it.place.as_deref())
+        .collect();
     assert_eq!(places.len(), 3);
-    assert!(places.iter().all(|it| it.contains("three_forms.rs:")), "{places:?}");
+    assert!(
+        places.iter().all(|it| it.contains("three_forms.rs:")),
+        "{places:?}"
+    );
 }

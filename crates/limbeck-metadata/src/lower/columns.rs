@@ -29,15 +29,34 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn column(&self, table: &Name, column: &'a model::Column) -> Result<kinds::Column, MetaDataError> {
-        let model::Column { name, ty, nullable, default, generated, identity, collation, serial: _, comment: _, enum_type: _ } =
-            column;
+    fn column(
+        &self,
+        table: &Name,
+        column: &'a model::Column,
+    ) -> Result<kinds::Column, MetaDataError> {
+        let model::Column {
+            name,
+            ty,
+            nullable,
+            default,
+            generated,
+            identity,
+            collation,
+            serial: _,
+            comment: _,
+            enum_type: _,
+        } = column;
         let object = || format!("column {table}.{name}");
         let serial = is_serial(column);
         check_one_source(column, serial, object)?;
-        let ty = self.sql_type(serial_type(ty).unwrap_or(ty)).ok_or_else(|| {
-            MetaDataError::invalid(object(), format!("`{ty}` is no type; write it as SQL does, `varchar(50)`"))
-        })?;
+        let ty = self
+            .sql_type(serial_type(ty).unwrap_or(ty))
+            .ok_or_else(|| {
+                MetaDataError::invalid(
+                    object(),
+                    format!("`{ty}` is no type; write it as SQL does, `varchar(50)`"),
+                )
+            })?;
         let mut lowered = kinds::Column::new(table.clone(), name.clone(), ty);
         lowered.nullable = *nullable && !serial && identity.is_none();
         lowered.collation = self.collation(collation.as_deref(), object)?;
@@ -46,9 +65,16 @@ impl<'a> Lowering<'a> {
         if let Some(identity) = identity {
             let ty = counting_type(&lowered.ty, "an identity", object)?;
             let options = Numbers::from(identity.as_ref()).options(ty.as_str(), object)?;
-            lowered.identity = Some(kinds::Identity { always: identity.always, sequence: None, options });
+            lowered.identity = Some(kinds::Identity {
+                always: identity.always,
+                sequence: None,
+                options,
+            });
         }
-        if let Some(sequence) = serial.then(|| self.serials.get(&(table.clone(), name))).flatten() {
+        if let Some(sequence) = serial
+            .then(|| self.serials.get(&(table.clone(), name)))
+            .flatten()
+        {
             let text = format!("nextval({}::regclass)", Literal(&sequence.to_string()));
             lowered.default = Some(Expr::new(text));
         }
@@ -63,24 +89,42 @@ impl<'a> Lowering<'a> {
         declared: &'a model::Table,
         column: &'a model::Column,
     ) -> Result<(), MetaDataError> {
-        let model::Column { name: column, ty, .. } = column;
+        let model::Column {
+            name: column, ty, ..
+        } = column;
         let object = || format!("column {table}.{column}");
         let ty = serial_type(ty).unwrap_or(ty);
         let ty = match self.sql_type(ty) {
             Some(ty) => counting_type(&ty, "a serial", object)?,
-            None => return Err(MetaDataError::invalid(object(), format!("`{ty}` is no type; write `bigint`"))),
+            None => {
+                return Err(MetaDataError::invalid(
+                    object(),
+                    format!("`{ty}` is no type; write `bigint`"),
+                ));
+            }
         };
         let choices = (0..).map(|pass| match pass {
             0 => default_name(&declared.name, &[column.as_str()], "seq"),
             _ => default_name(&declared.name, &[column.as_str()], &format!("seq{pass}")),
         });
-        let mut free = choices.map(|name| table.sibling(name)).filter(|name| !self.names.is_taken(name));
+        let mut free = choices
+            .map(|name| table.sibling(name))
+            .filter(|name| !self.names.is_taken(name));
         let sequence = free.next().unwrap_or_else(|| table.clone());
         drop(free);
         self.names.relation("sequence", &sequence)?;
         let options = kinds::SequenceOptions::defaults(ty.as_str(), 1);
-        self.push(kinds::SequenceOwner { sequence: sequence.clone(), table: table.clone(), column: column.clone() });
-        self.push(kinds::Sequence { name: sequence.clone(), ty, options, unlogged: false });
+        self.push(kinds::SequenceOwner {
+            sequence: sequence.clone(),
+            table: table.clone(),
+            column: column.clone(),
+        });
+        self.push(kinds::Sequence {
+            name: sequence.clone(),
+            ty,
+            options,
+            unlogged: false,
+        });
         self.serials.insert((table.clone(), column), sequence);
         Ok(())
     }
@@ -108,9 +152,14 @@ impl<'a> Lowering<'a> {
         spelled: Option<&str>,
         object: impl Fn() -> String,
     ) -> Result<Option<Name>, MetaDataError> {
-        let Some(spelled) = spelled else { return Ok(None) };
+        let Some(spelled) = spelled else {
+            return Ok(None);
+        };
         let name = collation_name(spelled).ok_or_else(|| {
-            MetaDataError::invalid(object(), format!("`{spelled}` is no collation; write `C` or `\"de-x-icu\"`"))
+            MetaDataError::invalid(
+                object(),
+                format!("`{spelled}` is no collation; write `C` or `\"de-x-icu\"`"),
+            )
         })?;
         let name = self.catalog_name(name);
         Ok((name != Name::plain("default")).then_some(name))
@@ -119,15 +168,25 @@ impl<'a> Lowering<'a> {
     /// A name without the schemas that need not be said.
     pub(super) fn catalog_name(&self, name: Name) -> Name {
         let said = |it: &Ident| it != self.default_schema && it.as_str() != "pg_catalog";
-        Name { schema: name.schema.filter(said), ..name }
+        Name {
+            schema: name.schema.filter(said),
+            ..name
+        }
     }
 }
 
 /// The comments of a table's columns, sorted by column.
-pub(super) fn comments<'a>(name: &Name, table: &'a model::Table) -> impl Iterator<Item = Object> + use<'a> {
+pub(super) fn comments<'a>(
+    name: &Name,
+    table: &'a model::Table,
+) -> impl Iterator<Item = Object> + use<'a> {
     let name = name.clone();
     let is_commented = table.columns.iter().any(|it| it.comment.is_some());
-    let columns = if is_commented { sorted_columns(table) } else { Vec::new() };
+    let columns = if is_commented {
+        sorted_columns(table)
+    } else {
+        Vec::new()
+    };
     columns.into_iter().filter_map(move |(column, at)| {
         let comment = table.columns[at].comment.as_deref()?;
         comment_on(Key::part(KindTag::Column, &name, column), Some(comment)).map(Into::into)
@@ -142,7 +201,8 @@ pub(super) fn is_serial(column: &model::Column) -> bool {
 /// PostgreSQL's collations have names such as `C`, `en_US.utf8` and `de-x-icu`, which are rarely written with the quotes
 /// that SQL wants; only what reads as SQL without changing is read as SQL.
 fn collation_name(spelled: &str) -> Option<Name> {
-    let plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || matches!(it, '_' | '.');
+    let plain =
+        |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || matches!(it, '_' | '.');
     if spelled.contains('"') || spelled.chars().all(plain) {
         return Name::parse(spelled);
     }
@@ -153,7 +213,10 @@ fn collation_name(spelled: &str) -> Option<Name> {
 fn default_expression(sql: &str) -> Option<Expr> {
     let expr = Expr::new(sql);
     let is_null = |it: &Token<'_>| matches!(it, Token::Word(word) if word.as_str() == "null");
-    let starts_as_null = expr.as_str().get(..4).is_some_and(|it| it.eq_ignore_ascii_case("null"));
+    let starts_as_null = expr
+        .as_str()
+        .get(..4)
+        .is_some_and(|it| it.eq_ignore_ascii_case("null"));
     let is_nothing = starts_as_null
         && match expr.normal().as_slice() {
             [only] => is_null(only),
@@ -165,7 +228,11 @@ fn default_expression(sql: &str) -> Option<Expr> {
 
 /// The integer type of a `serial` type (PostgreSQL documentation, "Serial Types").
 fn serial_type(spelled: &str) -> Option<&'static str> {
-    let is = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(spelled.trim()));
+    let is = |names: &[&str]| {
+        names
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(spelled.trim()))
+    };
     if is(&["serial", "serial4"]) {
         Some("integer")
     } else if is(&["bigserial", "serial8"]) {
@@ -177,9 +244,14 @@ fn serial_type(spelled: &str) -> Option<&'static str> {
     }
 }
 
-fn counting_type(ty: &SqlType, what: &str, object: impl Fn() -> String) -> Result<SqlType, MetaDataError> {
+fn counting_type(
+    ty: &SqlType,
+    what: &str,
+    object: impl Fn() -> String,
+) -> Result<SqlType, MetaDataError> {
     integer_type(ty.clone()).ok_or_else(|| {
-        let problem = format!("{what} column has to be smallint, integer or bigint, and this is {ty}");
+        let problem =
+            format!("{what} column has to be smallint, integer or bigint, and this is {ty}");
         MetaDataError::invalid(object(), problem)
     })
 }
@@ -196,13 +268,24 @@ fn check_one_source(
         ("identity", column.identity.is_some()),
         ("serial", serial),
     ];
-    let stated: Vec<_> = stated.into_iter().filter_map(|(what, is_stated)| is_stated.then_some(what)).collect();
+    let stated: Vec<_> = stated
+        .into_iter()
+        .filter_map(|(what, is_stated)| is_stated.then_some(what))
+        .collect();
     if let [first, second, ..] = stated.as_slice() {
-        return Err(MetaDataError::invalid(object(), format!("it has both {first} and {second}; keep one of them")));
+        return Err(MetaDataError::invalid(
+            object(),
+            format!("it has both {first} and {second}; keep one of them"),
+        ));
     }
-    for (what, text) in [("default", &column.default), ("generated", &column.generated)] {
+    for (what, text) in [
+        ("default", &column.default),
+        ("generated", &column.generated),
+    ] {
         if text.as_ref().is_some_and(|it| it.trim().is_empty()) {
-            let problem = format!("its {what} expression is empty; write `''` for the empty text, or leave {what} out");
+            let problem = format!(
+                "its {what} expression is empty; write `''` for the empty text, or leave {what} out"
+            );
             return Err(MetaDataError::invalid(object(), problem));
         }
     }

@@ -17,7 +17,15 @@ impl<'a> Lowering<'a> {
         it: &mut InTable<'a>,
         key: &'a model::PrimaryKey,
     ) -> Result<(), MetaDataError> {
-        let model::PrimaryKey { name, columns, include, deferrable, initially_deferred, with, comment } = key;
+        let model::PrimaryKey {
+            name,
+            columns,
+            include,
+            deferrable,
+            initially_deferred,
+            with,
+            comment,
+        } = key;
         let facts = it.facts("primary key", columns.iter().collect(), name.as_ref());
         it.check_columns(&facts, columns, "columns")?;
         it.check_columns(&facts, include, "include")?;
@@ -30,7 +38,12 @@ impl<'a> Lowering<'a> {
         let table = it.name.clone();
         self.part(
             it,
-            |templates| Naming { template: templates.pk.as_ref(), suffix: "pkey", is_constraint: true, is_relation: true },
+            |templates| Naming {
+                template: templates.pk.as_ref(),
+                suffix: "pkey",
+                is_constraint: true,
+                is_relation: true,
+            },
             facts,
             comment.as_deref(),
             Vec::new,
@@ -38,7 +51,11 @@ impl<'a> Lowering<'a> {
         )
     }
 
-    pub(super) fn unique(&mut self, it: &mut InTable<'a>, unique: &'a model::Unique) -> Result<(), MetaDataError> {
+    pub(super) fn unique(
+        &mut self,
+        it: &mut InTable<'a>,
+        unique: &'a model::Unique,
+    ) -> Result<(), MetaDataError> {
         let model::Unique {
             name,
             columns,
@@ -61,34 +78,86 @@ impl<'a> Lowering<'a> {
         let table = it.name.clone();
         self.part(
             it,
-            |templates| Naming { template: templates.uq.as_ref(), suffix: "key", is_constraint: true, is_relation: true },
+            |templates| Naming {
+                template: templates.uq.as_ref(),
+                suffix: "key",
+                is_constraint: true,
+                is_relation: true,
+            },
             facts,
             comment.as_deref(),
             || texts(columns.iter().chain(include)),
-            |name| kinds::Unique { table, name, index, nulls_not_distinct: *nulls_not_distinct }.into(),
+            |name| {
+                kinds::Unique {
+                    table,
+                    name,
+                    index,
+                    nulls_not_distinct: *nulls_not_distinct,
+                }
+                .into()
+            },
         )
     }
 
-    pub(super) fn check(&mut self, it: &mut InTable<'a>, check: &'a model::Check) -> Result<(), MetaDataError> {
-        let model::Check { name, expression, no_inherit, not_valid, comment } = check;
+    pub(super) fn check(
+        &mut self,
+        it: &mut InTable<'a>,
+        check: &'a model::Check,
+    ) -> Result<(), MetaDataError> {
+        let model::Check {
+            name,
+            expression,
+            no_inherit,
+            not_valid,
+            comment,
+        } = check;
         // Reading the expression costs more than the rest, and most conventions name checks without it.
-        let by_columns = self.templates.ck.as_ref().is_none_or(Template::wants_columns);
-        let columns = if by_columns || name.is_none() { mentioned_columns(it, expression) } else { Vec::new() };
+        let by_columns = self
+            .templates
+            .ck
+            .as_ref()
+            .is_none_or(Template::wants_columns);
+        let columns = if by_columns || name.is_none() {
+            mentioned_columns(it, expression)
+        } else {
+            Vec::new()
+        };
         let facts = it.facts("check constraint", columns.clone(), name.as_ref());
         if expression.trim().is_empty() {
-            return Err(MetaDataError::invalid(facts.describe(), "its expression is empty; write a condition"));
+            return Err(MetaDataError::invalid(
+                facts.describe(),
+                "its expression is empty; write a condition",
+            ));
         }
         let table = it.name.clone();
         self.part(
             it,
-            |templates| Naming { template: templates.ck.as_ref(), suffix: "check", is_constraint: true, is_relation: false },
+            |templates| Naming {
+                template: templates.ck.as_ref(),
+                suffix: "check",
+                is_constraint: true,
+                is_relation: false,
+            },
             facts,
             comment.as_deref(),
             // PostgreSQL puts the column into the name when there is exactly one (`AddRelationNewConstraints`).
-            || if columns.len() == 1 { texts(columns) } else { Vec::new() },
+            || {
+                if columns.len() == 1 {
+                    texts(columns)
+                } else {
+                    Vec::new()
+                }
+            },
             |name| {
                 let expression = Expr::new(expression);
-                kinds::Check { table, name, expression, no_inherit: *no_inherit, valid: !not_valid }.into()
+                kinds::Check {
+                    table,
+                    name,
+                    expression,
+                    no_inherit: *no_inherit,
+                    valid: !not_valid,
+                }
+                .into()
             },
         )
     }
@@ -109,18 +178,30 @@ impl<'a> Lowering<'a> {
             with,
             comment,
         } = exclusion;
-        let facts = it.facts("exclusion constraint", element_columns(it, elements), name.as_ref());
+        let facts = it.facts(
+            "exclusion constraint",
+            element_columns(it, elements),
+            name.as_ref(),
+        );
         it.check_columns(&facts, include, "include")?;
         let lowered = self.elements(it, &facts, elements)?;
         let operator = |element: &'a model::Element| {
             element.operator.clone().ok_or_else(|| {
-                MetaDataError::invalid(facts.describe(), "an element has no operator; write one, `&&`")
+                MetaDataError::invalid(
+                    facts.describe(),
+                    "an element has no operator; write one, `&&`",
+                )
             })
         };
         let elements: Vec<Excluded> = lowered
             .into_iter()
             .zip(elements)
-            .map(|(lowered, declared)| operator(declared).map(|operator| Excluded { element: lowered, operator }))
+            .map(|(lowered, declared)| {
+                operator(declared).map(|operator| Excluded {
+                    element: lowered,
+                    operator,
+                })
+            })
             .collect::<Result<_, _>>()?;
         let lowered = kinds::Exclusion {
             table: it.name.clone(),
@@ -134,7 +215,12 @@ impl<'a> Lowering<'a> {
         };
         self.part(
             it,
-            |templates| Naming { template: templates.ex.as_ref(), suffix: "excl", is_constraint: true, is_relation: true },
+            |templates| Naming {
+                template: templates.ex.as_ref(),
+                suffix: "excl",
+                is_constraint: true,
+                is_relation: true,
+            },
             facts,
             comment.as_deref(),
             || default_columns(&exclusion.elements, include),
@@ -142,8 +228,22 @@ impl<'a> Lowering<'a> {
         )
     }
 
-    pub(super) fn index(&mut self, it: &mut InTable<'a>, index: &'a model::Index) -> Result<(), MetaDataError> {
-        let model::Index { name, unique, method, elements, include, predicate, nulls_not_distinct, with, comment } = index;
+    pub(super) fn index(
+        &mut self,
+        it: &mut InTable<'a>,
+        index: &'a model::Index,
+    ) -> Result<(), MetaDataError> {
+        let model::Index {
+            name,
+            unique,
+            method,
+            elements,
+            include,
+            predicate,
+            nulls_not_distinct,
+            with,
+            comment,
+        } = index;
         let facts: Facts<'a> = it.facts("index", element_columns(it, elements), name.as_ref());
         it.check_columns(&facts, include, "include")?;
         let lowered = kinds::Index {
@@ -153,11 +253,20 @@ impl<'a> Lowering<'a> {
             nulls_not_distinct: *nulls_not_distinct,
             options: with.clone(),
             predicate: predicate.as_deref().map(Expr::new),
-            ..kinds::Index::new(it.name.clone(), it.name.name.clone(), self.elements(it, &facts, elements)?)
+            ..kinds::Index::new(
+                it.name.clone(),
+                it.name.name.clone(),
+                self.elements(it, &facts, elements)?,
+            )
         };
         self.part(
             it,
-            |templates| Naming { template: templates.ix.as_ref(), suffix: "idx", is_constraint: false, is_relation: true },
+            |templates| Naming {
+                template: templates.ix.as_ref(),
+                suffix: "idx",
+                is_constraint: false,
+                is_relation: true,
+            },
             facts,
             comment.as_deref(),
             || default_columns(elements, include),

@@ -17,9 +17,15 @@ impl<'a> Lowering<'a> {
         elements: &'a [model::Element],
     ) -> Result<Vec<kinds::Element>, MetaDataError> {
         if elements.is_empty() {
-            return Err(MetaDataError::invalid(facts.describe(), "it has no element; name a column or an expression"));
+            return Err(MetaDataError::invalid(
+                facts.describe(),
+                "it has no element; name a column or an expression",
+            ));
         }
-        elements.iter().map(|element| self.element(it, facts, element)).collect()
+        elements
+            .iter()
+            .map(|element| self.element(it, facts, element))
+            .collect()
     }
 
     fn element(
@@ -28,13 +34,22 @@ impl<'a> Lowering<'a> {
         facts: &Facts<'a>,
         element: &'a model::Element,
     ) -> Result<kinds::Element, MetaDataError> {
-        let model::Element { column, expression, operator: _, opclass, collation, order, nulls } = element;
+        let model::Element {
+            column,
+            expression,
+            operator: _,
+            opclass,
+            collation,
+            order,
+            nulls,
+        } = element;
         let key = match (column, expression) {
             (Some(column), None) if it.has_column(column) => ElementKey::Column(column.clone()),
             (Some(column), None) => return Err(it.missing_column(facts, column)),
             (None, Some(sql)) if !sql.trim().is_empty() => ElementKey::Expression(Expr::new(sql)),
             _ => {
-                let problem = "an element has neither column nor expression, or both; give it one of them";
+                let problem =
+                    "an element has neither column nor expression, or both; give it one of them";
                 return Err(MetaDataError::invalid(facts.describe(), problem));
             }
         };
@@ -42,7 +57,10 @@ impl<'a> Lowering<'a> {
             None => (None, Vec::new()),
             Some(spelled) => {
                 let (name, options) = read_opclass(spelled).ok_or_else(|| {
-                    MetaDataError::invalid(facts.describe(), format!("`{spelled}` is no operator class"))
+                    MetaDataError::invalid(
+                        facts.describe(),
+                        format!("`{spelled}` is no operator class"),
+                    )
                 })?;
                 (Some(self.catalog_name(name)), options)
             }
@@ -56,12 +74,22 @@ impl<'a> Lowering<'a> {
             (Some(Nulls::Last), _) | (None, kinds::Order::Asc) => kinds::Nulls::Last,
         };
         let collation = self.collation(collation.as_deref(), || facts.describe())?;
-        Ok(kinds::Element { key, collation, opclass, opclass_options, order, nulls })
+        Ok(kinds::Element {
+            key,
+            collation,
+            opclass,
+            opclass_options,
+            order,
+            nulls,
+        })
     }
 }
 
 /// The columns of elements; for an expression the first that it mentions, if any (as SQLAlchemy's `Index.columns`).
-pub(super) fn element_columns<'a>(it: &InTable<'a>, elements: &'a [model::Element]) -> Vec<&'a Ident> {
+pub(super) fn element_columns<'a>(
+    it: &InTable<'a>,
+    elements: &'a [model::Element],
+) -> Vec<&'a Ident> {
     let column = |element: &'a model::Element| match (&element.column, &element.expression) {
         (Some(column), _) => Some(column),
         (None, Some(sql)) => mentioned_columns(it, sql).into_iter().next(),
@@ -96,12 +124,22 @@ pub(super) fn mentioned_columns<'a>(it: &InTable<'a>, sql: &str) -> Vec<&'a Iden
 /// column, the function of a call, otherwise `expr`; `INCLUDE` columns count, and a repeated name gets a number.
 pub(super) fn default_columns(elements: &[model::Element], include: &[Ident]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    let expressions = elements.iter().map(|element| match (&element.column, &element.expression) {
-        (Some(column), _) => column.as_str().to_owned(),
-        (None, sql) => function_name(sql.as_deref().unwrap_or_default()).unwrap_or_else(|| "expr".into()),
-    });
+    let expressions = elements
+        .iter()
+        .map(|element| match (&element.column, &element.expression) {
+            (Some(column), _) => column.as_str().to_owned(),
+            (None, sql) => {
+                function_name(sql.as_deref().unwrap_or_default()).unwrap_or_else(|| "expr".into())
+            }
+        });
     for name in expressions.chain(include.iter().map(|it| it.as_str().to_owned())) {
-        let mut choices = (0..).map(|pass| if pass == 0 { name.clone() } else { format!("{name}{pass}") });
+        let mut choices = (0..).map(|pass| {
+            if pass == 0 {
+                name.clone()
+            } else {
+                format!("{name}{pass}")
+            }
+        });
         let free = choices.find(|it| !names.contains(it));
         names.extend(free);
     }
@@ -115,11 +153,15 @@ fn function_name(sql: &str) -> Option<String> {
     if expr.element().starts_with('(') {
         return None;
     }
-    expr.normal().iter().map_while(|it| match it {
-        Token::Word(word) => Some(Some(word.as_str().to_owned())),
-        Token::Mark(".") => Some(None),
-        _ => None,
-    }).flatten().last()
+    expr.normal()
+        .iter()
+        .map_while(|it| match it {
+            Token::Word(word) => Some(Some(word.as_str().to_owned())),
+            Token::Mark(".") => Some(None),
+            _ => None,
+        })
+        .flatten()
+        .last()
 }
 
 /// Reads `name` or `name(option=value, …)`.
@@ -128,7 +170,12 @@ fn read_opclass(spelled: &str) -> Option<(Name, Vec<String>)> {
         None => (spelled, Vec::new()),
         Some((name, rest)) => {
             let list = rest.trim_end().strip_suffix(')')?;
-            (name, list.split(',').map(|it| it.split_whitespace().collect()).collect())
+            (
+                name,
+                list.split(',')
+                    .map(|it| it.split_whitespace().collect())
+                    .collect(),
+            )
         }
     };
     Some((Name::parse(name.trim())?, options))

@@ -36,7 +36,9 @@ pub struct LowerOptions {
 impl Default for LowerOptions {
     /// The default schema is `public`.
     fn default() -> Self {
-        Self { default_schema: Ident::new("public") }
+        Self {
+            default_schema: Ident::new("public"),
+        }
     }
 }
 
@@ -52,10 +54,16 @@ impl MetaData {
     pub fn lower(&self, options: &LowerOptions) -> Result<Desired, MetaDataError> {
         let mut lowering = Lowering::new(self, options)?;
         lowering.objects()?;
-        let tables: Vec<(Name, &model::Table)> = lowering.tables.iter().map(|(name, it)| (name.clone(), *it)).collect();
+        let tables: Vec<(Name, &model::Table)> = lowering
+            .tables
+            .iter()
+            .map(|(name, it)| (name.clone(), *it))
+            .collect();
         for (name, table) in tables {
             if !lowering.is_ignored(&name) {
-                lowering.table(name, table).map_err(|error| error.at(table.place.as_deref()))?;
+                lowering
+                    .table(name, table)
+                    .map_err(|error| error.at(table.place.as_deref()))?;
             }
         }
         lowering.name_pending();
@@ -85,7 +93,11 @@ struct Lowering<'a> {
 impl<'a> Lowering<'a> {
     fn new(metadata: &'a MetaData, options: &'a LowerOptions) -> Result<Self, MetaDataError> {
         let limbeck = NamingConvention::limbeck();
-        let templates = metadata.naming_convention.as_ref().unwrap_or(&limbeck).templates();
+        let templates = metadata
+            .naming_convention
+            .as_ref()
+            .unwrap_or(&limbeck)
+            .templates();
         let mut it = Self {
             metadata,
             default_schema: &options.default_schema,
@@ -102,18 +114,27 @@ impl<'a> Lowering<'a> {
         };
         for table in &metadata.tables {
             let name = it.resolve(table.schema.as_ref(), &table.name);
-            fits(&table.name, || "table".into()).map_err(|error| error.at(table.place.as_deref()))?;
+            fits(&table.name, || "table".into())
+                .map_err(|error| error.at(table.place.as_deref()))?;
             it.names.relation("table", &name)?;
             it.place(KindTag::Table, &name, table.place.as_deref());
             if let Some(first) = it.tables.insert(name.clone(), table) {
-                return Err(declared_twice(&format!("table {name}"), first.place.as_deref(), table.place.as_deref()));
+                return Err(declared_twice(
+                    &format!("table {name}"),
+                    first.place.as_deref(),
+                    table.place.as_deref(),
+                ));
             }
         }
         for ty in &metadata.enums {
             let name = it.resolve(ty.schema.as_ref(), &ty.name);
             it.place(KindTag::EnumType, &name, ty.place.as_deref());
             if let Some(first) = it.enums.insert(name.clone(), ty) {
-                return Err(declared_twice(&format!("enum {name}"), first.place.as_deref(), ty.place.as_deref()));
+                return Err(declared_twice(
+                    &format!("enum {name}"),
+                    first.place.as_deref(),
+                    ty.place.as_deref(),
+                ));
             }
         }
         Ok(it)
@@ -122,7 +143,11 @@ impl<'a> Lowering<'a> {
     /// A declared name with its schema, the default one left out.
     fn resolve(&self, schema: Option<&Ident>, name: &Ident) -> Name {
         let schema = schema.or(self.metadata.schema.as_ref());
-        Name { schema: schema.cloned(), name: name.clone() }.in_default(self.default_schema)
+        Name {
+            schema: schema.cloned(),
+            name: name.clone(),
+        }
+        .in_default(self.default_schema)
     }
 
     fn is_ignored(&self, name: &Name) -> bool {
@@ -130,25 +155,34 @@ impl<'a> Lowering<'a> {
         let schema = name.schema.as_ref().unwrap_or(self.default_schema);
         self.metadata.ignore.tables.iter().any(|glob| {
             limbeck_schema::matches_glob(glob, bare)
-                || (glob.contains('.') && limbeck_schema::matches_glob(glob, &format!("{}.{bare}", schema.as_str())))
+                || (glob.contains('.')
+                    && limbeck_schema::matches_glob(glob, &format!("{}.{bare}", schema.as_str())))
         })
     }
 
     fn push(&mut self, object: impl Into<Object>) {
         let object = object.into();
-        self.objects.entry((object.kind(), None)).or_default().push(object);
+        self.objects
+            .entry((object.kind(), None))
+            .or_default()
+            .push(object);
     }
 
     fn comment(&mut self, subject: Key, text: Option<&str>) {
         if let Some(comment) = comment_on(subject, text) {
             let about = comment.subject.kind;
-            self.objects.entry((KindTag::Comment, Some(about))).or_default().push(comment.into());
+            self.objects
+                .entry((KindTag::Comment, Some(about)))
+                .or_default()
+                .push(comment.into());
         }
     }
 
     fn place(&mut self, kind: KindTag, name: &Name, place: Option<&str>) {
         if let Some(place) = place {
-            self.places.entry(Key::of(kind, name)).or_insert_with(|| place.to_owned());
+            self.places
+                .entry(Key::of(kind, name))
+                .or_insert_with(|| place.to_owned());
         }
     }
 
@@ -159,17 +193,38 @@ impl<'a> Lowering<'a> {
         let mut before = std::mem::take(&mut self.objects);
         let mut between = before.split_off(&(KindTag::Column, None));
         let after = between.split_off(&(KindTag::Comment, Some(KindTag::Column)));
-        let tables: Vec<_> = self.tables.iter().filter(|(name, _)| !self.is_ignored(name)).collect();
+        let tables: Vec<_> = self
+            .tables
+            .iter()
+            .filter(|(name, _)| !self.is_ignored(name))
+            .collect();
         let list = |objects: BTreeMap<_, Vec<Object>>| objects.into_values().flatten().map(Ok);
-        let columns = tables.iter().flat_map(|(name, table)| self.columns(name, table));
-        let comments = tables.iter().flat_map(|(name, table)| columns::comments(name, table)).map(Ok);
-        let schema: Schema =
-            list(before).chain(columns).chain(list(between)).chain(comments).chain(list(after)).collect::<Result<_, _>>()?;
-        Ok(Desired { schema, scope, unnamed: self.unnamed, places: self.places })
+        let columns = tables
+            .iter()
+            .flat_map(|(name, table)| self.columns(name, table));
+        let comments = tables
+            .iter()
+            .flat_map(|(name, table)| columns::comments(name, table))
+            .map(Ok);
+        let schema: Schema = list(before)
+            .chain(columns)
+            .chain(list(between))
+            .chain(comments)
+            .chain(list(after))
+            .collect::<Result<_, _>>()?;
+        Ok(Desired {
+            schema,
+            scope,
+            unnamed: self.unnamed,
+            places: self.places,
+        })
     }
 }
 
 fn comment_on(subject: Key, text: Option<&str>) -> Option<Comment> {
     let text = text.filter(|it| !it.is_empty())?;
-    Some(Comment { subject, text: text.to_owned() })
+    Some(Comment {
+        subject,
+        text: text.to_owned(),
+    })
 }

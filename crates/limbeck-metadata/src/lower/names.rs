@@ -29,10 +29,18 @@ impl Names<'_> {
     ///
     /// # Errors
     /// If something else has it.
-    pub(super) fn relation(&mut self, kind: &'static str, name: &Name) -> Result<(), MetaDataError> {
+    pub(super) fn relation(
+        &mut self,
+        kind: &'static str,
+        name: &Name,
+    ) -> Result<(), MetaDataError> {
         match self.relations.insert(name.clone(), Holder::Object(kind)) {
             Some(first) if !matches!(first, Holder::Object("table")) || kind != "table" => {
-                Err(collision(name.to_string(), &describe(&first, name), format!("{kind} {name}")))
+                Err(collision(
+                    name.to_string(),
+                    &describe(&first, name),
+                    format!("{kind} {name}"),
+                ))
             }
             _ => Ok(()),
         }
@@ -51,7 +59,11 @@ fn describe(holder: &Holder<'_>, name: &Name) -> String {
 }
 
 fn collision(name: String, first: &str, second: String) -> MetaDataError {
-    MetaDataError::Collision { name, first: first.to_owned(), second }
+    MetaDataError::Collision {
+        name,
+        first: first.to_owned(),
+        second,
+    }
 }
 
 /// The parts of a table that PostgreSQL is to name, until all other names are known.
@@ -99,20 +111,40 @@ impl<'a> Lowering<'a> {
         columns: impl FnOnce() -> Vec<String>,
         build: impl FnOnce(Ident) -> Object,
     ) -> Result<(), MetaDataError> {
-        let Naming { template, suffix, is_constraint, is_relation } = naming(&self.templates);
+        let Naming {
+            template,
+            suffix,
+            is_constraint,
+            is_relation,
+        } = naming(&self.templates);
         let Some(name) = choose(template, self.templates.truncate, &facts)? else {
             let columns = columns();
             let object = build(first_choice(&it.table.name, &columns, suffix));
-            it.pending.push(PendingPart { object, columns, suffix, is_constraint, is_relation, comment });
+            it.pending.push(PendingPart {
+                object,
+                columns,
+                suffix,
+                is_constraint,
+                is_relation,
+                comment,
+            });
             return Ok(());
         };
         let facts = Rc::new(facts);
         if is_constraint && let Some(first) = it.constraints.insert(name.clone(), facts.clone()) {
-            return Err(collision(name.to_string(), &first.describe(), facts.describe()));
+            return Err(collision(
+                name.to_string(),
+                &first.describe(),
+                facts.describe(),
+            ));
         }
         if is_relation {
             let relation = it.name.sibling(name.clone());
-            if let Some(first) = self.names.relations.insert(relation.clone(), Holder::Part(facts.clone())) {
+            if let Some(first) = self
+                .names
+                .relations
+                .insert(relation.clone(), Holder::Part(facts.clone()))
+            {
                 let first = describe(&first, &relation);
                 return Err(collision(relation.to_string(), &first, facts.describe()));
             }
@@ -128,28 +160,48 @@ impl<'a> Lowering<'a> {
     /// Gives the parts that nobody named the names that PostgreSQL would give them in a fresh database
     /// (`ChooseRelationName`, `ChooseConstraintName`: the first free one of `x`, `x1`, `x2`).
     pub(super) fn name_pending(&mut self) {
-        for Pending { table, mut taken, parts } in std::mem::take(&mut self.pending) {
+        for Pending {
+            table,
+            mut taken,
+            parts,
+        } in std::mem::take(&mut self.pending)
+        {
             for part in parts {
-                let PendingPart { object, columns, suffix, is_constraint, is_relation, comment } = part;
+                let PendingPart {
+                    object,
+                    columns,
+                    suffix,
+                    is_constraint,
+                    is_relation,
+                    comment,
+                } = part;
                 let numbered = (0..).map(|pass| match pass {
                     0 => first_choice(&table.name, &columns, suffix),
                     _ => first_choice(&table.name, &columns, &format!("{suffix}{pass}")),
                 });
                 let mut free = numbered.filter(|name| {
                     let relation = || table.sibling(name.clone());
-                    !(is_constraint && taken.contains(name) || is_relation && self.names.is_taken(&relation()))
+                    !(is_constraint && taken.contains(name)
+                        || is_relation && self.names.is_taken(&relation()))
                 });
-                let name = free.next().unwrap_or_else(|| object.key().own_name().clone());
+                let name = free
+                    .next()
+                    .unwrap_or_else(|| object.key().own_name().clone());
                 drop(free);
                 if is_relation {
-                    self.names.relations.insert(table.sibling(name.clone()), Holder::Object("relation"));
+                    self.names
+                        .relations
+                        .insert(table.sibling(name.clone()), Holder::Object("relation"));
                 }
                 taken.insert(name.clone());
                 let key = object.key();
                 let named = if key.own_name() == &name {
                     object
                 } else {
-                    object.with_key(&Key { part: Some(name), ..key })
+                    object.with_key(&Key {
+                        part: Some(name),
+                        ..key
+                    })
                 };
                 let key = named.key();
                 self.comment(key.clone(), comment);

@@ -18,10 +18,12 @@ impl<'a> Lowering<'a> {
         self.namespaces()?;
         let metadata = self.metadata;
         for ty in &metadata.enums {
-            self.enum_type(ty).map_err(|error| error.at(ty.place.as_deref()))?;
+            self.enum_type(ty)
+                .map_err(|error| error.at(ty.place.as_deref()))?;
         }
         for sequence in &metadata.sequences {
-            self.sequence(sequence).map_err(|error| error.at(sequence.place.as_deref()))?;
+            self.sequence(sequence)
+                .map_err(|error| error.at(sequence.place.as_deref()))?;
         }
         Ok(())
     }
@@ -36,13 +38,20 @@ impl<'a> Lowering<'a> {
             fits(&it.name, || "schema".into())?;
             if !declared.insert(&it.name) {
                 let place = metadata.place.as_deref();
-                return Err(crate::merge::declared_twice(&format!("schema {}", it.name), place, place));
+                return Err(crate::merge::declared_twice(
+                    &format!("schema {}", it.name),
+                    place,
+                    place,
+                ));
             }
             if it.name == *self.default_schema {
                 continue;
             }
             names.insert(it.name.clone());
-            self.comment(Key::of(KindTag::Namespace, &Name::plain(it.name.clone())), it.comment.as_deref());
+            self.comment(
+                Key::of(KindTag::Namespace, &Name::plain(it.name.clone())),
+                it.comment.as_deref(),
+            );
         }
         for name in names {
             self.push(kinds::Namespace { name });
@@ -57,7 +66,10 @@ impl<'a> Lowering<'a> {
         let mut seen = BTreeSet::new();
         for label in &ty.labels {
             if !seen.insert(label) {
-                return Err(MetaDataError::invalid(object(), format!("label '{label}' stands twice; remove one")));
+                return Err(MetaDataError::invalid(
+                    object(),
+                    format!("label '{label}' stands twice; remove one"),
+                ));
             }
             if label.len() > MAX_IDENTIFIER_BYTES {
                 let problem = format!(
@@ -70,10 +82,17 @@ impl<'a> Lowering<'a> {
         // A table's row type has the table's name among the types.
         if self.tables.contains_key(&name) {
             let first = format!("table {name}");
-            return Err(MetaDataError::Collision { name: name.to_string(), first, second: object() });
+            return Err(MetaDataError::Collision {
+                name: name.to_string(),
+                first,
+                second: object(),
+            });
         }
         self.comment(Key::of(KindTag::EnumType, &name), ty.comment.as_deref());
-        self.push(kinds::EnumType { name, labels: ty.labels.clone() });
+        self.push(kinds::EnumType {
+            name,
+            labels: ty.labels.clone(),
+        });
         Ok(())
     }
 
@@ -83,27 +102,47 @@ impl<'a> Lowering<'a> {
         fits(&sequence.name, object)?;
         self.names.relation("sequence", &name)?;
         let spelled = sequence.ty.as_deref().unwrap_or("bigint");
-        let ty = self.sql_type(spelled).and_then(integer_type).ok_or_else(|| {
-            MetaDataError::invalid(object(), format!("type `{spelled}` is none of smallint, integer and bigint"))
-        })?;
+        let ty = self
+            .sql_type(spelled)
+            .and_then(integer_type)
+            .ok_or_else(|| {
+                MetaDataError::invalid(
+                    object(),
+                    format!("type `{spelled}` is none of smallint, integer and bigint"),
+                )
+            })?;
         let options = Numbers::from(sequence).options(ty.as_str(), object)?;
         if let Some(owner) = &sequence.owned_by {
             let owner = self.owner(&name, owner)?;
             self.push(owner);
         }
         self.place(KindTag::Sequence, &name, sequence.place.as_deref());
-        self.comment(Key::of(KindTag::Sequence, &name), sequence.comment.as_deref());
-        self.push(kinds::Sequence { name, ty, options, unlogged: false });
+        self.comment(
+            Key::of(KindTag::Sequence, &name),
+            sequence.comment.as_deref(),
+        );
+        self.push(kinds::Sequence {
+            name,
+            ty,
+            options,
+            unlogged: false,
+        });
         Ok(())
     }
 
-    fn owner(&self, sequence: &Name, owner: &model::OwnedBy) -> Result<kinds::SequenceOwner, MetaDataError> {
+    fn owner(
+        &self,
+        sequence: &Name,
+        owner: &model::OwnedBy,
+    ) -> Result<kinds::SequenceOwner, MetaDataError> {
         let table = self.resolve(owner.schema.as_ref(), &owner.table);
         let object = || format!("sequence {sequence}");
         match self.tables.get(&table) {
             Some(declared) if !declared.columns.iter().any(|it| it.name == owner.column) => {
-                let problem =
-                    format!("it is owned by column {} of table {table}, which has no such column; declare it", owner.column);
+                let problem = format!(
+                    "it is owned by column {} of table {table}, which has no such column; declare it",
+                    owner.column
+                );
                 return Err(MetaDataError::missing(object(), problem));
             }
             None if !self.is_ignored(&table) => {
@@ -116,10 +155,16 @@ impl<'a> Lowering<'a> {
             _ => {}
         }
         if table.schema != sequence.schema {
-            let problem = format!("it is owned by a column of table {table}; PostgreSQL wants both in one schema");
+            let problem = format!(
+                "it is owned by a column of table {table}; PostgreSQL wants both in one schema"
+            );
             return Err(MetaDataError::invalid(object(), problem));
         }
-        Ok(kinds::SequenceOwner { sequence: sequence.clone(), table, column: owner.column.clone() })
+        Ok(kinds::SequenceOwner {
+            sequence: sequence.clone(),
+            table,
+            column: owner.column.clone(),
+        })
     }
 }
 

@@ -12,7 +12,11 @@ use crate::model::{self, Action, Match};
 use crate::naming::Facts;
 
 impl<'a> Lowering<'a> {
-    pub(super) fn foreign_key(&mut self, it: &mut InTable<'a>, key: &'a model::ForeignKey) -> Result<(), MetaDataError> {
+    pub(super) fn foreign_key(
+        &mut self,
+        it: &mut InTable<'a>,
+        key: &'a model::ForeignKey,
+    ) -> Result<(), MetaDataError> {
         let model::ForeignKey {
             name,
             columns,
@@ -45,7 +49,10 @@ impl<'a> Lowering<'a> {
             table: it.name.clone(),
             name: it.name.name.clone(),
             columns: columns.clone(),
-            references: kinds::References { table, columns: targets.to_vec() },
+            references: kinds::References {
+                table,
+                columns: targets.to_vec(),
+            },
             on_delete: *on_delete,
             on_delete_columns: on_delete_columns.clone(),
             on_update: *on_update,
@@ -55,7 +62,12 @@ impl<'a> Lowering<'a> {
         };
         self.part(
             it,
-            |templates| Naming { template: templates.fk.as_ref(), suffix: "fkey", is_constraint: true, is_relation: false },
+            |templates| Naming {
+                template: templates.fk.as_ref(),
+                suffix: "fkey",
+                is_constraint: true,
+                is_relation: false,
+            },
             facts,
             comment.as_deref(),
             || texts(columns),
@@ -64,7 +76,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// The columns that are referred to: those named, or the primary key.
-    fn targets(&self, facts: &Facts<'a>, name: &Name, named: &'a [Ident]) -> Result<&'a [Ident], MetaDataError> {
+    fn targets(
+        &self,
+        facts: &Facts<'a>,
+        name: &Name,
+        named: &'a [Ident],
+    ) -> Result<&'a [Ident], MetaDataError> {
         let missing = |problem: String| Err(MetaDataError::missing(facts.describe(), problem));
         let Some(table) = self.tables.get(name).copied() else {
             return match (self.is_ignored(name), named) {
@@ -77,12 +94,18 @@ impl<'a> Lowering<'a> {
                 )),
             };
         };
-        if let Some(column) = named.iter().find(|it| !table.columns.iter().any(|column| column.name == **it)) {
+        if let Some(column) = named
+            .iter()
+            .find(|it| !table.columns.iter().any(|column| column.name == **it))
+        {
             return missing(format!(
                 "it refers to column {column} of table {name}, which has no such column; declare it or correct the name"
             ));
         }
-        let primary: &[Ident] = table.primary_key.as_ref().map_or(&[], |it| it.columns.as_slice());
+        let primary: &[Ident] = table
+            .primary_key
+            .as_ref()
+            .map_or(&[], |it| it.columns.as_slice());
         match named {
             [] if primary.is_empty() => missing(format!(
                 "it refers to the primary key of table {name}, which has none; name the columns or declare a primary key"
@@ -100,18 +123,34 @@ impl<'a> Lowering<'a> {
 
 /// Whether rows of a table can be referred to by these columns (`transformFkeyCheckAttrs`).
 fn is_key(table: &model::Table, columns: &[Ident]) -> bool {
-    let same = |key: &[Ident]| key.len() == columns.len() && columns.iter().all(|it| key.contains(it));
+    let same =
+        |key: &[Ident]| key.len() == columns.len() && columns.iter().all(|it| key.contains(it));
     let is_unique_index = |index: &model::Index| {
-        let key: Vec<Ident> = index.elements.iter().filter_map(|it| it.column.clone()).collect();
+        let key: Vec<Ident> = index
+            .elements
+            .iter()
+            .filter_map(|it| it.column.clone())
+            .collect();
         index.unique && index.predicate.is_none() && key.len() == index.elements.len() && same(&key)
     };
-    table.primary_key.as_ref().is_some_and(|it| same(&it.columns))
+    table
+        .primary_key
+        .as_ref()
+        .is_some_and(|it| same(&it.columns))
         || table.uniques.iter().any(|it| same(&it.columns))
         || table.indexes.iter().any(is_unique_index)
 }
 
-fn check_on_delete_columns(facts: &Facts<'_>, key: &model::ForeignKey) -> Result<(), MetaDataError> {
-    let model::ForeignKey { columns, on_delete, on_delete_columns, .. } = key;
+fn check_on_delete_columns(
+    facts: &Facts<'_>,
+    key: &model::ForeignKey,
+) -> Result<(), MetaDataError> {
+    let model::ForeignKey {
+        columns,
+        on_delete,
+        on_delete_columns,
+        ..
+    } = key;
     if on_delete_columns.is_empty() {
         return Ok(());
     }

@@ -25,14 +25,23 @@ impl Lowering<'_> {
     pub(super) fn scope(&self) -> Scope {
         let metadata = self.metadata;
         let mut kinds: BTreeSet<KindTag> = ALWAYS.iter().copied().collect();
-        kinds.extend(metadata.manages.iter().filter_map(|it| KindTag::from_name(it)));
+        kinds.extend(
+            metadata
+                .manages
+                .iter()
+                .filter_map(|it| KindTag::from_name(it)),
+        );
         if !metadata.schemas.is_empty() {
             kinds.insert(KindTag::Namespace);
         }
         if !metadata.sequences.is_empty() || kinds.contains(&KindTag::Sequence) {
             kinds.extend([KindTag::Sequence, KindTag::SequenceOwner]);
         }
-        Scope { kinds: Some(kinds), schemas: Some(self.schemas()), ignored_tables: metadata.ignore.tables.clone() }
+        Scope {
+            kinds: Some(kinds),
+            schemas: Some(self.schemas()),
+            ignored_tables: metadata.ignore.tables.clone(),
+        }
     }
 
     /// The metadata's own schema and every one that it names. `None` is the connection's default schema.
@@ -51,19 +60,36 @@ impl Lowering<'_> {
 
     /// The schemas of everything declared, as they are resolved.
     pub(super) fn named_schemas(&self) -> BTreeSet<Option<Ident>> {
-        let sequences = self.metadata.sequences.iter().map(|it| self.resolve(it.schema.as_ref(), &it.name).schema);
+        let sequences = self
+            .metadata
+            .sequences
+            .iter()
+            .map(|it| self.resolve(it.schema.as_ref(), &it.name).schema);
         let mut schemas: BTreeSet<Option<Ident>> = sequences.collect();
-        schemas.extend(self.tables.keys().chain(self.enums.keys()).map(|it| it.schema.clone()));
+        schemas.extend(
+            self.tables
+                .keys()
+                .chain(self.enums.keys())
+                .map(|it| it.schema.clone()),
+        );
         schemas
     }
 
     /// Whether every kind in `manages` is one.
     pub(super) fn check_manages(&self) -> Result<(), MetaDataError> {
-        let Some(unknown) = self.metadata.manages.iter().find(|it| KindTag::from_name(it).is_none()) else {
+        let Some(unknown) = self
+            .metadata
+            .manages
+            .iter()
+            .find(|it| KindTag::from_name(it).is_none())
+        else {
             return Ok(());
         };
         let known: Vec<_> = KindTag::ALL.iter().map(|it| it.name()).collect();
-        let problem = format!("`{unknown}` is no kind of object; known are {}", known.join(", "));
+        let problem = format!(
+            "`{unknown}` is no kind of object; known are {}",
+            known.join(", ")
+        );
         Err(MetaDataError::invalid("manages", problem).at(self.metadata.place.as_deref()))
     }
 }

@@ -19,15 +19,45 @@ pub(super) struct Numbers {
 
 impl From<&Identity> for Numbers {
     fn from(it: &Identity) -> Self {
-        let Identity { always: _, start, increment, min, max, cache, cycle } = *it;
-        Self { start, increment, min, max, cache, cycle: cycle.unwrap_or_default() }
+        let Identity {
+            always: _,
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle,
+        } = *it;
+        Self {
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle: cycle.unwrap_or_default(),
+        }
     }
 }
 
 impl From<&Sequence> for Numbers {
     fn from(it: &Sequence) -> Self {
-        let Sequence { start, increment, min, max, cache, cycle, .. } = *it;
-        Self { start, increment, min, max, cache, cycle: cycle.unwrap_or_default() }
+        let Sequence {
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle,
+            ..
+        } = *it;
+        Self {
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle: cycle.unwrap_or_default(),
+        }
     }
 }
 
@@ -47,7 +77,10 @@ impl Numbers {
         let max = self.max.unwrap_or(defaults.max);
         let start = self.start.unwrap_or(if increment < 0 { max } else { min });
         let cache = self.cache.unwrap_or(1);
-        let widest = (SequenceOptions::defaults(ty, -1).min, SequenceOptions::defaults(ty, 1).max);
+        let widest = (
+            SequenceOptions::defaults(ty, -1).min,
+            SequenceOptions::defaults(ty, 1).max,
+        );
         let problem = if increment == 0 {
             "increment must not be zero".to_owned()
         } else if min < widest.0 || max > widest.1 {
@@ -59,7 +92,14 @@ impl Numbers {
         } else if cache < 1 {
             format!("cache {cache} must be greater than zero")
         } else {
-            return Ok(SequenceOptions { start, increment, min, max, cache, cycle: self.cycle });
+            return Ok(SequenceOptions {
+                start,
+                increment,
+                min,
+                max,
+                cache,
+                cycle: self.cycle,
+            });
         };
         Err(MetaDataError::invalid(object(), problem))
     }

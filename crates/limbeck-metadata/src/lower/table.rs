@@ -7,8 +7,8 @@ use limbeck_schema::{Ident, Key, KindTag, Name, kinds};
 
 use crate::error::MetaDataError;
 use crate::lower::names::{Pending, PendingPart};
-use crate::lower::{Lowering, columns};
 use crate::lower::objects::sort_parts;
+use crate::lower::{Lowering, columns};
 use crate::model::{self, GivenName};
 use crate::naming::{Facts, fits};
 
@@ -26,9 +26,20 @@ pub(super) struct InTable<'a> {
 }
 
 impl<'a> InTable<'a> {
-    fn new(name: Name, table: &'a model::Table, schema: Option<&'a Ident>) -> Result<Self, MetaDataError> {
+    fn new(
+        name: Name,
+        table: &'a model::Table,
+        schema: Option<&'a Ident>,
+    ) -> Result<Self, MetaDataError> {
         let columns = sorted_columns(table);
-        let it = Self { table, name, schema, columns, constraints: BTreeMap::new(), pending: Vec::new() };
+        let it = Self {
+            table,
+            name,
+            schema,
+            columns,
+            constraints: BTreeMap::new(),
+            pending: Vec::new(),
+        };
         for (column, _) in &it.columns {
             fits(column, || format!("column of {}", it.object()))?;
         }
@@ -51,7 +62,10 @@ impl<'a> InTable<'a> {
 
     /// The column of this name, as it is declared.
     pub(super) fn column(&self, name: &Ident) -> Option<&'a Ident> {
-        self.columns.binary_search_by(|it| it.0.cmp(name)).ok().map(|at| self.columns[at].0)
+        self.columns
+            .binary_search_by(|it| it.0.cmp(name))
+            .ok()
+            .map(|at| self.columns[at].0)
     }
 
     /// What templates can say about a part.
@@ -61,16 +75,31 @@ impl<'a> InTable<'a> {
         columns: Vec<&'a Ident>,
         given: Option<&'a GivenName>,
     ) -> Facts<'a> {
-        Facts { kind, schema: self.schema, table: &self.table.name, columns, referred: None, given }
+        Facts {
+            kind,
+            schema: self.schema,
+            table: &self.table.name,
+            columns,
+            referred: None,
+            given,
+        }
     }
 
     /// Whether the columns of a key or `INCLUDE` list are there, each once.
     ///
     /// # Errors
     /// If one is not declared or stands twice, or there is none.
-    pub(super) fn check_columns(&self, facts: &Facts<'_>, columns: &[Ident], list: &str) -> Result<(), MetaDataError> {
+    pub(super) fn check_columns(
+        &self,
+        facts: &Facts<'_>,
+        columns: &[Ident],
+        list: &str,
+    ) -> Result<(), MetaDataError> {
         if columns.is_empty() && list == "columns" {
-            return Err(MetaDataError::invalid(facts.describe(), "it names no column; name at least one"));
+            return Err(MetaDataError::invalid(
+                facts.describe(),
+                "it names no column; name at least one",
+            ));
         }
         for (at, column) in columns.iter().enumerate() {
             if !self.has_column(column) {
@@ -85,23 +114,39 @@ impl<'a> InTable<'a> {
     }
 
     pub(super) fn missing_column(&self, facts: &Facts<'_>, column: &Ident) -> MetaDataError {
-        let problem = format!("table {} has no column {column}; declare it or correct the name", self.name);
+        let problem = format!(
+            "table {} has no column {column}; declare it or correct the name",
+            self.name
+        );
         MetaDataError::missing(facts.describe(), problem)
     }
 }
 
 /// The columns of a table with their positions from 0, sorted by name.
 pub(super) fn sorted_columns(table: &model::Table) -> Vec<(&Ident, usize)> {
-    let mut columns: Vec<_> = table.columns.iter().enumerate().map(|(at, it)| (&it.name, at)).collect();
+    let mut columns: Vec<_> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, it)| (&it.name, at))
+        .collect();
     columns.sort_unstable();
     columns
 }
 
 impl<'a> Lowering<'a> {
-    pub(super) fn table(&mut self, name: Name, table: &'a model::Table) -> Result<(), MetaDataError> {
+    pub(super) fn table(
+        &mut self,
+        name: Name,
+        table: &'a model::Table,
+    ) -> Result<(), MetaDataError> {
         let schema = table.schema.as_ref().or(self.metadata.schema.as_ref());
         let mut it = InTable::new(name, table, schema)?;
-        let ends: Vec<_> = self.objects.iter().map(|(group, objects)| (*group, objects.len())).collect();
+        let ends: Vec<_> = self
+            .objects
+            .iter()
+            .map(|(group, objects)| (*group, objects.len()))
+            .collect();
         self.comment(Key::of(KindTag::Table, &it.name), table.comment.as_deref());
         self.push(kinds::Table {
             unlogged: table.unlogged,
@@ -112,19 +157,41 @@ impl<'a> Lowering<'a> {
         for column in table.columns.iter().filter(|it| columns::is_serial(it)) {
             self.serial(&it.name, table, column)?;
         }
-        table.primary_key.iter().try_for_each(|key| self.primary_key(&mut it, key))?;
-        table.uniques.iter().try_for_each(|unique| self.unique(&mut it, unique))?;
-        table.checks.iter().try_for_each(|check| self.check(&mut it, check))?;
-        table.exclusions.iter().try_for_each(|exclusion| self.exclusion(&mut it, exclusion))?;
-        table.indexes.iter().try_for_each(|index| self.index(&mut it, index))?;
-        table.foreign_keys.iter().try_for_each(|key| self.foreign_key(&mut it, key))?;
+        table
+            .primary_key
+            .iter()
+            .try_for_each(|key| self.primary_key(&mut it, key))?;
+        table
+            .uniques
+            .iter()
+            .try_for_each(|unique| self.unique(&mut it, unique))?;
+        table
+            .checks
+            .iter()
+            .try_for_each(|check| self.check(&mut it, check))?;
+        table
+            .exclusions
+            .iter()
+            .try_for_each(|exclusion| self.exclusion(&mut it, exclusion))?;
+        table
+            .indexes
+            .iter()
+            .try_for_each(|index| self.index(&mut it, index))?;
+        table
+            .foreign_keys
+            .iter()
+            .try_for_each(|key| self.foreign_key(&mut it, key))?;
         let ends: BTreeMap<_, _> = ends.into_iter().collect();
         for (group, objects) in &mut self.objects {
             sort_parts(&mut objects[ends.get(group).copied().unwrap_or(0)..]);
         }
         if !it.pending.is_empty() {
             let taken: BTreeSet<Ident> = it.constraints.into_keys().collect();
-            self.pending.push(Pending { table: it.name, taken, parts: it.pending });
+            self.pending.push(Pending {
+                table: it.name,
+                taken,
+                parts: it.pending,
+            });
         }
         Ok(())
     }

@@ -18,7 +18,11 @@ pub struct PrimaryKey {
     #[serde(deserialize_with = "lean")]
     pub columns: Vec<Ident>,
     /// `INCLUDE` columns.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub include: Vec<Ident>,
     /// `DEFERRABLE`.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -45,7 +49,11 @@ pub struct Unique {
     #[serde(deserialize_with = "lean")]
     pub columns: Vec<Ident>,
     /// `INCLUDE` columns.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub include: Vec<Ident>,
     /// `NULLS NOT DISTINCT` (PostgreSQL 15).
     #[serde(default, skip_serializing_if = "is_false")]
@@ -98,7 +106,11 @@ pub struct Exclusion {
     #[serde(deserialize_with = "lean")]
     pub elements: Vec<Element>,
     /// `INCLUDE` columns.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub include: Vec<Ident>,
     /// `WHERE (…)`, an SQL expression.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
@@ -180,7 +192,10 @@ index_builders!(PrimaryKey Unique Exclusion);
 impl PrimaryKey {
     /// A primary key on columns.
     pub fn new<I: IntoIterator<Item: Into<Ident>>>(columns: I) -> Self {
-        Self { columns: idents(columns), ..Self::default() }
+        Self {
+            columns: idents(columns),
+            ..Self::default()
+        }
     }
 }
 
@@ -193,13 +208,19 @@ impl<T: Into<Ident>, const N: usize> From<[T; N]> for PrimaryKey {
 impl Unique {
     /// A unique constraint on columns.
     pub fn new<I: IntoIterator<Item: Into<Ident>>>(columns: I) -> Self {
-        Self { columns: idents(columns), ..Self::default() }
+        Self {
+            columns: idents(columns),
+            ..Self::default()
+        }
     }
 
     /// `NULLS NOT DISTINCT` (PostgreSQL 15).
     #[must_use]
     pub fn nulls_not_distinct(self) -> Self {
-        Self { nulls_not_distinct: true, ..self }
+        Self {
+            nulls_not_distinct: true,
+            ..self
+        }
     }
 }
 
@@ -212,19 +233,28 @@ impl<T: Into<Ident>, const N: usize> From<[T; N]> for Unique {
 impl Check {
     /// A check constraint on an SQL expression.
     pub fn new(expression: impl Into<String>) -> Self {
-        Self { expression: expression.into(), ..Self::default() }
+        Self {
+            expression: expression.into(),
+            ..Self::default()
+        }
     }
 
     /// `NO INHERIT`.
     #[must_use]
     pub fn no_inherit(self) -> Self {
-        Self { no_inherit: true, ..self }
+        Self {
+            no_inherit: true,
+            ..self
+        }
     }
 
     /// `NOT VALID`.
     #[must_use]
     pub fn not_valid(self) -> Self {
-        Self { not_valid: true, ..self }
+        Self {
+            not_valid: true,
+            ..self
+        }
     }
 }
 
@@ -247,12 +277,18 @@ impl Exclusion {
     /// The access method.
     #[must_use]
     pub fn method(self, method: impl Into<Ident>) -> Self {
-        Self { method: method.into(), ..self }
+        Self {
+            method: method.into(),
+            ..self
+        }
     }
 
     /// `WHERE (…)`, an SQL expression.
     #[must_use]
     pub fn predicate(self, sql: impl Into<String>) -> Self {
-        Self { predicate: Some(sql.into()), ..self }
+        Self {
+            predicate: Some(sql.into()),
+            ..self
+        }
     }
 }

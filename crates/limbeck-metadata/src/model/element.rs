@@ -50,52 +50,81 @@ pub struct Element {
 impl Element {
     /// A column.
     pub fn column(name: impl Into<Ident>) -> Self {
-        Self { column: Some(name.into()), ..Self::default() }
+        Self {
+            column: Some(name.into()),
+            ..Self::default()
+        }
     }
 
     /// An SQL expression.
     pub fn expression(sql: impl Into<String>) -> Self {
-        Self { expression: Some(sql.into()), ..Self::default() }
+        Self {
+            expression: Some(sql.into()),
+            ..Self::default()
+        }
     }
 
     /// The operator of an exclusion constraint.
     #[must_use]
     pub fn operator(self, operator: impl Into<String>) -> Self {
-        Self { operator: Some(operator.into()), ..self }
+        Self {
+            operator: Some(operator.into()),
+            ..self
+        }
     }
 
     /// An operator class other than the type's default.
     #[must_use]
     pub fn opclass(self, opclass: impl Into<String>) -> Self {
-        Self { opclass: Some(opclass.into()), ..self }
+        Self {
+            opclass: Some(opclass.into()),
+            ..self
+        }
     }
 
     /// A collation other than the column's own.
     #[must_use]
     pub fn collation(self, collation: impl Into<String>) -> Self {
-        Self { collation: Some(collation.into()), ..self }
+        Self {
+            collation: Some(collation.into()),
+            ..self
+        }
     }
 
     /// `DESC`.
     #[must_use]
     pub fn desc(self) -> Self {
-        Self { order: Order::Desc, ..self }
+        Self {
+            order: Order::Desc,
+            ..self
+        }
     }
 
     /// `NULLS FIRST`.
     #[must_use]
     pub fn nulls_first(self) -> Self {
-        Self { nulls: Some(Nulls::First), ..self }
+        Self {
+            nulls: Some(Nulls::First),
+            ..self
+        }
     }
 
     /// `NULLS LAST`.
     #[must_use]
     pub fn nulls_last(self) -> Self {
-        Self { nulls: Some(Nulls::Last), ..self }
+        Self {
+            nulls: Some(Nulls::Last),
+            ..self
+        }
     }
 
     fn is_bare_column(&self) -> bool {
-        self.column.is_some() && *self == Self { column: self.column.clone(), ..Self::default() }
+        self.column.is_some()
+            && *self
+                == Self {
+                    column: self.column.clone(),
+                    ..Self::default()
+                }
     }
 }
 
@@ -107,7 +136,10 @@ impl<T: Into<Ident>> From<T> for Element {
 
 /// The object form of an element.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a column name or an object with `column` or `expression`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a column name or an object with `column` or `expression`"
+)]
 struct Full {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     column: Option<Ident>,
@@ -134,8 +166,25 @@ impl Serialize for Element {
         if self.is_bare_column() {
             return self.column.serialize(serializer);
         }
-        let Self { column, expression, operator, opclass, collation, order, nulls } = self.clone();
-        Full { column, expression, operator, opclass, collation, order, nulls }.serialize(serializer)
+        let Self {
+            column,
+            expression,
+            operator,
+            opclass,
+            collation,
+            order,
+            nulls,
+        } = self.clone();
+        Full {
+            column,
+            expression,
+            operator,
+            opclass,
+            collation,
+            order,
+            nulls,
+        }
+        .serialize(serializer)
     }
 }
 
@@ -154,12 +203,29 @@ impl<'de> Deserialize<'de> for Element {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
-                let Full { column, expression, operator, opclass, collation, order, nulls } =
-                    Full::deserialize(MapAccessDeserializer::new(map))?;
+                let Full {
+                    column,
+                    expression,
+                    operator,
+                    opclass,
+                    collation,
+                    order,
+                    nulls,
+                } = Full::deserialize(MapAccessDeserializer::new(map))?;
                 if column.is_some() == expression.is_some() {
-                    return Err(A::Error::custom("an element has either `column` or `expression`"));
+                    return Err(A::Error::custom(
+                        "an element has either `column` or `expression`",
+                    ));
                 }
-                Ok(Element { column, expression, operator, opclass, collation, order, nulls })
+                Ok(Element {
+                    column,
+                    expression,
+                    operator,
+                    opclass,
+                    collation,
+                    order,
+                    nulls,
+                })
             }
         }
         deserializer.deserialize_any(Elements)

@@ -28,7 +28,11 @@ pub struct References {
     /// The table.
     pub table: Ident,
     /// Its columns, in the order of the referring ones; absent: its primary key.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub columns: Vec<Ident>,
 }
 
@@ -51,7 +55,11 @@ pub struct ForeignKey {
     #[serde(default, with = "action", skip_serializing_if = "is_no_action")]
     pub on_update: Action,
     /// The columns that `SET NULL (…)` and `SET DEFAULT (…)` name (PostgreSQL 15); absent: all.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub on_delete_columns: Vec<Ident>,
     /// `MATCH`.
     #[serde(rename = "match", default, skip_serializing_if = "is_simple")]
@@ -85,7 +93,10 @@ mod action {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::borrow::Cow;
 
-    pub(super) fn serialize<S: Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        action: &Action,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(match action {
             Action::NoAction => "no action",
             Action::Restrict => "restrict",
@@ -95,7 +106,9 @@ mod action {
         })
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Action, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         Action::parse(&text).ok_or_else(|| {
             D::Error::custom(format!(
@@ -108,25 +121,39 @@ mod action {
 impl References {
     /// The primary key of a table.
     pub fn new(table: impl Into<Ident>) -> Self {
-        Self { schema: None, table: table.into(), columns: Vec::new() }
+        Self {
+            schema: None,
+            table: table.into(),
+            columns: Vec::new(),
+        }
     }
 
     /// The primary key of a model's table.
     pub fn model<M: Model>() -> Self {
         let (schema, table) = M::table_name();
-        Self { schema: schema.map(Ident::new), table: Ident::new(table), columns: Vec::new() }
+        Self {
+            schema: schema.map(Ident::new),
+            table: Ident::new(table),
+            columns: Vec::new(),
+        }
     }
 
     /// The table's schema.
     #[must_use]
     pub fn schema(self, schema: impl Into<Ident>) -> Self {
-        Self { schema: Some(schema.into()), ..self }
+        Self {
+            schema: Some(schema.into()),
+            ..self
+        }
     }
 
     /// The columns, in the order of the referring ones.
     #[must_use]
     pub fn columns<I: IntoIterator<Item: Into<Ident>>>(self, columns: I) -> Self {
-        Self { columns: idents(columns), ..self }
+        Self {
+            columns: idents(columns),
+            ..self
+        }
     }
 }
 
@@ -151,54 +178,82 @@ impl ForeignKey {
     /// The name; without it the naming convention names it.
     #[must_use]
     pub fn name(self, name: impl Into<GivenName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+        Self {
+            name: Some(name.into()),
+            ..self
+        }
     }
 
     /// `ON DELETE`.
     #[must_use]
     pub fn on_delete(self, action: Action) -> Self {
-        Self { on_delete: action, ..self }
+        Self {
+            on_delete: action,
+            ..self
+        }
     }
 
     /// The columns that `ON DELETE SET NULL (…)` or `SET DEFAULT (…)` names (PostgreSQL 15).
     #[must_use]
     pub fn on_delete_columns<I: IntoIterator<Item: Into<Ident>>>(self, columns: I) -> Self {
-        Self { on_delete_columns: idents(columns), ..self }
+        Self {
+            on_delete_columns: idents(columns),
+            ..self
+        }
     }
 
     /// `ON UPDATE`.
     #[must_use]
     pub fn on_update(self, action: Action) -> Self {
-        Self { on_update: action, ..self }
+        Self {
+            on_update: action,
+            ..self
+        }
     }
 
     /// `MATCH FULL`.
     #[must_use]
     pub fn match_full(self) -> Self {
-        Self { match_type: Match::Full, ..self }
+        Self {
+            match_type: Match::Full,
+            ..self
+        }
     }
 
     /// `DEFERRABLE`.
     #[must_use]
     pub fn deferrable(self) -> Self {
-        Self { deferrable: true, ..self }
+        Self {
+            deferrable: true,
+            ..self
+        }
     }
 
     /// `DEFERRABLE INITIALLY DEFERRED`.
     #[must_use]
     pub fn initially_deferred(self) -> Self {
-        Self { deferrable: true, initially_deferred: true, ..self }
+        Self {
+            deferrable: true,
+            initially_deferred: true,
+            ..self
+        }
     }
 
     /// `NOT VALID`.
     #[must_use]
     pub fn not_valid(self) -> Self {
-        Self { not_valid: true, ..self }
+        Self {
+            not_valid: true,
+            ..self
+        }
     }
 
     /// The comment.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
-        Self { comment: Some(comment.into()), ..self }
+        Self {
+            comment: Some(comment.into()),
+            ..self
+        }
     }
 }

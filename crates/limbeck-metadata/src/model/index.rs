@@ -24,7 +24,11 @@ pub struct Index {
     #[serde(deserialize_with = "lean")]
     pub elements: Vec<Element>,
     /// `INCLUDE` columns.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub include: Vec<Ident>,
     /// `WHERE …`, an SQL expression.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
@@ -67,37 +71,55 @@ impl Index {
     /// The name; without it the naming convention names it.
     #[must_use]
     pub fn name(self, name: impl Into<GivenName>) -> Self {
-        Self { name: Some(name.into()), ..self }
+        Self {
+            name: Some(name.into()),
+            ..self
+        }
     }
 
     /// `UNIQUE`.
     #[must_use]
     pub fn unique(self) -> Self {
-        Self { unique: true, ..self }
+        Self {
+            unique: true,
+            ..self
+        }
     }
 
     /// The access method, `gin`.
     #[must_use]
     pub fn method(self, method: impl Into<Ident>) -> Self {
-        Self { method: method.into(), ..self }
+        Self {
+            method: method.into(),
+            ..self
+        }
     }
 
     /// `INCLUDE` columns.
     #[must_use]
     pub fn include<I: IntoIterator<Item: Into<Ident>>>(self, columns: I) -> Self {
-        Self { include: idents(columns), ..self }
+        Self {
+            include: idents(columns),
+            ..self
+        }
     }
 
     /// `WHERE …`, an SQL expression.
     #[must_use]
     pub fn predicate(self, sql: impl Into<String>) -> Self {
-        Self { predicate: Some(sql.into()), ..self }
+        Self {
+            predicate: Some(sql.into()),
+            ..self
+        }
     }
 
     /// `NULLS NOT DISTINCT` (PostgreSQL 15).
     #[must_use]
     pub fn nulls_not_distinct(self) -> Self {
-        Self { nulls_not_distinct: true, ..self }
+        Self {
+            nulls_not_distinct: true,
+            ..self
+        }
     }
 
     /// A storage parameter, `fillfactor`, `70`.
@@ -110,7 +132,10 @@ impl Index {
     /// The comment.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
-        Self { comment: Some(comment.into()), ..self }
+        Self {
+            comment: Some(comment.into()),
+            ..self
+        }
     }
 }
 

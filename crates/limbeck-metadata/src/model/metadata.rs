@@ -29,7 +29,10 @@ impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u64::deserialize(deserializer)? {
             Self::NUMBER => Ok(Self),
-            other => Err(D::Error::custom(format!("unknown version {other}, expected {}", Self::NUMBER))),
+            other => Err(D::Error::custom(format!(
+                "unknown version {other}, expected {}",
+                Self::NUMBER
+            ))),
         }
     }
 }
@@ -111,13 +114,19 @@ impl MetaData {
     /// The schema of everything that names none.
     #[must_use]
     pub fn schema(self, schema: impl Into<Ident>) -> Self {
-        Self { schema: Some(schema.into()), ..self }
+        Self {
+            schema: Some(schema.into()),
+            ..self
+        }
     }
 
     /// How unnamed constraints and indexes are named.
     #[must_use]
     pub fn naming_convention(self, convention: NamingConvention) -> Self {
-        Self { naming_convention: Some(convention), ..self }
+        Self {
+            naming_convention: Some(convention),
+            ..self
+        }
     }
 
     /// Manages a kind (`sequence`, `schema`) even if none is declared.
@@ -181,7 +190,10 @@ impl MetaData {
     /// Where it comes from, for messages.
     #[must_use]
     pub fn place(self, place: impl Into<String>) -> Self {
-        Self { place: Some(place.into()), ..self }
+        Self {
+            place: Some(place.into()),
+            ..self
+        }
     }
 
     /// Adds an enum type unless the very same one is there: two models may use one enum.

@@ -48,7 +48,9 @@ pub(crate) fn yes() -> bool {
 }
 
 /// Reads a list without spare room: most lists have one or two items, and there are many of them.
-pub(crate) fn lean<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(crate) fn lean<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let mut list = Vec::deserialize(deserializer)?;
     list.shrink_to_fit();
     Ok(list)

@@ -71,7 +71,8 @@ impl<'de> Deserialize<'de> for GivenName {
                     }
                     name = Some(map.next_value::<Ident>()?);
                 }
-                name.map(GivenName::Exact).ok_or_else(|| A::Error::missing_field("exact"))
+                name.map(GivenName::Exact)
+                    .ok_or_else(|| A::Error::missing_field("exact"))
             }
         }
         deserializer.deserialize_any(Names)

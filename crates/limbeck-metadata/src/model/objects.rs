@@ -93,13 +93,19 @@ pub struct Sequence {
 impl Namespace {
     /// A schema.
     pub fn new(name: impl Into<Ident>) -> Self {
-        Self { name: name.into(), comment: None }
+        Self {
+            name: name.into(),
+            comment: None,
+        }
     }
 
     /// The comment.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
-        Self { comment: Some(comment.into()), ..self }
+        Self {
+            comment: Some(comment.into()),
+            ..self
+        }
     }
 }
 
@@ -107,31 +113,53 @@ impl EnumType {
     /// An enum type with its labels, in sort order.
     pub fn new<I: IntoIterator<Item: Into<String>>>(name: impl Into<Ident>, labels: I) -> Self {
         let labels = labels.into_iter().map(Into::into).collect();
-        Self { name: name.into(), schema: None, labels, comment: None, place: None }
+        Self {
+            name: name.into(),
+            schema: None,
+            labels,
+            comment: None,
+            place: None,
+        }
     }
 
     /// The schema.
     #[must_use]
     pub fn schema(self, schema: impl Into<Ident>) -> Self {
-        Self { schema: Some(schema.into()), ..self }
+        Self {
+            schema: Some(schema.into()),
+            ..self
+        }
     }
 
     /// The comment.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
-        Self { comment: Some(comment.into()), ..self }
+        Self {
+            comment: Some(comment.into()),
+            ..self
+        }
     }
 
     /// Where it is declared, for messages.
     #[must_use]
     pub fn place(self, place: impl Into<String>) -> Self {
-        Self { place: Some(place.into()), ..self }
+        Self {
+            place: Some(place.into()),
+            ..self
+        }
     }
 
     /// Whether both declare the same type, wherever they stand.
     pub(crate) fn coincides(&self, other: &Self) -> bool {
-        let Self { name, schema, labels, comment, place: _ } = self;
-        let same_comment = comment == &other.comment || comment.is_none() || other.comment.is_none();
+        let Self {
+            name,
+            schema,
+            labels,
+            comment,
+            place: _,
+        } = self;
+        let same_comment =
+            comment == &other.comment || comment.is_none() || other.comment.is_none();
         *name == other.name && *schema == other.schema && *labels == other.labels && same_comment
     }
 }
@@ -158,67 +186,104 @@ impl Sequence {
     /// The schema.
     #[must_use]
     pub fn schema(self, schema: impl Into<Ident>) -> Self {
-        Self { schema: Some(schema.into()), ..self }
+        Self {
+            schema: Some(schema.into()),
+            ..self
+        }
     }
 
     /// `smallint`, `integer` or `bigint`.
     #[must_use]
     pub fn sql_type(self, ty: impl Into<String>) -> Self {
-        Self { ty: Some(ty.into()), ..self }
+        Self {
+            ty: Some(ty.into()),
+            ..self
+        }
     }
 
     /// `START WITH`.
     #[must_use]
     pub fn start(self, start: i64) -> Self {
-        Self { start: Some(start), ..self }
+        Self {
+            start: Some(start),
+            ..self
+        }
     }
 
     /// `INCREMENT BY`.
     #[must_use]
     pub fn increment(self, increment: i64) -> Self {
-        Self { increment: Some(increment), ..self }
+        Self {
+            increment: Some(increment),
+            ..self
+        }
     }
 
     /// `MINVALUE`.
     #[must_use]
     pub fn min(self, min: i64) -> Self {
-        Self { min: Some(min), ..self }
+        Self {
+            min: Some(min),
+            ..self
+        }
     }
 
     /// `MAXVALUE`.
     #[must_use]
     pub fn max(self, max: i64) -> Self {
-        Self { max: Some(max), ..self }
+        Self {
+            max: Some(max),
+            ..self
+        }
     }
 
     /// `CACHE`.
     #[must_use]
     pub fn cache(self, cache: i64) -> Self {
-        Self { cache: Some(cache), ..self }
+        Self {
+            cache: Some(cache),
+            ..self
+        }
     }
 
     /// `CYCLE`.
     #[must_use]
     pub fn cycle(self) -> Self {
-        Self { cycle: Some(true), ..self }
+        Self {
+            cycle: Some(true),
+            ..self
+        }
     }
 
     /// `OWNED BY` a column of a table in the metadata's schema.
     #[must_use]
     pub fn owned_by(self, table: impl Into<Ident>, column: impl Into<Ident>) -> Self {
-        let owner = OwnedBy { table: table.into(), schema: None, column: column.into() };
-        Self { owned_by: Some(owner), ..self }
+        let owner = OwnedBy {
+            table: table.into(),
+            schema: None,
+            column: column.into(),
+        };
+        Self {
+            owned_by: Some(owner),
+            ..self
+        }
     }
 
     /// The comment.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
-        Self { comment: Some(comment.into()), ..self }
+        Self {
+            comment: Some(comment.into()),
+            ..self
+        }
     }
 
     /// Where it is declared, for messages.
     #[must_use]
     pub fn place(self, place: impl Into<String>) -> Self {
-        Self { place: Some(place.into()), ..self }
+        Self {
+            place: Some(place.into()),
+            ..self
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Check, Column, EnumType, Exclusion, ForeignKey, Index, PrimaryKey, Unique, is_false, lean};
+use crate::model::{
+    Check, Column, EnumType, Exclusion, ForeignKey, Index, PrimaryKey, Unique, is_false, lean,
+};
 
 /// A table with its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,25 +31,49 @@ pub struct Table {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_by: Option<String>,
     /// The columns, in order.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub columns: Vec<Column>,
     /// The primary key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_key: Option<PrimaryKey>,
     /// Unique constraints.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub uniques: Vec<Unique>,
     /// Foreign keys.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub foreign_keys: Vec<ForeignKey>,
     /// Check constraints.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub checks: Vec<Check>,
     /// Exclusion constraints.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub exclusions: Vec<Exclusion>,
     /// Indexes.
-    #[serde(default, deserialize_with = "lean", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub indexes: Vec<Index>,
     /// Where it is declared.
     #[serde(skip)]
@@ -82,19 +108,28 @@ impl Table {
     /// The schema.
     #[must_use]
     pub fn schema(self, schema: impl Into<Ident>) -> Self {
-        Self { schema: Some(schema.into()), ..self }
+        Self {
+            schema: Some(schema.into()),
+            ..self
+        }
     }
 
     /// The comment.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
-        Self { comment: Some(comment.into()), ..self }
+        Self {
+            comment: Some(comment.into()),
+            ..self
+        }
     }
 
     /// `UNLOGGED`.
     #[must_use]
     pub fn unlogged(self) -> Self {
-        Self { unlogged: true, ..self }
+        Self {
+            unlogged: true,
+            ..self
+        }
     }
 
     /// A storage parameter, `fillfactor`, `70`.
@@ -107,13 +142,17 @@ impl Table {
     /// `PARTITION BY`, as `pg_get_partkeydef` prints it: `RANGE (created_at)`.
     #[must_use]
     pub fn partition_by(self, key: impl Into<String>) -> Self {
-        Self { partition_by: Some(key.into()), ..self }
+        Self {
+            partition_by: Some(key.into()),
+            ..self
+        }
     }
 
     /// One more column.
     #[must_use]
     pub fn column(mut self, mut column: Column) -> Self {
-        self.enum_types.extend(column.enum_type.take().map(|it| *it));
+        self.enum_types
+            .extend(column.enum_type.take().map(|it| *it));
         self.columns.push(column);
         self
     }
@@ -121,7 +160,10 @@ impl Table {
     /// The primary key: columns, or a [`PrimaryKey`].
     #[must_use]
     pub fn primary_key(self, key: impl Into<PrimaryKey>) -> Self {
-        Self { primary_key: Some(key.into()), ..self }
+        Self {
+            primary_key: Some(key.into()),
+            ..self
+        }
     }
 
     /// A unique constraint: columns, or a [`Unique`].
@@ -162,6 +204,9 @@ impl Table {
     /// Where it is declared, for messages.
     #[must_use]
     pub fn place(self, place: impl Into<String>) -> Self {
-        Self { place: Some(place.into()), ..self }
+        Self {
+            place: Some(place.into()),
+            ..self
+        }
     }
 }

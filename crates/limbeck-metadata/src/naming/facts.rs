@@ -25,9 +25,18 @@ impl Facts<'_> {
     /// The object as messages have it: `unique constraint (a, b) of table t`.
     pub(crate) fn describe(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|it| it.as_str()).collect();
-        let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
-        let name = self.given.map_or_else(String::new, |it| format!(" {}", it.ident()));
-        let table = Name { schema: self.schema.cloned(), name: self.table.clone() };
+        let columns = if columns.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", columns.join(", "))
+        };
+        let name = self
+            .given
+            .map_or_else(String::new, |it| format!(" {}", it.ident()));
+        let table = Name {
+            schema: self.schema.cloned(),
+            name: self.table.clone(),
+        };
         format!("{}{name}{columns} of table {table}", self.kind)
     }
 
@@ -35,7 +44,12 @@ impl Facts<'_> {
     /// becomes `_` (SQLAlchemy's `Column._ddl_label`).
     pub(crate) fn push_label(&self, column: &str, acc: &mut String) {
         if let Some(schema) = self.schema {
-            acc.extend(schema.as_str().chars().map(|it| if it == '.' { '_' } else { it }));
+            acc.extend(
+                schema
+                    .as_str()
+                    .chars()
+                    .map(|it| if it == '.' { '_' } else { it }),
+            );
             acc.push('_');
         }
         acc.push_str(self.table.as_str());

@@ -57,37 +57,55 @@ impl NamingConvention {
     /// The template of indexes.
     #[must_use]
     pub fn ix(self, template: impl Into<String>) -> Self {
-        Self { ix: Some(template.into()), ..self }
+        Self {
+            ix: Some(template.into()),
+            ..self
+        }
     }
 
     /// The template of unique constraints.
     #[must_use]
     pub fn uq(self, template: impl Into<String>) -> Self {
-        Self { uq: Some(template.into()), ..self }
+        Self {
+            uq: Some(template.into()),
+            ..self
+        }
     }
 
     /// The template of check constraints.
     #[must_use]
     pub fn ck(self, template: impl Into<String>) -> Self {
-        Self { ck: Some(template.into()), ..self }
+        Self {
+            ck: Some(template.into()),
+            ..self
+        }
     }
 
     /// The template of foreign keys.
     #[must_use]
     pub fn fk(self, template: impl Into<String>) -> Self {
-        Self { fk: Some(template.into()), ..self }
+        Self {
+            fk: Some(template.into()),
+            ..self
+        }
     }
 
     /// The template of primary keys.
     #[must_use]
     pub fn pk(self, template: impl Into<String>) -> Self {
-        Self { pk: Some(template.into()), ..self }
+        Self {
+            pk: Some(template.into()),
+            ..self
+        }
     }
 
     /// The template of exclusion constraints.
     #[must_use]
     pub fn ex(self, template: impl Into<String>) -> Self {
-        Self { ex: Some(template.into()), ..self }
+        Self {
+            ex: Some(template.into()),
+            ..self
+        }
     }
 
     /// What happens to a generated name that is too long.
@@ -101,8 +119,20 @@ impl NamingConvention {
     /// # Errors
     /// If a template holds an unknown token or a stray `%`.
     pub(crate) fn templates(&self) -> Result<Templates, MetaDataError> {
-        let Self { ix, uq, ck, fk, pk, ex, truncate } = self;
-        let read = |kind, text: &Option<String>| text.as_deref().map(|it| Template::read(kind, it)).transpose();
+        let Self {
+            ix,
+            uq,
+            ck,
+            fk,
+            pk,
+            ex,
+            truncate,
+        } = self;
+        let read = |kind, text: &Option<String>| {
+            text.as_deref()
+                .map(|it| Template::read(kind, it))
+                .transpose()
+        };
         Ok(Templates {
             ix: read("ix", ix)?,
             uq: read("uq", uq)?,
@@ -123,7 +153,10 @@ impl NamingConvention {
 
     /// The preset of a name: `limbeck` (or `invenio`), `postgresql`, `sqlalchemy`.
     pub fn preset(name: &str) -> Option<Self> {
-        Self::PRESETS.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
+        Self::PRESETS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, make)| make())
     }
 }
 
@@ -167,8 +200,25 @@ impl Serialize for NamingConvention {
         if let Some((name, _)) = Self::PRESETS.iter().find(|(_, make)| make() == *self) {
             return serializer.serialize_str(name);
         }
-        let Self { ix, uq, ck, fk, pk, ex, truncate } = self.clone();
-        Full { ix, uq, ck, fk, pk, ex, truncate }.serialize(serializer)
+        let Self {
+            ix,
+            uq,
+            ck,
+            fk,
+            pk,
+            ex,
+            truncate,
+        } = self.clone();
+        Full {
+            ix,
+            uq,
+            ck,
+            fk,
+            pk,
+            ex,
+            truncate,
+        }
+        .serialize(serializer)
     }
 }
 
@@ -184,14 +234,36 @@ impl<'de> Deserialize<'de> for NamingConvention {
 
             fn visit_str<E: Error>(self, name: &str) -> Result<NamingConvention, E> {
                 NamingConvention::preset(name).ok_or_else(|| {
-                    let known: Vec<_> = NamingConvention::PRESETS.iter().map(|(known, _)| format!("`{known}`")).collect();
-                    E::custom(format!("unknown naming convention `{name}`, expected one of {}", known.join(", ")))
+                    let known: Vec<_> = NamingConvention::PRESETS
+                        .iter()
+                        .map(|(known, _)| format!("`{known}`"))
+                        .collect();
+                    E::custom(format!(
+                        "unknown naming convention `{name}`, expected one of {}",
+                        known.join(", ")
+                    ))
                 })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<NamingConvention, A::Error> {
-                let Full { ix, uq, ck, fk, pk, ex, truncate } = Full::deserialize(MapAccessDeserializer::new(map))?;
-                let convention = NamingConvention { ix, uq, ck, fk, pk, ex, truncate };
+                let Full {
+                    ix,
+                    uq,
+                    ck,
+                    fk,
+                    pk,
+                    ex,
+                    truncate,
+                } = Full::deserialize(MapAccessDeserializer::new(map))?;
+                let convention = NamingConvention {
+                    ix,
+                    uq,
+                    ck,
+                    fk,
+                    pk,
+                    ex,
+                    truncate,
+                };
                 // Read here as well, so that the message has the line.
                 convention.templates().map_err(A::Error::custom)?;
                 Ok(convention)

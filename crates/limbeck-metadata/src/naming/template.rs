@@ -46,7 +46,11 @@ impl Template {
     /// # Errors
     /// If a token is unknown for the kind, or a `%` begins none.
     pub(crate) fn read(kind: &'static str, text: &str) -> Result<Self, MetaDataError> {
-        let wrong = |problem: String| MetaDataError::Template { kind, template: text.to_owned(), problem };
+        let wrong = |problem: String| MetaDataError::Template {
+            kind,
+            template: text.to_owned(),
+            problem,
+        };
         let mut segments = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
@@ -57,24 +61,36 @@ impl Template {
                 continue;
             }
             let token = after.strip_prefix('(').and_then(|it| it.split_once(")s"));
-            let (token, after) =
-                token.ok_or_else(|| wrong("a `%` begins no %(token)s; write `%%` for the sign itself".into()))?;
+            let (token, after) = token.ok_or_else(|| {
+                wrong("a `%` begins no %(token)s; write `%%` for the sign itself".into())
+            })?;
             let segment = read_token(token).filter(|it| kind == "fk" || !it.is_referred());
-            segments.push(segment.ok_or_else(|| wrong(format!("unknown token %({token})s; {}", known(kind))))?);
+            segments.push(
+                segment
+                    .ok_or_else(|| wrong(format!("unknown token %({token})s; {}", known(kind))))?,
+            );
             rest = after;
         }
         push_text(&mut segments, rest);
-        Ok(Self { kind, text: text.to_owned(), segments })
+        Ok(Self {
+            kind,
+            text: text.to_owned(),
+            segments,
+        })
     }
 
     /// Whether the template wants the given name.
     pub(crate) fn wants_name(&self) -> bool {
-        self.segments.iter().any(|it| matches!(it, Segment::ConstraintName))
+        self.segments
+            .iter()
+            .any(|it| matches!(it, Segment::ConstraintName))
     }
 
     /// Whether the template says anything about columns.
     pub(crate) fn wants_columns(&self) -> bool {
-        self.segments.iter().any(|it| matches!(it, Segment::Column(..)))
+        self.segments
+            .iter()
+            .any(|it| matches!(it, Segment::Column(..)))
     }
 
     /// The name that the template makes.
@@ -98,13 +114,20 @@ impl Template {
                     self.columns(facts, *columns, &facts.columns, *attribute, &mut name)?;
                 }
                 Segment::ReferredColumn(columns) => {
-                    let referred: Vec<&Ident> = facts.referred.iter().flat_map(|(_, columns)| columns.iter()).collect();
+                    let referred: Vec<&Ident> = facts
+                        .referred
+                        .iter()
+                        .flat_map(|(_, columns)| columns.iter())
+                        .collect();
                     self.columns(facts, *columns, &referred, Attribute::Name, &mut name)?;
                 }
             }
         }
         if name.is_empty() {
-            let problem = format!("the {} template \"{}\" makes an empty name; give it a name", self.kind, self.text);
+            let problem = format!(
+                "the {} template \"{}\" makes an empty name; give it a name",
+                self.kind, self.text
+            );
             return Err(MetaDataError::name(facts.describe(), problem));
         }
         Ok(name)
@@ -165,14 +188,21 @@ pub(crate) fn choose(
 ) -> Result<Option<Ident>, MetaDataError> {
     let verbatim = match (facts.given, template) {
         (Some(GivenName::Exact(name)), _) => Some(name),
-        (Some(GivenName::Name(name)), template) if !template.is_some_and(Template::wants_name) => Some(name),
+        (Some(GivenName::Name(name)), template) if !template.is_some_and(Template::wants_name) => {
+            Some(name)
+        }
         _ => None,
     };
     if let Some(name) = verbatim {
         fits(name, || facts.describe())?;
         return Ok(Some(name.clone()));
     }
-    template.map(|it| it.render(facts).map(|name| Ident::from(truncate.apply(name)))).transpose()
+    template
+        .map(|it| {
+            it.render(facts)
+                .map(|name| Ident::from(truncate.apply(name)))
+        })
+        .transpose()
 }
 
 /// Whether PostgreSQL keeps all of a name that the user gave.
@@ -182,7 +212,10 @@ pub(crate) fn choose(
 pub(crate) fn fits(name: &Ident, describe: impl FnOnce() -> String) -> Result<(), MetaDataError> {
     let bytes = name.as_str().len();
     if bytes == 0 {
-        return Err(MetaDataError::name(describe(), "its name is empty; give it a name"));
+        return Err(MetaDataError::name(
+            describe(),
+            "its name is empty; give it a name",
+        ));
     }
     if bytes > MAX_IDENTIFIER_BYTES {
         let problem = format!(
@@ -242,8 +275,11 @@ fn read_columns(text: &str) -> Option<(Columns, &str)> {
 }
 
 fn known(kind: &str) -> String {
-    let referred =
-        if kind == "fk" { ", %(referred_table_name)s, %(referred_column_0_name)s" } else { "" };
+    let referred = if kind == "fk" {
+        ", %(referred_table_name)s, %(referred_column_0_name)s"
+    } else {
+        ""
+    };
     format!(
         "known are %(table_name)s, %(constraint_name)s, %(column_0_name)s (key, label){referred}, with another number for \
          another column and 0_N or 0N for all of them"
@@ -286,17 +322,35 @@ mod tests {
         check("ix", "%(column_0_N_name)s", Ok("a_b"));
         check("ix", "%(column_0_N_label)s", Ok("s_t_a_s_t_b"));
         check("ck", "ck_%(constraint_name)s_100%%", Ok("ck_given_100%"));
-        check("fk", "%(referred_table_name)s_%(referred_column_0_name)s", Ok("r_x"));
-        check("fk", "%(referred_column_0_N_name)s%(referred_column_0N_name)s", Ok("x_yxy"));
+        check(
+            "fk",
+            "%(referred_table_name)s_%(referred_column_0_name)s",
+            Ok("r_x"),
+        );
+        check(
+            "fk",
+            "%(referred_column_0_N_name)s%(referred_column_0N_name)s",
+            Ok("x_yxy"),
+        );
     }
 
     #[test]
     fn what_a_template_cannot_say_is_an_error() {
-        check("uq", "uq_%(colum_0_name)s", Err("unknown token %(colum_0_name)s"));
+        check(
+            "uq",
+            "uq_%(colum_0_name)s",
+            Err("unknown token %(colum_0_name)s"),
+        );
         check("uq", "uq_%(column_N_name)s", Err("unknown token"));
         check("uq", "%(referred_table_name)s", Err("unknown token"));
         check("uq", "100%", Err("`%%`"));
-        check("uq", "uq_%(column_2_name)s", Err("thing given (a, b) of table s.t: the uq template \"uq_%(column_2_name)s\" wants column 2"));
+        check(
+            "uq",
+            "uq_%(column_2_name)s",
+            Err(
+                "thing given (a, b) of table s.t: the uq template \"uq_%(column_2_name)s\" wants column 2",
+            ),
+        );
         check("uq", "", Err("empty name"));
     }
 }

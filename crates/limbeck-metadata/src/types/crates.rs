@@ -2,10 +2,9 @@
 
 #[cfg(feature = "sqlx")]
 use crate::types::{ArrayElement, ColumnType, TypeInfo};
-use crate::types::columns;
 
 #[cfg(feature = "chrono")]
-columns! {
+crate::types::columns! {
     chrono::NaiveDate => "date",
     chrono::NaiveTime => "time",
     chrono::NaiveDateTime => "timestamp",
@@ -16,7 +15,7 @@ columns! {
 }
 
 #[cfg(feature = "time")]
-columns! {
+crate::types::columns! {
     time::Date => "date",
     time::Time => "time",
     time::PrimitiveDateTime => "timestamp",
@@ -25,32 +24,32 @@ columns! {
 }
 
 #[cfg(feature = "uuid")]
-columns! {
+crate::types::columns! {
     uuid::Uuid => "uuid",
 }
 
 #[cfg(feature = "rust_decimal")]
-columns! {
+crate::types::columns! {
     rust_decimal::Decimal => "numeric",
 }
 
 #[cfg(feature = "bigdecimal")]
-columns! {
+crate::types::columns! {
     bigdecimal::BigDecimal => "numeric",
 }
 
 #[cfg(feature = "json")]
-columns! {
+crate::types::columns! {
     serde_json::Value => "jsonb",
 }
 
 #[cfg(feature = "ipnetwork")]
-columns! {
+crate::types::columns! {
     ipnetwork::IpNetwork => "inet",
 }
 
 #[cfg(feature = "sqlx")]
-columns! {
+crate::types::columns! {
     sqlx::postgres::types::Oid => "oid",
     sqlx::postgres::types::PgCiText => "citext",
     sqlx::postgres::types::PgHstore => "hstore",

@@ -38,13 +38,24 @@ pub struct TypeInfo {
 impl TypeInfo {
     /// A type that takes no nulls, as SQL spells it.
     pub fn new(sql: impl Into<Cow<'static, str>>) -> Self {
-        Self { sql: sql.into(), nullable: false, enum_type: None }
+        Self {
+            sql: sql.into(),
+            nullable: false,
+            enum_type: None,
+        }
     }
 
     /// An enum type.
     pub fn of_enum(ty: EnumType) -> Self {
-        let name = limbeck_schema::Name { schema: ty.schema.clone(), name: ty.name.clone() };
-        Self { sql: name.to_string().into(), nullable: false, enum_type: Some(ty) }
+        let name = limbeck_schema::Name {
+            schema: ty.schema.clone(),
+            name: ty.name.clone(),
+        };
+        Self {
+            sql: name.to_string().into(),
+            nullable: false,
+            enum_type: Some(ty),
+        }
     }
 }
 
@@ -73,5 +84,7 @@ pub trait ColumnType {
 }
 
 /// A Rust type whose arrays PostgreSQL knows; bytes are not one of them, since `Vec<u8>` is `bytea`.
-#[diagnostic::on_unimplemented(message = "no SQL array type is known for elements of type `{Self}`")]
+#[diagnostic::on_unimplemented(
+    message = "no SQL array type is known for elements of type `{Self}`"
+)]
 pub trait ArrayElement: ColumnType {}

@@ -44,7 +44,11 @@ impl<const N: usize> ArrayElement for [u8; N] {}
 /// The array type of an element type: PostgreSQL has one type for any number of dimensions.
 fn array<T: ArrayElement + ?Sized>() -> TypeInfo {
     let element = T::type_info();
-    TypeInfo { sql: format!("{}[]", element.sql).into(), nullable: false, enum_type: element.enum_type }
+    TypeInfo {
+        sql: format!("{}[]", element.sql).into(),
+        nullable: false,
+        enum_type: element.enum_type,
+    }
 }
 
 impl<T: ArrayElement> ColumnType for [T] {
@@ -67,7 +71,10 @@ impl<T: ArrayElement, const N: usize> ColumnType for [T; N] {
 
 impl<T: ColumnType> ColumnType for Option<T> {
     fn type_info() -> TypeInfo {
-        TypeInfo { nullable: true, ..T::type_info() }
+        TypeInfo {
+            nullable: true,
+            ..T::type_info()
+        }
     }
 }
 

@@ -1,0 +1,346 @@
+//! Loads SQL files into a database, statement by statement, the server being the only judge of what they say.
+
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+
+use limbeck_revision::{SplitError, Statement, split};
+use limbeck_schema::Ident;
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+use crate::error::{ServerError, one_line};
+use crate::work::words;
+
+/// Why SQL files could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A folder without files.
+    #[error("the folder {} holds no .sql file", .0.display())]
+    Empty(PathBuf),
+    /// A text that is not made of SQL statements.
+    #[error("{}:{}: {}", .path.display(), .source.line, .source.problem)]
+    Split {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SplitError,
+    },
+    /// A statement whose effect would not be the scratch database's alone.
+    #[error(
+        "{place}: {statement} changes the whole server, which is not part of a database's schema; take it out of the \
+         file, or put it into a DO block that tolerates what is there already"
+    )]
+    ClusterWide {
+        /// Where it stands.
+        place: Spot,
+        /// Its first words.
+        statement: String,
+    },
+    /// The server refused a statement.
+    #[error("{place}: {answer}")]
+    Statement {
+        /// Where it stands.
+        place: Box<Spot>,
+        /// What the server says.
+        answer: Box<ServerError>,
+    },
+    /// The connection failed.
+    #[error("{place}: the connection failed: {}", one_line(&.source.to_string()))]
+    Driver {
+        /// The statement under way.
+        place: Spot,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters from 1.
+    pub column: usize,
+    /// The whole line.
+    pub text: String,
+}
+
+impl Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+    }
+}
+
+impl LoadError {
+    /// The offending line with what is wrong under the place, over three lines; none if no place is known.
+    #[must_use]
+    pub fn excerpt(&self) -> Option<String> {
+        let (place, message) = match self {
+            Self::Statement { place, answer } => (place.as_ref(), one_line(&answer.message)),
+            Self::ClusterWide { place, .. } => (place, "changes the whole server".to_owned()),
+            Self::Read { .. } | Self::Empty(_) | Self::Split { .. } | Self::Driver { .. } => {
+                return None;
+            }
+        };
+        let number = place.line.to_string();
+        let margin = " ".repeat(number.len());
+        // Tabs are kept, so that the mark stands where a terminal shows the text.
+        let indent: String = place
+            .text
+            .chars()
+            .take(place.column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        Some(format!(
+            "{margin} |\n{number} | {}\n{margin} | {indent}^ {message}",
+            place.text
+        ))
+    }
+}
+
+/// The `.sql` files of a path: itself, or those in the folder, by name.
+///
+/// # Errors
+/// [`LoadError::Read`] and [`LoadError::Empty`].
+pub fn sql_files(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let failed = |source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        if file.extension().is_some_and(|it| it == "sql") && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        Err(LoadError::Empty(path.to_owned()))
+    } else {
+        Ok(files)
+    }
+}
+
+/// Runs the statements of SQL files, each file's settings reset behind it. What `pg_dump` writes runs as it stands, but
+/// for the data of `COPY`; `present` is a schema that is there already, so that its `CREATE SCHEMA` is passed over.
+///
+/// # Errors
+/// [`LoadError`]; what ran before stays.
+pub async fn load(
+    conn: &mut PgConnection,
+    files: &[PathBuf],
+    present: Option<&Ident>,
+) -> Result<(), LoadError> {
+    for path in files {
+        let text = std::fs::read_to_string(path).map_err(|source| LoadError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let text = without_restrictions(&text);
+        let statements = split(&text).map_err(|source| LoadError::Split {
+            path: path.clone(),
+            source,
+        })?;
+        let mut source = Source {
+            path,
+            text: &text,
+            at: 0,
+        };
+        for statement in &statements {
+            source.find(statement);
+            if let Some(words) = cluster_wide(&statement.sql) {
+                return Err(LoadError::ClusterWide {
+                    place: source.spot(0),
+                    statement: words,
+                });
+            }
+            run(conn, &source, statement, present).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn run(
+    conn: &mut PgConnection,
+    source: &Source<'_>,
+    statement: &Statement,
+    present: Option<&Ident>,
+) -> Result<(), LoadError> {
+    let Err(error) = conn
+        .execute(sqlx::raw_sql(AssertSqlSafe(statement.sql.clone())))
+        .await
+    else {
+        return Ok(());
+    };
+    let Some(answer) = ServerError::of(&error) else {
+        return Err(LoadError::Driver {
+            place: source.spot(0),
+            source: error,
+        });
+    };
+    // 42P06 is duplicate_schema.
+    let known = answer.code == "42P06"
+        && present.is_some_and(|it| answer.message.contains(&format!("\"{}\"", it.as_str())));
+    if known && words(&statement.sql).take(2).eq(["create", "schema"]) {
+        return Ok(());
+    }
+    let position = answer.position.map_or(0, |it| it.saturating_sub(1));
+    Err(LoadError::Statement {
+        place: Box::new(source.spot(position)),
+        answer: Box::new(answer),
+    })
+}
+
+/// A file being run.
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+    /// Where the statement under way begins.
+    at: usize,
+}
+
+impl Source<'_> {
+    /// Moves to a statement, which stands behind the last one and on its line.
+    fn find(&mut self, statement: &Statement) {
+        let line_start = match statement.line {
+            0 | 1 => 0,
+            line => self
+                .text
+                .match_indices('\n')
+                .nth(line - 2)
+                .map_or(0, |(at, _)| at + 1),
+        };
+        let from = line_start.max(self.at);
+        if let Some(at) = self.text.get(from..).and_then(|it| it.find(&statement.sql)) {
+            self.at = from + at;
+        }
+    }
+
+    /// The place so many characters behind the statement's beginning.
+    fn spot(&self, n_chars: usize) -> Spot {
+        let rest = &self.text[self.at..];
+        let at = self.at
+            + rest
+                .char_indices()
+                .nth(n_chars)
+                .map_or(rest.len(), |(at, _)| at);
+        let before = &self.text[..at];
+        let start = before.rfind('\n').map_or(0, |it| it + 1);
+        Spot {
+            path: self.path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[start..].chars().count() + 1,
+            text: self.text[start..]
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }
+}
+
+/// The text with the lines `\restrict` and `\unrestrict` blank, which newer versions of `pg_dump` write for psql alone.
+fn without_restrictions(text: &str) -> String {
+    let mut acc = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ") {
+            acc.push_str(if line.ends_with('\n') { "\n" } else { "" });
+        } else {
+            acc.push_str(line);
+        }
+    }
+    acc
+}
+
+/// The first words of a statement that changes roles, databases, tablespaces or the server's configuration.
+fn cluster_wide(sql: &str) -> Option<String> {
+    let words: Vec<String> = words(sql).take(3).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let found = match words.as_slice() {
+        ["create" | "alter" | "drop", "user", "mapping"] => false,
+        [
+            "create" | "alter" | "drop",
+            "role" | "user" | "group" | "database" | "tablespace",
+            ..,
+        ]
+        | ["alter", "system", ..] => true,
+        _ => false,
+    };
+    found.then(|| words[..2].join(" ").to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_that_reach_beyond_the_database_are_told() {
+        let check = |sql: &str, expected: Option<&str>| {
+            assert_eq!(cluster_wide(sql).as_deref(), expected, "{sql}")
+        };
+        check("CREATE ROLE a", Some("CREATE ROLE"));
+        check("drop database x", Some("DROP DATABASE"));
+        check("ALTER SYSTEM SET a = 1", Some("ALTER SYSTEM"));
+        check("CREATE USER MAPPING FOR a SERVER b", None);
+        check("CREATE TABLE role (a int)", None);
+        check("DO $$ BEGIN CREATE ROLE a; END $$", None);
+    }
+
+    #[test]
+    fn a_place_is_line_and_column_of_the_file() {
+        let text = "SELECT 1; -- SELECT 2\n\tSELECT ä, 2;\nSELECT 2";
+        let statements = split(text).unwrap();
+        let mut source = Source {
+            path: Path::new("a.sql"),
+            text,
+            at: 0,
+        };
+        let mut spots = Vec::new();
+        for it in &statements {
+            source.find(it);
+            spots.push((source.spot(0).to_string(), source.spot(7).to_string()));
+        }
+        let expected = [
+            ("a.sql:1:1", "a.sql:1:8"),
+            ("a.sql:2:2", "a.sql:2:9"),
+            ("a.sql:3:1", "a.sql:3:8"),
+        ];
+        assert_eq!(spots, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        let error = LoadError::Statement {
+            place: Box::new(source.spot(7)),
+            answer: Box::new(ServerError {
+                code: "42601".into(),
+                message: "no".into(),
+                detail: None,
+                hint: None,
+                position: None,
+            }),
+        };
+        assert_eq!(
+            error.excerpt().unwrap(),
+            "  |\n3 | SELECT 2\n  |        ^ no"
+        );
+    }
+
+    #[test]
+    fn lines_of_new_dumps_for_psql_are_blank() {
+        assert_eq!(
+            without_restrictions("a\n\\restrict x\nb\n\\unrestrict x"),
+            "a\n\nb\n"
+        );
+    }
+}

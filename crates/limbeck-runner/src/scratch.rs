@@ -1,0 +1,418 @@
+//! Scratch databases: empty databases of the same kind as the target, for SQL that must not touch the target itself.
+//!
+//! One is created on the target's own server where the role may, so that version, locale and extensions are those of the
+//! target; else on a server that the user names for this. It is dropped with the value, also on an error, a panic or
+//! when the future that holds it is dropped. What a killed process leaves behind is found by its name and dropped by the
+//! next run.
+
+use std::future::Future;
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+use limbeck_schema::{Ident, Literal};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
+
+use crate::error::{ServerError, one_line};
+
+/// How the names of scratch databases begin.
+pub const SCRATCH_PREFIX: &str = "limbeck_scratch_";
+
+/// A scratch database without connections is a leftover once it is older than this. A live run has pauses between two
+/// connections, but none as long.
+const LEFTOVER_AGE: Duration = Duration::from_mins(10);
+
+/// Why there is no scratch database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScratchError {
+    /// None of the ways led to one.
+    #[error(
+        "no scratch database can be had: {}; either grant CREATEDB to the role (ALTER ROLE … CREATEDB), or name a server \
+         to create it on: write url = \"postgresql://…\" under [scratch] in limbeck.toml", .reasons.join("; ")
+    )]
+    None {
+        /// What stood in each way.
+        reasons: Vec<String>,
+    },
+    /// A server cannot be reached.
+    #[error("cannot connect to {what}")]
+    Connect {
+        /// Which one.
+        what: String,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// A statement of the scratch database's own set-up failed.
+    #[error("cannot {doing} the scratch database {name}")]
+    SetUp {
+        /// What was done.
+        doing: &'static str,
+        /// Its name.
+        name: String,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+}
+
+/// What a target says of itself, for a scratch database to be like it.
+#[derive(Clone, Debug)]
+struct Likeness {
+    /// `server_version_num` without its minor version.
+    major: i32,
+    /// The clauses of `CREATE DATABASE`, with and without the locale.
+    clauses: String,
+    encoding: String,
+    /// Settings that are the target database's own (`ALTER DATABASE … SET`), with their values.
+    settings: Vec<(String, String)>,
+    default_schema: Option<Ident>,
+    /// The server's clock and randomness, for a name.
+    tail: String,
+}
+
+/// An empty database that is dropped with the value, whoever is still connected to it.
+#[derive(Debug)]
+pub struct Scratch {
+    name: String,
+    server: PgConnectOptions,
+    likeness: Likeness,
+}
+
+impl Scratch {
+    /// Creates a scratch database like that of the URL `target`, on its server or else on that of the URL `fallback`;
+    /// leftovers of killed runs on the same server are dropped.
+    ///
+    /// Its default schema has the name of the target's, and settings of the target database (`ALTER DATABASE … SET`)
+    /// hold in its connections, since the texts of expressions depend on them.
+    ///
+    /// # Errors
+    /// [`ScratchError::None`] with what stood in each way, and [`ScratchError::Connect`] if the target cannot be reached.
+    pub async fn create(
+        target: Option<&str>,
+        fallback: Option<&str>,
+    ) -> Result<Self, ScratchError> {
+        let mut reasons = Vec::new();
+        let mut likeness = None;
+        if let Some(url) = target {
+            let (server, mut conn) = connect(url, "the target's server").await?;
+            let wanted = Likeness::read(&mut conn)
+                .await
+                .map_err(|source| failed("prepare", "", source))?;
+            match Self::create_on(server, &mut conn, wanted.clone(), &wanted.clauses).await {
+                Ok(it) => return Ok(it),
+                Err(error) => reasons.push(format!(
+                    "the target's server refuses to create one ({})",
+                    answer(&error)
+                )),
+            }
+            let _ = conn.close().await;
+            likeness = Some(wanted);
+        } else {
+            reasons.push("no database is named whose server could hold it".to_owned());
+        }
+        let Some(url) = fallback else {
+            return Err(ScratchError::None { reasons });
+        };
+        let (server, mut conn) = connect(url, "the server that [scratch] names").await?;
+        let own = Likeness::read(&mut conn)
+            .await
+            .map_err(|source| failed("prepare", "", source))?;
+        let wanted = match likeness {
+            Some(it) if it.major != own.major => {
+                reasons.push(format!(
+                    "the server that [scratch] names is PostgreSQL {} and the target's is {}",
+                    own.major, it.major
+                ));
+                return Err(ScratchError::None { reasons });
+            }
+            Some(it) => Likeness {
+                tail: own.tail.clone(),
+                ..it
+            },
+            None => own,
+        };
+        // Another system may not know the target's locale; names and types do not depend on it.
+        let plain = format!(
+            "ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'",
+            Literal(&wanted.encoding)
+        );
+        for clauses in [wanted.clauses.clone(), plain] {
+            match Self::create_on(server.clone(), &mut conn, wanted.clone(), &clauses).await {
+                Ok(it) => return Ok(it),
+                Err(error) => {
+                    reasons.push(format!(
+                        "the server that [scratch] names refuses to create one ({})",
+                        answer(&error)
+                    ));
+                }
+            }
+        }
+        reasons.dedup();
+        Err(ScratchError::None { reasons })
+    }
+
+    async fn create_on(
+        server: PgConnectOptions,
+        conn: &mut PgConnection,
+        likeness: Likeness,
+        clauses: &str,
+    ) -> Result<Self, sqlx::Error> {
+        drop_leftovers(conn).await;
+        let name = format!("{SCRATCH_PREFIX}{}_{}", std::process::id(), likeness.tail);
+        let sql = format!("CREATE DATABASE {name} TEMPLATE template0 {clauses}");
+        // From here on the value's end drops the database, even if the answer never comes.
+        let it = Self {
+            name,
+            server,
+            likeness,
+        };
+        let created = run(conn, &sql).await;
+        if let Err(error) = created {
+            if error.as_database_error().is_some() {
+                // The server refused, so there is nothing to drop.
+                std::mem::forget(it);
+            }
+            return Err(error);
+        }
+        let remark = format!(
+            "scratch database of limbeck, process {}; safe to drop when nobody is connected",
+            std::process::id()
+        );
+        // The remark is for people; a database without it is as good.
+        let _ = run(
+            conn,
+            &format!("COMMENT ON DATABASE {} IS {}", it.name, Literal(&remark)),
+        )
+        .await;
+        let mut inside = it.open().await?;
+        if let Some(schema) = &it.likeness.default_schema {
+            run(
+                &mut inside,
+                &format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
+            )
+            .await?;
+        }
+        let _ = inside.close().await;
+        Ok(it)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The schema of names without one, which is there already.
+    #[must_use]
+    pub fn default_schema(&self) -> Option<&Ident> {
+        self.likeness.default_schema.as_ref()
+    }
+
+    /// A connection to it, with the target database's settings.
+    ///
+    /// # Errors
+    /// [`ScratchError::SetUp`].
+    pub async fn connect(&self) -> Result<PgConnection, ScratchError> {
+        self.open()
+            .await
+            .map_err(|source| failed("connect to", &self.name, source))
+    }
+
+    async fn open(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut conn =
+            PgConnection::connect_with(&self.server.clone().database(&self.name)).await?;
+        let calls: Vec<String> = self
+            .likeness
+            .settings
+            .iter()
+            .map(|(name, value)| {
+                format!("set_config({}, {}, false)", Literal(name), Literal(value))
+            })
+            .collect();
+        // Nothing in it survives a crash of the server, so nothing needs to wait for the disk.
+        let calls = std::iter::once("set_config('synchronous_commit', 'off', false)".to_owned())
+            .chain(calls);
+        run(
+            &mut conn,
+            &format!("SELECT {}", calls.collect::<Vec<_>>().join(", ")),
+        )
+        .await?;
+        Ok(conn)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // `FORCE` (PostgreSQL 13) ends connections that are still open.
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let server = self.server.clone();
+        // A failure is not reported: the server may be gone, or the run fails for a better reason already. The next run
+        // finds what is left.
+        wait_for(async move {
+            if let Ok(mut conn) = PgConnection::connect_with(&server).await {
+                let _ = run(&mut conn, &sql).await;
+                let _ = conn.close().await;
+            }
+        });
+    }
+}
+
+impl Likeness {
+    async fn read(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        // The columns of the locale differ by version (15: provider and ICU locale, 17: one column for both), so the row
+        // is read as JSON.
+        const SQL: &str = "SELECT current_setting('server_version_num')::int4 / 10000, pg_encoding_to_char(d.encoding)::text, \
+             d.datcollate::text, d.datctype::text, to_jsonb(d)->>'datlocprovider', coalesce(to_jsonb(d)->>'datlocale', \
+             to_jsonb(d)->>'daticulocale'), to_jsonb(d)->>'daticurules', current_schema()::text, array(SELECT name FROM \
+             pg_settings WHERE source IN ('database', 'user', 'database user') AND context IN ('user', 'superuser') ORDER BY \
+             name), array(SELECT setting FROM pg_settings WHERE source IN ('database', 'user', 'database user') AND context \
+             IN ('user', 'superuser') ORDER BY name), to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
+             substr(replace(gen_random_uuid()::text, '-', ''), 1, 10) FROM pg_database d WHERE d.datname = current_database()";
+        let row = conn.fetch_one(sqlx::raw_sql(SQL)).await?;
+        let (encoding, collate, ctype): (String, String, String) =
+            (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let mut clauses = format!(
+            "ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+            Literal(&encoding),
+            Literal(&collate),
+            Literal(&ctype)
+        );
+        let locale = text(&row, 5)?;
+        match (text(&row, 4)?.as_deref(), locale) {
+            (Some("i"), Some(locale)) => {
+                clauses.push_str(&format!(
+                    " LOCALE_PROVIDER icu ICU_LOCALE {}",
+                    Literal(&locale)
+                ));
+                if let Some(rules) = text(&row, 6)? {
+                    clauses.push_str(&format!(" ICU_RULES {}", Literal(&rules)));
+                }
+            }
+            (Some("b"), Some(locale)) => {
+                clauses.push_str(&format!(
+                    " LOCALE_PROVIDER builtin BUILTIN_LOCALE {}",
+                    Literal(&locale)
+                ));
+            }
+            _ => {}
+        }
+        let (names, values): (Vec<String>, Vec<String>) = (row.try_get(8)?, row.try_get(9)?);
+        Ok(Self {
+            major: row.try_get(0)?,
+            clauses,
+            encoding,
+            settings: names.into_iter().zip(values).collect(),
+            default_schema: text(&row, 7)?.map(Ident::from),
+            tail: row.try_get(10)?,
+        })
+    }
+}
+
+fn text(row: &PgRow, at: usize) -> Result<Option<String>, sqlx::Error> {
+    row.try_get(at)
+}
+
+/// Drops the scratch databases of killed runs. What cannot be dropped is somebody else's, or no leftover after all.
+async fn drop_leftovers(conn: &mut PgConnection) {
+    let sql = format!(
+        "SELECT d.datname::text, extract(epoch FROM clock_timestamp())::int8 FROM pg_database d WHERE starts_with(d.datname::text, \
+         '{SCRATCH_PREFIX}') AND pg_has_role(d.datdba, 'USAGE') AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)"
+    );
+    let Ok(rows) = conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await else {
+        return;
+    };
+    for row in rows {
+        let (Ok(name), Ok(now)) = (row.try_get::<String, _>(0), row.try_get::<i64, _>(1)) else {
+            continue;
+        };
+        if is_leftover(&name, now) {
+            // Without FORCE: whoever connects meanwhile keeps it.
+            let _ = run(
+                conn,
+                &format!("DROP DATABASE IF EXISTS {}", Ident::new(&name)),
+            )
+            .await;
+        }
+    }
+}
+
+/// Whether a database has the name of a scratch database, `limbeck_scratch_<pid>_<hex seconds>_<random>`, and is old.
+fn is_leftover(name: &str, now: i64) -> bool {
+    let Some(rest) = name.strip_prefix(SCRATCH_PREFIX) else {
+        return false;
+    };
+    let [pid, since, random] = rest.split('_').collect::<Vec<_>>()[..] else {
+        return false;
+    };
+    let hex = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let age = i64::from_str_radix(since, 16).map(|it| now.saturating_sub(it));
+    let limit = i64::try_from(LEFTOVER_AGE.as_secs()).unwrap_or(i64::MAX);
+    pid.parse::<u32>().is_ok() && hex(random) && age.is_ok_and(|it| it > limit)
+}
+
+async fn connect(url: &str, what: &str) -> Result<(PgConnectOptions, PgConnection), ScratchError> {
+    let failed = |source| ScratchError::Connect {
+        what: what.to_owned(),
+        source,
+    };
+    let options = PgConnectOptions::from_str(url).map_err(failed)?;
+    let options = options
+        .application_name("limbeck")
+        .disable_statement_logging();
+    let conn = PgConnection::connect_with(&options).await.map_err(failed)?;
+    Ok((options, conn))
+}
+
+fn failed(doing: &'static str, name: &str, source: sqlx::Error) -> ScratchError {
+    ScratchError::SetUp {
+        doing,
+        name: name.to_owned(),
+        source,
+    }
+}
+
+fn answer(error: &sqlx::Error) -> String {
+    ServerError::of(error).map_or_else(|| one_line(&error.to_string()), |it| one_line(&it.message))
+}
+
+async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    conn.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await
+        .map(drop)
+}
+
+/// Runs a future to its end on a thread with a runtime of its own, so that it works inside and outside of async code.
+fn wait_for(future: impl Future<Output = ()> + Send + 'static) {
+    let worker = thread::Builder::new()
+        .name("limbeck scratch".to_owned())
+        .spawn(move || {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            {
+                runtime.block_on(future);
+            }
+        });
+    if let Ok(worker) = worker {
+        let _ = worker.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_leftover;
+
+    #[test]
+    fn only_old_databases_of_exactly_that_name_are_leftovers() {
+        let check =
+            |name: &str, expected: bool| assert_eq!(is_leftover(name, 0x6000), expected, "{name}");
+        check("limbeck_scratch_12_10_ab12", true);
+        check("limbeck_scratch_12_5fff_ab12", false);
+        check("limbeck_scratch_12_10", false);
+        check("limbeck_scratch_mine", false);
+        check("limbeck_scratch_12_10_ab_1", false);
+        check("limbeck_scratch_x_10_ab", false);
+        check("my_limbeck_scratch_12_10_ab12", false);
+    }
+}
