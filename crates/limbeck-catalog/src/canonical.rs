@@ -131,7 +131,11 @@ fn questions(current: &Schema, desired: &mut Desired) -> (Vec<Asked>, Vec<Questi
             }
         }
         for (at, (slot, texts)) in slots.iter_mut().zip(known).enumerate() {
-            if let Some(same) = texts.iter().find(|it| it.same_tokens(slot.expr)) {
+            let is_same = |it: &&Expr| match &slot.role {
+                Role::Default(ty) => slot.expr.is_literal_in(it, ty) || slot.expr.same_tokens(it),
+                _ => slot.expr.same_tokens(it),
+            };
+            if let Some(same) = texts.iter().find(is_same) {
                 *slot.expr = same.clone();
                 continue;
             }

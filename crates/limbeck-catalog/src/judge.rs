@@ -106,12 +106,11 @@ impl Pool {
             && question.columns.iter().all(fits)
     }
 
-    fn add(&mut self, question: &Question) -> Vec<usize> {
+    fn add(&mut self, question: &Question, texts: &[&Expr]) -> Vec<usize> {
         for (name, ty, collation) in &question.columns {
             self.columns.insert(name.clone(), (ty.clone(), collation.clone()));
         }
-        let texts = std::iter::once(&question.expr).chain(&question.against);
-        texts.map(|it| self.item(&question.role, it)).collect()
+        texts.iter().map(|it| self.item(&question.role, it)).collect()
     }
 
     fn item(&mut self, role: &Role, expr: &Expr) -> usize {
@@ -133,7 +132,7 @@ impl Pool {
             let Item { role, expr } = &self.items[*at];
             match role {
                 Role::Condition => format!("CONSTRAINT limbeck_{at} CHECK ({expr}\n)"),
-                // The value is wrapped so that it is a condition; the catalog's text is wrapped the same way.
+                // The value is wrapped so that it is a condition, and unwrapped when it is read back.
                 Role::Value => format!("CONSTRAINT limbeck_{at} CHECK (({expr}\n) IS NOT NULL)"),
                 Role::Default(ty) => format!("limbeck_{at} {ty} DEFAULT ({expr}\n)"),
                 Role::Generated(ty) => format!("limbeck_{at} {ty} GENERATED ALWAYS AS ({expr}\n) STORED"),
@@ -197,39 +196,72 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// Answers all questions, in their order.
+    /// Answers all questions, in their order. The catalog's own texts are read again only where the declared one does
+    /// not come back as one of them.
     pub(crate) async fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, CompareError> {
-        let mut answers = vec![Answer::Different; questions.len()];
+        let ready: Vec<&Question> = questions.iter().filter(|it| !it.premature).collect();
+        let declared: Vec<Vec<&Expr>> = ready.iter().map(|it| vec![&it.expr]).collect();
+        let mut first = self.print_all(&ready, &declared).await?.into_iter();
+        let mut answers = Vec::with_capacity(questions.len());
+        let mut open = Vec::new();
+        for (at, question) in questions.iter().enumerate() {
+            let printed = if question.premature { None } else { first.next().and_then(|it| it.into_iter().next()) };
+            let answer = match printed {
+                None => Answer::Different,
+                Some(Err((code, message))) => Answer::Rejected { code, message },
+                Some(Ok(text)) => match question.against.iter().find(|it| it.as_str() == Expr::new(&text).as_str()) {
+                    Some(same) => Answer::Same(same.clone()),
+                    None => {
+                        open.push((at, text));
+                        Answer::Different
+                    }
+                },
+            };
+            answers.push(answer);
+        }
+        let again: Vec<&Question> = open.iter().map(|(at, _)| &questions[*at]).collect();
+        let texts: Vec<Vec<&Expr>> = again.iter().map(|it| it.against.iter().collect()).collect();
+        let second = self.print_all(&again, &texts).await?;
+        for ((at, text), printed) in open.into_iter().zip(second) {
+            // PostgreSQL's text is not always a fixed point of its own parser, so equality of either form is equality.
+            let same = questions[at].against.iter().zip(printed).find(|(_, it)| it.as_ref().is_ok_and(|it| *it == text));
+            if let Some((same, _)) = same {
+                answers[at] = Answer::Same(same.clone());
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Prints texts of each question, as many tables as they need.
+    async fn print_all(&mut self, questions: &[&Question], texts: &[Vec<&Expr>]) -> Result<Vec<Vec<Printed>>, CompareError> {
         let mut pools: Vec<Pool> = Vec::new();
-        let mut places: Vec<Option<(usize, Vec<usize>)>> = vec![None; questions.len()];
-        for (at, question) in questions.iter().enumerate().filter(|(_, it)| !it.premature) {
+        let mut places = Vec::with_capacity(questions.len());
+        for (question, texts) in questions.iter().zip(texts) {
             let first = pools.len().saturating_sub(OPEN_TABLES);
             let pool = (first..pools.len()).find(|it| pools[*it].takes(question)).unwrap_or_else(|| {
                 pools.push(Pool::default());
                 pools.len() - 1
             });
-            places[at] = Some((pool, pools[pool].add(question)));
+            places.push((pool, pools[pool].add(question, texts)));
         }
         let mut printed = Vec::with_capacity(pools.len());
         for pool in &pools {
             printed.push(self.print(pool).await?);
         }
-        for (at, question) in questions.iter().enumerate() {
-            let Some((pool, items)) = &places[at] else { continue };
-            let mut texts: Vec<Printed> = items.iter().map(|it| printed[*pool][*it].clone()).collect();
-            if texts[0].is_err() {
-                texts = self.alone(question).await?;
-            }
-            answers[at] = judge(question, texts);
+        let mut acc = Vec::with_capacity(questions.len());
+        for ((question, texts), (pool, items)) in questions.iter().zip(texts).zip(places) {
+            let own: Vec<Printed> = items.iter().map(|it| printed[pool][*it].clone()).collect();
+            let refused = own.iter().any(Result::is_err);
+            acc.push(if refused { self.alone(question, texts).await? } else { own });
         }
-        Ok(answers)
+        Ok(acc)
     }
 
     /// A question by itself, in a table of its table's own name with all it mentions: `account.balance > 0` can be
     /// read only there.
-    async fn alone(&mut self, question: &Question) -> Result<Vec<Printed>, CompareError> {
+    async fn alone(&mut self, question: &Question, texts: &[&Expr]) -> Result<Vec<Printed>, CompareError> {
         let mut pool = Pool { name: Some(question.table.name.clone()), ..Pool::default() };
-        let items = pool.add(question);
+        let items = pool.add(question, texts);
         let printed = self.print(&pool).await?;
         Ok(items.into_iter().map(|it| printed[it].clone()).collect())
     }
@@ -249,7 +281,7 @@ impl<'a> Judge<'a> {
                 gone.map_err(|(_, message)| CompareError::Judge { count: items.len(), message })?;
             }
             match self.attempt(pool.sql(&table, &items)).await? {
-                Ok(()) => self.read_back(&table, &mut acc).await?,
+                Ok(()) => self.read_back(pool, &table, &mut acc).await?,
                 Err(refusal) if items.len() == 1 => acc[items[0]] = Err(refusal),
                 Err((code, message)) if code == "42501" => {
                     return Err(CompareError::Judge { count: items.len(), message });
@@ -264,7 +296,7 @@ impl<'a> Judge<'a> {
         Ok(acc)
     }
 
-    async fn read_back(&mut self, table: &Ident, acc: &mut [Printed]) -> Result<(), CompareError> {
+    async fn read_back(&mut self, pool: &Pool, table: &Ident, acc: &mut [Printed]) -> Result<(), CompareError> {
         self.narrow(true).await?;
         let sql = "WITH t AS (SELECT oid FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relname = $1) SELECT \
                    o.conname::text, pg_get_expr(o.conbin, o.conrelid) FROM pg_constraint o JOIN t ON t.oid = o.conrelid WHERE \
@@ -278,7 +310,9 @@ impl<'a> Judge<'a> {
             if let Some(at) = name.strip_prefix("limbeck_").and_then(|it| it.parse::<usize>().ok())
                 && let Some(place) = acc.get_mut(at)
             {
-                *place = Ok(text.unwrap_or_default());
+                let text = text.unwrap_or_default();
+                let is_value = matches!(pool.items[at].role, Role::Value);
+                *place = Ok(unwrapped(&text).filter(|_| is_value).map_or_else(|| text.clone(), str::to_owned));
             }
         }
         self.narrow(false).await
@@ -301,19 +335,9 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Equality of either form is equality: PostgreSQL's text is not always a fixed point of its own parser.
-fn judge(question: &Question, texts: Vec<Printed>) -> Answer {
-    let mut texts = texts.into_iter();
-    let declared = match texts.next() {
-        Some(Ok(it)) => it,
-        Some(Err((code, message))) => return Answer::Rejected { code, message },
-        None => return Answer::Different,
-    };
-    let plain = Expr::new(&declared);
-    let same = question.against.iter().zip(texts).find(|(text, again)| {
-        (!matches!(question.role, Role::Value) && **text == plain) || again.as_ref().is_ok_and(|it| *it == declared)
-    });
-    same.map_or(Answer::Different, |(text, _)| Answer::Same(text.clone()))
+/// A value's text without the condition it was wrapped in.
+fn unwrapped(text: &str) -> Option<&str> {
+    text.strip_prefix('(')?.strip_suffix(" IS NOT NULL)")
 }
 
 /// SQLSTATE and message of a failure.

@@ -18,9 +18,11 @@ mod error;
 mod judge;
 mod read;
 mod row;
+mod unmanaged;
 pub mod sea;
 
 pub use compare::{CompareOptions, Comparison, compare, compare_desired, compare_metadata};
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError};
 pub use read::{Catalog, ReadOptions};
+pub use unmanaged::Unmanaged;

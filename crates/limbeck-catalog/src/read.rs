@@ -1,6 +1,7 @@
 //! Reading: one snapshot, one statement a kind, whatever the number of tables.
 
 use futures_util::TryStreamExt;
+use limbeck_schema::kinds::extension_objects_sql;
 use limbeck_schema::row::{Decoding, Fields};
 use limbeck_schema::{Ident, KindTag, Name, Object, Schema};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -88,12 +89,13 @@ impl Catalog {
         let mut tx = conn.begin_with(begin).await.map_err(failed)?;
         // Names and expressions are printed relative to the search path, so it is the default schema alone. The planner
         // takes catalogs for large and would spend more on just-in-time compilation than it wins.
-        sqlx::query("SELECT set_config('search_path', $1, true), set_config('jit', 'off', true)")
-            .persistent(false)
-            .bind(&session.narrow_path)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
+        // The statements join in the order in which they should, so the planner need not look for a better one.
+        const SET: &str = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true), \
+                           set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
+        let set = sqlx::query(SET).persistent(false).bind(&session.narrow_path);
+        set.execute(&mut *tx).await.map_err(failed)?;
+        let extensions = sqlx::query(AssertSqlSafe(extension_objects_sql())).persistent(false);
+        extensions.execute(&mut *tx).await.map_err(failed)?;
         let mut objects: Vec<Object> = Vec::new();
         let mut decoding = Decoding::new(session.default_schema.clone());
         for kind in KindTag::ALL {

@@ -38,7 +38,8 @@ pub(crate) struct Global {
     /// A folder of revisions; repeatable [default: revisions of the config file, then ./revisions]
     #[arg(long, global = true, value_name = "DIR")]
     pub revisions: Vec<PathBuf>,
-    /// The models: a .json file, or cmd:PROGRAM ARGS that prints JSON metadata [default: target of the config file]
+    /// The models: a .json or .sql file, a folder of .sql files, postgresql://…, revisions:[TARGET], or cmd:PROGRAM ARGS
+    /// that prints JSON metadata [default: target of the config file]
     #[arg(long, global = true, value_name = "SOURCE")]
     pub target: Option<String>,
     /// A value for a cmd: source, which finds it in its environment as LIMBECK_X_NAME; repeatable
@@ -53,6 +54,9 @@ pub(crate) struct Global {
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
+    /// Fail where a source holds objects that Limbeck does not manage, instead of naming them
+    #[arg(long, global = true)]
+    pub strict: bool,
     /// Whether to colour the output
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
@@ -88,7 +92,8 @@ pub(crate) enum Command {
     Check,
     /// Print the SQL that would bring the database to the models
     #[command(
-        after_help = "Examples:\n  limbeck diff --target models.json\n  limbeck diff --reverse > undo.sql"
+        after_help = "Examples:\n  limbeck diff --target models.json\n  limbeck diff --reverse > undo.sql\n  limbeck diff \
+                            old.sql new.sql\n  limbeck diff revisions: postgresql://h/production"
     )]
     Diff(Diff),
     /// Run revisions up to a target
@@ -163,6 +168,9 @@ pub(crate) struct Revision {
     /// Fill it with what the models ask for
     #[arg(long, conflicts_with = "empty")]
     pub autogenerate: bool,
+    /// Compare the models with this source instead of the database; revisions: is the history itself
+    #[arg(long, value_name = "SOURCE", requires = "autogenerate")]
+    pub from: Option<String>,
     /// Leave it to be filled by hand, which is the default
     #[arg(long)]
     pub empty: bool,
@@ -194,6 +202,12 @@ pub(crate) struct Revision {
 /// `diff`.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
+    /// What to start from, a source as --target takes it [default: the database]
+    #[arg(value_name = "FROM", requires = "goal")]
+    pub from: Option<String>,
+    /// What to reach, a source as --target takes it [default: the target]
+    #[arg(id = "goal", value_name = "TO")]
+    pub to: Option<String>,
     /// Print the way back, from the models to the database as it is
     #[arg(long)]
     pub reverse: bool,

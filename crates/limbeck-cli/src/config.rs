@@ -46,12 +46,23 @@ pub(crate) struct Config {
     /// Which revisions need `--accept-hazards`.
     #[serde(default)]
     pub review: Review,
+    /// Where scratch databases are created if the target's server refuses.
+    #[serde(default)]
+    pub scratch: ScratchServer,
     /// Programs to run on a revision file that was just written.
     #[serde(default)]
     pub post_write_hooks: Vec<Hook>,
     /// The folder of the file.
     #[serde(skip)]
     pub folder: PathBuf,
+}
+
+/// A server for scratch databases.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScratchServer {
+    /// Any database of it; `${NAME}` stands for an environment variable.
+    pub url: Option<String>,
 }
 
 /// Which revisions need an acknowledgement before they are run.
@@ -178,6 +189,18 @@ impl Config {
     /// If a variable is not set.
     pub(crate) fn url(&self) -> Result<Option<String>, CliError> {
         self.url
+            .as_deref()
+            .map(|url| expand(url, |name| std::env::var(name).ok()))
+            .transpose()
+    }
+
+    /// The URL of the server for scratch databases with its variables replaced.
+    ///
+    /// # Errors
+    /// If a variable is not set.
+    pub(crate) fn scratch_url(&self) -> Result<Option<String>, CliError> {
+        self.scratch
+            .url
             .as_deref()
             .map(|url| expand(url, |name| std::env::var(name).ok()))
             .transpose()

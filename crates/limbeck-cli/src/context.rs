@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, ReadOptions, compare, compare_desired, connect,
+    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired, connect,
 };
 use limbeck_metadata::MetaData;
 use limbeck_revision::{FileNaming, Location};
-use limbeck_runner::{History, Runner, RunnerOptions};
+use limbeck_runner::{History, Runner, RunnerOptions, Scratch, load, sql_files};
 use limbeck_schema::{Desired, Ident, Name, Scope};
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::args::Global;
 use crate::config::{Config, REVISIONS};
-use crate::error::CliError;
+use crate::error::{CliError, one_line};
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
 
@@ -150,49 +150,141 @@ impl Context<'_> {
         Ok(Catalog::read(&mut conn, &options).await?)
     }
 
-    /// The database next to the models.
+    /// The database, or the source `from`, next to the models, or the source `to`.
     ///
     /// # Errors
     /// If either cannot be had, or they cannot be compared.
-    pub(crate) async fn compare(&mut self) -> Result<Comparison, CliError> {
-        let target = self.target()?;
-        let mut conn = self.connect().await?;
-        let options = CompareOptions {
-            read: self.read_options(&mut conn).await?,
+    pub(crate) async fn compare(
+        &mut self,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Comparison, CliError> {
+        let from = from.map(Source::parse).transpose()?;
+        let target = self.target(to)?;
+        let like = self.like(from.as_ref(), &target)?;
+        let mut current = match from {
+            None => Opened::database(self.connect().await?),
+            Some(source) => self.open(source, like.as_deref()).await?,
         };
-        match target {
-            Target::MetaData(metadata) => Ok(compare(&mut conn, &metadata, &options).await?),
-            Target::Database(url) => {
-                let mut other = connect(&url).await?;
-                let read = self.read_options(&mut other).await?;
-                let schema = Catalog::read(&mut other, &read).await?.schema;
-                let desired = Desired {
-                    schema,
-                    scope: Scope::everything(),
-                    ..Desired::default()
-                };
-                Ok(compare_desired(&mut conn, desired, &options).await?)
+        let options = CompareOptions {
+            read: self.read_options(&mut current.conn).await?,
+        };
+        let source = match target {
+            Target::MetaData(metadata) => {
+                return Ok(compare(&mut current.conn, &metadata, &options).await?);
             }
+            Target::Source(source) => source,
+        };
+        let mut other = self.open(source, like.as_deref()).await?;
+        let read = self.read_options(&mut other.conn).await?;
+        let schema = Catalog::read(&mut other.conn, &read).await?.schema;
+        let unmanaged = Unmanaged::read(&mut other.conn).await?;
+        other.close().await;
+        self.say_unmanaged(&Unmanaged::read(&mut current.conn).await?, &unmanaged)?;
+        let desired = Desired {
+            schema,
+            scope: Scope::everything(),
+            ..Desired::default()
+        };
+        Ok(compare_desired(&mut current.conn, desired, &options).await?)
+    }
+
+    /// Names what is not managed, and warns where it differs.
+    fn say_unmanaged(&mut self, current: &Unmanaged, desired: &Unmanaged) -> Result<(), CliError> {
+        for line in desired.lines() {
+            self.output.say(&format!("not managed: {line}"));
         }
+        let differences = Unmanaged::differences(current, desired);
+        for line in &differences {
+            self.output
+                .warn(&format!("not managed, so left as it is: {line}"));
+        }
+        let n_objects = desired.objects.len().max(differences.len());
+        if self.global.strict && n_objects > 0 {
+            return Err(CliError::Unmanaged { n_objects });
+        }
+        Ok(())
+    }
+
+    /// The database that scratch databases are to be like; none if no side is one and none is named.
+    fn like(&self, from: Option<&Source>, target: &Target) -> Result<Option<String>, CliError> {
+        match (from, target) {
+            (Some(Source::Database(url)), _) => return Ok(Some(url.clone())),
+            (Some(_), Target::Source(Source::Database(url))) => return Ok(Some(url.clone())),
+            _ => {}
+        }
+        match self.url() {
+            Ok(url) => Ok(Some(url)),
+            Err(CliError::NoUrl) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A connection to a source's state: to itself if it is a database, else to a scratch database that was brought to it.
+    async fn open(&mut self, source: Source, like: Option<&str>) -> Result<Opened, CliError> {
+        let metadata = match source {
+            Source::Database(url) => return Ok(Opened::database(connect(&url).await?)),
+            Source::Sql(path) => {
+                let files = sql_files(&path)?;
+                let scratch = self.scratch(like).await?;
+                let mut conn = scratch.connect().await?;
+                load(&mut conn, &files, scratch.default_schema()).await?;
+                // The files may have changed the connection's settings.
+                let _ = conn.close().await;
+                return Opened::scratch(scratch).await;
+            }
+            Source::Revisions(target) => {
+                let history = self.history()?;
+                let scratch = self.scratch(like).await?;
+                let options = self.runner_options();
+                let mut runner = Runner::new(scratch.connect().await?, options).await?;
+                let output = &mut self.output;
+                runner
+                    .upgrade(&history, &target, &mut |event| {
+                        output.explain(&event.line())
+                    })
+                    .await?;
+                return Opened::scratch(scratch).await;
+            }
+            Source::Json(path) => read_json(&path)?,
+            Source::Program(words) => run_program(&words, &self.global.values)?,
+        };
+        let mut opened = Opened::scratch(self.scratch(like).await?).await?;
+        build(&mut opened.conn, &metadata).await?;
+        Ok(opened)
+    }
+
+    /// An empty scratch database.
+    ///
+    /// # Errors
+    /// If none can be had.
+    pub(crate) async fn scratch(&mut self, like: Option<&str>) -> Result<Scratch, CliError> {
+        let fallback = self.config.scratch_url()?;
+        let scratch = Scratch::create(like, fallback.as_deref()).await?;
+        self.output
+            .explain(&format!("scratch database {}", scratch.name()));
+        Ok(scratch)
     }
 
     /// The models: those named by the command line, else those that the program brought along, else those of the config
     /// file.
-    fn target(&mut self) -> Result<Target, CliError> {
+    fn target(&mut self, to: Option<&str>) -> Result<Target, CliError> {
         let source = match (
-            &self.global.target,
+            to.or(self.global.target.as_deref()),
             self.metadata.take(),
             &self.config.target,
         ) {
             (Some(text), _, _) => Source::parse(text)?,
             (None, Some(metadata), _) => return Ok(Target::MetaData(Box::new(metadata))),
-            (None, None, Some(text)) => Source::parse(text)?.within(|it| self.config.resolve(it)),
+            (None, None, Some(text)) => Source::parse_in(text, |it| self.config.resolve(it))?,
             (None, None, None) => return Err(CliError::NoTarget),
         };
         let metadata = match source {
             Source::Json(path) => read_json(&path)?,
             Source::Program(words) => run_program(&words, &self.global.values)?,
-            Source::Database(url) => return Ok(Target::Database(url)),
+            it @ (Source::Database(_) | Source::Sql(_) | Source::Revisions(_)) => {
+                return Ok(Target::Source(it));
+            }
         };
         Ok(Target::MetaData(Box::new(metadata)))
     }
@@ -219,8 +311,56 @@ impl Context<'_> {
     }
 }
 
-/// Models that are at hand.
+/// What is to be reached.
 enum Target {
+    /// Declared models.
     MetaData(Box<MetaData>),
-    Database(String),
+    /// A state that a database holds or is brought to.
+    Source(Source),
+}
+
+/// A database with a source's state.
+struct Opened {
+    conn: PgConnection,
+    /// It lives as long as the connection.
+    scratch: Option<Scratch>,
+}
+
+impl Opened {
+    fn database(conn: PgConnection) -> Self {
+        Self {
+            conn,
+            scratch: None,
+        }
+    }
+
+    async fn scratch(scratch: Scratch) -> Result<Self, CliError> {
+        Ok(Self {
+            conn: scratch.connect().await?,
+            scratch: Some(scratch),
+        })
+    }
+
+    /// Ends it before its time, so that two scratch databases need not be held longer than one is used.
+    async fn close(self) {
+        let Self { conn, scratch } = self;
+        let _ = conn.close().await;
+        drop(scratch);
+    }
+}
+
+/// Brings an empty database to declared models.
+async fn build(conn: &mut PgConnection, metadata: &MetaData) -> Result<(), CliError> {
+    let it = compare(conn, metadata, &CompareOptions::default()).await?;
+    let migration = limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)?;
+    for statement in migration.upgrade.statements() {
+        let sql = AssertSqlSafe(statement.sql.clone());
+        conn.execute(sqlx::raw_sql(sql))
+            .await
+            .map_err(|source| CliError::Build {
+                statement: one_line(&statement.sql),
+                source,
+            })?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
 use limbeck_revision::graph::GraphError;
 use limbeck_revision::{IdError, RevisionError};
-use limbeck_runner::RunnerError;
+use limbeck_runner::{LoadError, RunnerError, ScratchError};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,31 @@ pub(crate) enum CliError {
     /// From a run.
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    /// From a scratch database.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// From SQL files.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Something is not managed, and `--strict` asks for an error then.
+    #[error(
+        "{n_objects} of the source's objects or of the differences are not managed by Limbeck yet, which --strict forbids"
+    )]
+    Unmanaged {
+        /// How many were named.
+        n_objects: usize,
+    },
+    /// Declared models could not be built in a scratch database.
+    #[error("cannot build the models in a scratch database, statement `{statement}`")]
+    Build {
+        /// The statement, on one line.
+        statement: String,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// The user ended the command.
+    #[error("interrupted")]
+    Interrupted,
     /// A file cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
@@ -91,7 +116,7 @@ pub(crate) enum CliError {
     NoTarget,
     /// The models are named in a way that is not supported.
     #[error(
-        "cannot take models from {source_text}: {problem}; supported are a .json file, cmd:PROGRAM ARGS, and a postgresql:// database"
+        "cannot take models from {source_text}: {problem}; supported are a .json or .sql file, a folder of .sql files, cmd:PROGRAM ARGS, a postgresql:// database, and revisions:[TARGET]"
     )]
     Target {
         /// What was given.
@@ -179,7 +204,17 @@ impl CliError {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Runner(it) if it.is_cancelled() => 130,
+            Self::Interrupted => 130,
             _ => 2,
+        }
+    }
+
+    /// The line of a file at which it happened, with a mark under the place.
+    #[must_use]
+    pub(crate) fn excerpt(&self) -> Option<String> {
+        match self {
+            Self::Load(it) => it.excerpt().map(|it| redact(&it)),
+            _ => None,
         }
     }
 

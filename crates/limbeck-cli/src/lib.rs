@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use limbeck_metadata::MetaData;
 
-use crate::args::{Cli, Color};
+use crate::args::{Cli, Color, Command};
 use crate::commands::Outcome;
 use crate::config::Config;
 use crate::context::Context;
@@ -85,7 +85,7 @@ pub async fn run_with(
         metadata,
         output,
     };
-    let done = context.run(cli.command).await;
+    let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));
     match done {
         Ok(Outcome::Agree) => 0,
@@ -93,8 +93,48 @@ pub async fn run_with(
         Err(error) => {
             let _ = context.output.finish();
             context.output.error(&error.line());
+            if let Some(text) = error.excerpt() {
+                context.output.error_lines(&text);
+            }
             error.status()
         }
+    }
+}
+
+/// Runs a command. One that may hold a scratch database ends at Ctrl-C by dropping what it holds; those that run
+/// revisions have the server end their statement instead.
+async fn run_or_interrupt(
+    context: &mut Context<'_>,
+    command: Command,
+) -> Result<Outcome, CliError> {
+    if !matches!(
+        command,
+        Command::Check | Command::Diff(_) | Command::Revision(_)
+    ) {
+        return context.run(command).await;
+    }
+    tokio::select! {
+        biased;
+        done = context.run(command) => done,
+        () = interrupted() => Err(CliError::Interrupted),
+    }
+}
+
+/// Waits for Ctrl-C or, on Unix, for a polite request to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                it = tokio::signal::ctrl_c() => if it.is_ok() { return },
+                it = terminated.recv() => if it.is_some() { return },
+            }
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler the signal ends the process by itself.
+        std::future::pending::<()>().await;
     }
 }
 
@@ -133,6 +173,7 @@ fn fail(error: &CliError) -> u8 {
         verbose: 0,
         quiet: false,
         json: false,
+        strict: false,
         color: Color::Auto,
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());

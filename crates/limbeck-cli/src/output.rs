@@ -115,6 +115,16 @@ impl<'o> Output<'o> {
         }
     }
 
+    /// A warning, left out by `--quiet`.
+    pub(crate) fn warn(&mut self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
+    /// An error's further lines.
+    pub(crate) fn error_lines(&mut self, text: &str) {
+        let _ = writeln!(self.err, "{text}");
+    }
+
     /// An error.
     pub(crate) fn error(&mut self, text: &str) {
         let (on, off) = if self.color {

@@ -16,6 +16,10 @@ pub(crate) enum Source {
     Program(Vec<String>),
     /// A database to compare with.
     Database(String),
+    /// A file of SQL, or a folder of them.
+    Sql(PathBuf),
+    /// The history, up to a target.
+    Revisions(String),
 }
 
 impl Source {
@@ -24,6 +28,14 @@ impl Source {
     /// # Errors
     /// [`CliError::Target`] with what is supported.
     pub(crate) fn parse(text: &str) -> Result<Self, CliError> {
+        Self::parse_in(text, Path::to_path_buf)
+    }
+
+    /// As [`Self::parse`], with paths seen from another folder.
+    pub(crate) fn parse_in(
+        text: &str,
+        resolve: impl Fn(&Path) -> PathBuf,
+    ) -> Result<Self, CliError> {
         let refuse = |problem| {
             Err(CliError::Target {
                 source_text: redact(text),
@@ -40,24 +52,17 @@ impl Source {
         if text.starts_with("postgresql://") || text.starts_with("postgres://") {
             return Ok(Self::Database(text.to_owned()));
         }
-        if text.starts_with("revisions:") {
-            return refuse("the history as a source is not supported yet");
+        if let Some(target) = text.strip_prefix("revisions:") {
+            let target = if target.is_empty() { "heads" } else { target };
+            return Ok(Self::Revisions(target.to_owned()));
         }
-        let path = Path::new(text);
+        let path = resolve(Path::new(text));
         match path.extension().and_then(|it| it.to_str()) {
-            Some("json") => Ok(Self::Json(path.to_owned())),
-            Some("sql") => refuse("SQL files as a source are not supported yet"),
-            _ if path.is_dir() => refuse("folders of SQL files as a source are not supported yet"),
-            _ => refuse("it is neither a .json file nor a known prefix"),
-        }
-    }
-
-    /// The same source with its file seen from another folder.
-    #[must_use]
-    pub(crate) fn within(self, resolve: impl Fn(&Path) -> PathBuf) -> Self {
-        match self {
-            Self::Json(path) => Self::Json(resolve(&path)),
-            Self::Program(_) | Self::Database(_) => self,
+            Some("json") => Ok(Self::Json(path)),
+            Some("sql") => Ok(Self::Sql(path)),
+            // A folder that is not there yet is found missing when it is read, with the folder it was looked for in.
+            _ if path.is_dir() || text.ends_with('/') => Ok(Self::Sql(path)),
+            _ => refuse("it is no .json or .sql file, no folder and no known prefix"),
         }
     }
 }
@@ -159,24 +164,20 @@ mod tests {
 
     #[test]
     fn sources_that_are_not_supported_say_what_is() {
-        for text in [
-            "schema.sql",
-            "revisions:",
-            "models.yaml",
-            "cmd:",
-            "cmd:a 'b",
-            ".",
-        ] {
+        for text in ["models.yaml", "cmd:", "cmd:a 'b", "no-such-folder"] {
             let error = Source::parse(text).unwrap_err().to_string();
             assert!(
-                error.contains("supported are a .json file") && error.contains(text),
+                error.contains("supported are a .json or .sql file") && error.contains(text),
                 "{error}"
             );
         }
-        assert_eq!(
-            Source::parse("m.json").unwrap(),
-            Source::Json("m.json".into())
-        );
+        let check =
+            |text: &str, expected: Source| assert_eq!(Source::parse(text).unwrap(), expected);
+        check("m.json", Source::Json("m.json".into()));
+        check("schema.sql", Source::Sql("schema.sql".into()));
+        check(".", Source::Sql(".".into()));
+        check("revisions:", Source::Revisions("heads".into()));
+        check("revisions:9e31", Source::Revisions("9e31".into()));
         assert_eq!(
             Source::parse("cmd:python m.py").unwrap(),
             Source::Program(vec!["python".into(), "m.py".into()])

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::{Event, Key, Object, Op, Reaction, Replacement, Schema};
+use limbeck_schema::{Event, Key, KindTag, Object, Op, Reaction, Replacement, Schema};
+
+use crate::steps::is_type;
 
 /// Operations by key, completed by what they ask of others.
 pub(crate) struct Complete {
@@ -13,13 +15,16 @@ pub(crate) struct Complete {
     pub renames: Vec<Op>,
     /// Objects that are converted because a type they use is swapped.
     pub swapped: BTreeSet<Key>,
+    /// Types that are dropped while a type of another kind takes their name and their users; with that type.
+    pub exchanged: BTreeMap<Key, Key>,
 }
 
 impl Complete {
     /// What is replaced by renaming its old self aside.
     pub(crate) fn asides(&self) -> BTreeSet<Key> {
         let is_aside = |op: &Op| matches!(event(op), Some(Event::Swapped));
-        self.ops.iter().filter(|(_, op)| is_aside(op)).map(|(key, _)| key.clone()).collect()
+        let replaced = self.ops.iter().filter(|(_, op)| is_aside(op)).map(|(key, _)| key);
+        replaced.chain(self.exchanged.iter().flat_map(|(old, new)| [old, new])).cloned().collect()
     }
 }
 
@@ -28,7 +33,7 @@ const WHY: &str = "what it depends on is rebuilt";
 pub(crate) fn complete(current: &Schema, desired: &Schema, ops: Vec<Op>) -> Complete {
     let (renames, rest): (Vec<_>, Vec<_>) = ops.into_iter().partition(|op| matches!(op, Op::Rename { .. }));
     let mut acc =
-        Complete { ops: rest.into_iter().map(|op| (op.key(), op)).collect(), renames, swapped: BTreeSet::new() };
+        Complete { ops: rest.into_iter().map(|op| (op.key(), op)).collect(), renames, swapped: BTreeSet::new(), exchanged: BTreeMap::new() };
     let obstacles: Vec<_> = acc.ops.values().filter_map(|op| obstacle(op, current)).collect();
     for (key, why) in obstacles {
         build_anew(&mut acc, &key, why, current, desired);
@@ -39,6 +44,11 @@ pub(crate) fn complete(current: &Schema, desired: &Schema, ops: Vec<Op>) -> Comp
         return acc;
     }
     let dependents = dependents(current, desired);
+    acc.exchanged = exchanged(&acc.ops, |key| {
+        let users = dependents.get(key).into_iter().flatten();
+        users.filter(|it| it.about.is_none()).any(|it| current.contains(it) && desired.contains(it))
+    });
+    queue.extend(acc.exchanged.keys().map(|key| (key.clone(), Event::Swapped)));
     let mut seen = BTreeSet::new();
     while let Some((key, event)) = queue.pop() {
         if !seen.insert((key.clone(), event)) {
@@ -80,6 +90,19 @@ fn rebuild(acc: &mut Complete, key: &Key, before: &Object, after: &Object) -> Op
     let next = event(&op);
     acc.ops.insert(key.clone(), op);
     next
+}
+
+/// Types that go while one of another kind comes under their name, and that are used before and after.
+fn exchanged(ops: &BTreeMap<Key, Op>, is_used: impl Fn(&Key) -> bool) -> BTreeMap<Key, Key> {
+    let is_aside = |key: &Key| is_type(key) && key.kind.replacement() == Replacement::Aside && key.about.is_none();
+    let dropped = ops.iter().filter(|(key, op)| matches!(op, Op::Drop(_)) && is_aside(key));
+    dropped
+        .filter_map(|(key, _)| {
+            let others = KindTag::TYPES.iter().map(|kind| Key { kind: *kind, ..key.clone() });
+            let new = others.filter(is_aside).find(|it| matches!(ops.get(it), Some(Op::Create(_))))?;
+            is_used(key).then(|| (key.clone(), new))
+        })
+        .collect()
 }
 
 /// What has to be built anew for an operation to be possible.

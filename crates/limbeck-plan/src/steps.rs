@@ -83,6 +83,10 @@ impl<'a> Steps<'a> {
             match op {
                 Op::Rename { .. } => {}
                 Op::Create(_) => acc.create(key, op),
+                Op::Drop(_) if complete.exchanged.contains_key(key) => {
+                    acc.aside(key, op);
+                    acc.drop_aside(key, op);
+                }
                 Op::Drop(_) => acc.drop(key, op),
                 Op::Alter { current: was, desired: is } => {
                     let none = BTreeSet::new();
@@ -99,11 +103,9 @@ impl<'a> Steps<'a> {
                     acc.ready.insert(key.clone(), at);
                 }
                 Op::Replace { .. } if key.kind.replacement() == Replacement::Aside => {
-                    let aside = acc.push(Work::Aside, Stage::CreateTypes, key.clone(), op);
-                    acc.touched.insert(key.clone(), aside);
+                    acc.aside(key, op);
                     acc.create(key, op);
-                    let gone = acc.push(Work::DropAside, key.kind.drop_stage(), key.clone(), op);
-                    acc.gone.insert(key.clone(), gone);
+                    acc.drop_aside(key, op);
                 }
                 Op::Replace { .. } => {
                     acc.drop(key, op);
@@ -122,6 +124,16 @@ impl<'a> Steps<'a> {
     fn create(&mut self, key: &Key, op: &'a Op) {
         let at = self.push(Work::Create, key.kind.create_stage(), key.clone(), op);
         self.ready.insert(key.clone(), at);
+    }
+
+    fn aside(&mut self, key: &Key, op: &'a Op) {
+        let at = self.push(Work::Aside, Stage::CreateTypes, key.clone(), op);
+        self.touched.insert(key.clone(), at);
+    }
+
+    fn drop_aside(&mut self, key: &Key, op: &'a Op) {
+        let at = self.push(Work::DropAside, key.kind.drop_stage(), key.clone(), op);
+        self.gone.insert(key.clone(), at);
     }
 
     fn drop(&mut self, key: &Key, op: &'a Op) {

@@ -159,6 +159,7 @@ pub async fn load(
             path,
             text: &text,
             at: 0,
+            line: 1,
         };
         for statement in &statements {
             source.find(statement);
@@ -211,22 +212,24 @@ struct Source<'a> {
     text: &'a str,
     /// Where the statement under way begins.
     at: usize,
+    /// Its line.
+    line: usize,
 }
 
 impl Source<'_> {
     /// Moves to a statement, which stands behind the last one and on its line.
     fn find(&mut self, statement: &Statement) {
-        let line_start = match statement.line {
-            0 | 1 => 0,
-            line => self
-                .text
-                .match_indices('\n')
-                .nth(line - 2)
-                .map_or(0, |(at, _)| at + 1),
+        let n_lines = statement.line.saturating_sub(self.line);
+        let line_start = match n_lines {
+            0 => self.at,
+            n => {
+                let mut ends = self.text[self.at..].match_indices('\n');
+                ends.nth(n - 1).map_or(self.at, |(at, _)| self.at + at + 1)
+            }
         };
-        let from = line_start.max(self.at);
-        if let Some(at) = self.text.get(from..).and_then(|it| it.find(&statement.sql)) {
-            self.at = from + at;
+        if let Some(at) = self.text[line_start..].find(&statement.sql) {
+            self.at = line_start + at;
+            self.line = statement.line;
         }
     }
 
@@ -308,6 +311,7 @@ mod tests {
             path: Path::new("a.sql"),
             text,
             at: 0,
+            line: 1,
         };
         let mut spots = Vec::new();
         for it in &statements {

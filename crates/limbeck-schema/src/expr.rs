@@ -62,6 +62,14 @@ impl Expr {
         self.0 == other.0 || self.normal() == other.normal()
     }
 
+    /// Whether this is a literal and the other the same literal with its type said, as the catalog prints the constant
+    /// that a column of that type makes of it: `'{}'` and `'{}'::jsonb`.
+    pub fn is_literal_in(&self, other: &Self, ty: &SqlType) -> bool {
+        let brackets = if ty.is_array() { "[]" } else { "" };
+        let plain = self.0.starts_with('\'') && matches!(self.normal().as_slice(), [Token::Text(it)] if *it == &*self.0);
+        plain && other.0.strip_prefix(&*self.0).is_some_and(|it| it == format!("::{}{brackets}", ty.base()))
+    }
+
     /// Every word and quoted identifier in the text, and those inside string literals (`nextval('s'::regclass)`):
     /// a superset of the names that the expression can depend on.
     pub fn words(&self) -> BTreeSet<Ident> {

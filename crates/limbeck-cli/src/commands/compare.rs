@@ -11,7 +11,7 @@ use crate::output::Tone;
 
 impl Context<'_> {
     pub(super) async fn check(&mut self) -> Result<Outcome, CliError> {
-        let ops = self.compare().await?.ops;
+        let ops = self.compare(None, None).await?.ops;
         if self.output.json {
             self.output.json(&ops)?;
         } else {
@@ -28,7 +28,9 @@ impl Context<'_> {
     }
 
     pub(super) async fn diff(&mut self, options: &Diff) -> Result<Outcome, CliError> {
-        let comparison = self.compare().await?;
+        let comparison = self
+            .compare(options.from.as_deref(), options.to.as_deref())
+            .await?;
         let Migration {
             ops,
             upgrade,

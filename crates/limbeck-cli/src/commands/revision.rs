@@ -36,7 +36,7 @@ impl Context<'_> {
         header.depends_on = dependencies(&history.graph, &options.depends_on)?;
         let mut file = File::new(header);
         if options.autogenerate {
-            let Some(migration) = self.generate(&history).await? else {
+            let Some(migration) = self.generate(&history, options.from.as_deref()).await? else {
                 self.output
                     .say("No new upgrade operations detected; no revision is written.");
                 if self.output.json {
@@ -83,7 +83,28 @@ impl Context<'_> {
     }
 
     /// What the models ask for; none if nothing.
-    async fn generate(&mut self, history: &History) -> Result<Option<Migration>, CliError> {
+    async fn generate(
+        &mut self,
+        history: &History,
+        from: Option<&str>,
+    ) -> Result<Option<Migration>, CliError> {
+        if from.is_none() {
+            self.require_heads(history).await?;
+        }
+        let comparison = self.compare(from, None).await?;
+        let migration = migration(
+            &comparison.catalog.schema,
+            &comparison.desired,
+            comparison.catalog.version,
+        )?;
+        for op in &migration.ops {
+            self.output.say(&format!("Detected: {op}"));
+        }
+        Ok((!migration.ops.is_empty()).then_some(migration))
+    }
+
+    /// A database that lacks revisions would get them once more.
+    async fn require_heads(&mut self, history: &History) -> Result<(), CliError> {
         let standing = self.runner(self.runner_options()).await?.current().await?;
         if let Some(half_done) = standing.half_done {
             return Err(RunnerError::HalfDone(Box::new(half_done)).into());
@@ -101,16 +122,7 @@ impl Context<'_> {
                 heads: list(&heads),
             });
         }
-        let comparison = self.compare().await?;
-        let migration = migration(
-            &comparison.catalog.schema,
-            &comparison.desired,
-            comparison.catalog.version,
-        )?;
-        for op in &migration.ops {
-            self.output.say(&format!("Detected: {op}"));
-        }
-        Ok((!migration.ops.is_empty()).then_some(migration))
+        Ok(())
     }
 
     fn write(

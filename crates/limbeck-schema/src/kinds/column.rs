@@ -202,14 +202,14 @@ impl Kind for Column {
             "SELECT n.nspname, c.relname, a.attname, a.attnum::int8, format_type(a.atttypid, a.atttypmod), CASE WHEN \
              a.attcollation <> t.typcollation THEN nco.nspname END, CASE WHEN a.attcollation <> t.typcollation THEN \
              co.collname END, NOT a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated::text, \
-             {physical}, a.attidentity::text, {OPTION_COLUMNS}, ns.nspname, sc.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
+             {physical}, a.attidentity::text, {OPTION_COLUMNS}, s.nspname, s.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
              pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON \
              co.oid = a.attcollation AND a.attcollation <> t.typcollation LEFT JOIN pg_namespace nco ON nco.oid = \
              co.collnamespace LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef LEFT \
-             JOIN pg_depend i ON a.attidentity <> '' AND i.classid = 'pg_class'::regclass AND i.refclassid = \
-             'pg_class'::regclass AND i.refobjid = a.attrelid AND i.refobjsubid = a.attnum AND i.deptype = 'i' LEFT JOIN \
-             pg_sequence s ON s.seqrelid = i.objid LEFT JOIN pg_class sc ON sc.oid = s.seqrelid LEFT JOIN pg_namespace ns ON \
-             ns.oid = sc.relnamespace WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND c.relkind \
+             JOIN (SELECT i.refobjid, i.refobjsubid, q.*, sc.relname, ns.nspname FROM pg_sequence q JOIN pg_depend i ON i.classid = \
+             'pg_class'::regclass AND i.objid = q.seqrelid AND i.refclassid = 'pg_class'::regclass AND i.deptype = 'i' JOIN \
+             pg_class sc ON sc.oid = q.seqrelid JOIN pg_namespace ns ON ns.oid = sc.relnamespace) s ON s.refobjid = a.attrelid \
+             AND s.refobjsubid = a.attnum AND a.attidentity <> '' WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND c.relkind \
              IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {}",
             user_objects("pg_class", "c.oid")
         )

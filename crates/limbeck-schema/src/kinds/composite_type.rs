@@ -241,7 +241,8 @@ impl Kind for CompositeType {
 
     fn drop_aside(&self, ctx: &Context<'_>, acc: &mut Script) {
         let old = aside(&self.name);
-        if stored(ctx.current, &self.key()) != Stored::No {
+        let comes_back = ctx.desired.contains(&self.key());
+        if comes_back && stored(ctx.current, &self.key()) != Stored::No {
             acc.push(Lock::None, format!("DROP CAST ({old} AS {})", self.name));
             acc.push(Lock::None, format!("DROP FUNCTION {}({old})", self.converter()));
         }

@@ -12,7 +12,7 @@ use crate::kinds::collation::collation_key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::{Stored, mentioned_types, owner_of, stored};
-use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Object, Replacement, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -125,8 +125,14 @@ impl Kind for Domain {
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
+        // A domain takes over the default of the domain that it stands on.
+        let inherits = matches!(
+            owner_of(ctx.desired, &self.base).and_then(|it| ctx.desired.get(&it)),
+            Some(Object::Domain(it)) if it.default.is_some() && !self.base.is_array()
+        );
+        let none = if inherits && self.default.is_none() { " DEFAULT NULL" } else { "" };
         let checks: String = ctx.inline.iter().map(|it| format!("\n    {it}")).collect();
-        acc.push(Lock::None, format!("CREATE DOMAIN {}{checks}", self.definition()));
+        acc.push(Lock::None, format!("CREATE DOMAIN {}{none}{checks}", self.definition()));
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
