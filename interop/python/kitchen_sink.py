@@ -91,7 +91,7 @@ thing = sa.Table(
         ["area_code", "area_sub"], ["area.code", "area.sub"], onupdate="CASCADE", ondelete="RESTRICT", match="FULL"
     ),
     sa.CheckConstraint(sa.column("ratio").between(0, 1), name="ratio_in_range"),
-    sa.CheckConstraint("exact <> 0", name=conv("ck_thing_exact"), postgresql_not_valid=True),
+    sa.CheckConstraint("exact <> 0", name=conv("ck_thing_exact")),
     sa.UniqueConstraint("uid", "ticket", postgresql_nulls_not_distinct=True, postgresql_include=["price"]),
     sa.UniqueConstraint("email", name="an_explicit_name", comment="one of each"),
     pg.ExcludeConstraint(

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-testkit", &[]),
     ("limbeck-metadata", &["limbeck-schema"]),
     ("limbeck-plan", &["limbeck-schema"]),
-    ("limbeck-catalog", &["limbeck-schema", "limbeck-metadata"]),
+    ("limbeck-catalog", &["limbeck-schema", "limbeck-metadata", "limbeck-plan"]),
     (
         "limbeck-runner",
         &["limbeck-revision", "limbeck-plan", "limbeck-catalog"],

@@ -23,8 +23,8 @@ impl Row for DriverRow<'_> {
         self.value(at, "a text")
     }
 
-    fn boolean(&self, at: usize) -> Result<bool, DecodeError> {
-        self.value(at, "a boolean")?.ok_or(DecodeError { at, expected: "a boolean" })
+    fn boolean(&self, at: usize) -> Result<Option<bool>, DecodeError> {
+        self.value(at, "a boolean")
     }
 
     fn integer(&self, at: usize) -> Result<Option<i64>, DecodeError> {

@@ -15,8 +15,8 @@ pub trait Row {
     /// A boolean column.
     ///
     /// # Errors
-    /// If the column is missing, null or no boolean.
-    fn boolean(&self, at: usize) -> Result<bool, DecodeError>;
+    /// If the column is missing or no boolean.
+    fn boolean(&self, at: usize) -> Result<Option<bool>, DecodeError>;
     /// An `int8` column.
     ///
     /// # Errors
@@ -184,6 +184,15 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If it is null or no boolean.
     pub fn boolean(&mut self) -> Result<bool, DecodeError> {
+        let at = self.next();
+        self.row.boolean(at)?.ok_or(DecodeError { at, expected: "a boolean" })
+    }
+
+    /// The next column, a boolean that may be null.
+    ///
+    /// # Errors
+    /// If it is no boolean.
+    pub fn boolean_or_null(&mut self) -> Result<Option<bool>, DecodeError> {
         let at = self.next();
         self.row.boolean(at)
     }

@@ -81,6 +81,7 @@ impl<'a> Lowering<'a> {
             opclass_options,
             order,
             nulls,
+            defaults: kinds::Defaults::default(),
         })
     }
 }

@@ -45,8 +45,9 @@ pub enum Nulls {
     Last,
 }
 
-/// One element of an index or exclusion constraint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One element of an index or exclusion constraint. Two are equal if PostgreSQL would build the same: an operator
+/// class or collation that is the default anyway may be said or not.
+#[derive(Clone, Debug, Serialize)]
 pub struct Element {
     /// What is indexed.
     pub key: ElementKey,
@@ -60,7 +61,34 @@ pub struct Element {
     pub order: Order,
     /// Where nulls sort.
     pub nulls: Nulls,
+    /// What the catalog has where nothing has to be said.
+    #[serde(skip)]
+    pub defaults: Defaults,
 }
+
+/// The operator class and collation that an element of the catalog has by default.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    collation: Option<Name>,
+    opclass: Option<Name>,
+}
+
+impl PartialEq for Element {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { key, collation, opclass, opclass_options, order, nulls, defaults } = self;
+        let same = |a: &Option<Name>, a_default: &Option<Name>, b: &Option<Name>, b_default: &Option<Name>| {
+            a == b || (a.is_none() && b == a_default) || (b.is_none() && a == b_default)
+        };
+        *key == other.key
+            && same(collation, &defaults.collation, &other.collation, &other.defaults.collation)
+            && same(opclass, &defaults.opclass, &other.opclass, &other.defaults.opclass)
+            && *opclass_options == other.opclass_options
+            && *order == other.order
+            && *nulls == other.nulls
+    }
+}
+
+impl Eq for Element {}
 
 impl Element {
     /// A column with every default.
@@ -75,7 +103,8 @@ impl Element {
 
     fn new(key: ElementKey) -> Self {
         let (collation, opclass, opclass_options) = (None, None, Vec::new());
-        Self { key, collation, opclass, opclass_options, order: Order::Asc, nulls: Nulls::Last }
+        let defaults = Defaults::default();
+        Self { key, collation, opclass, opclass_options, order: Order::Asc, nulls: Nulls::Last, defaults }
     }
 
     /// The text in `CREATE INDEX` and `EXCLUDE`.
@@ -133,10 +162,8 @@ impl Shown for Element {
 /// A collation counts when it is not the column's own, and for an expression when it is neither the database's
 /// default nor that of a column (`pg_get_indexdef` prints by the same rule, from the expression's own collation).
 pub(crate) const COLUMNS: &str = "k.ord > x.indnkeyatts, a.attname, CASE WHEN k.att = 0 THEN pg_get_indexdef(x.indexrelid, k.ord::int, false) END, \
-     CASE WHEN k.coll <> 0 AND k.coll <> coalesce(a.attcollation, 100) THEN nco.nspname END, \
-     CASE WHEN k.coll <> 0 AND k.coll <> coalesce(a.attcollation, 100) THEN co.collname END, \
-     CASE WHEN NOT oc.opcdefault OR ia.attoptions IS NOT NULL THEN noc.nspname END, \
-     CASE WHEN NOT oc.opcdefault OR ia.attoptions IS NOT NULL THEN oc.opcname END, \
+     k.coll <> 0 AND k.coll <> coalesce(a.attcollation, 100), nco.nspname, co.collname, \
+     coalesce(NOT oc.opcdefault OR ia.attoptions IS NOT NULL, false), noc.nspname, oc.opcname, \
      coalesce(k.opt & 1 = 1, false), coalesce(k.opt & 2 = 2, false), ia.attoptions";
 
 /// The joins that `COLUMNS` needs.
@@ -160,23 +187,26 @@ pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Decoded, DecodeError> {
     let expression = fields.text_or_null()?;
     let key = match (column, expression) {
         (Some(column), _) if included => {
-            for _ in 0..5 {
-                fields.text_or_null()?;
-            }
             return Ok(Decoded::Include(column));
         }
         (Some(column), _) => ElementKey::Column(column),
         (None, expression) => ElementKey::Expression(Expr::new(expression.unwrap_or_default())),
     };
-    let mut collation = fields.name_or_null()?;
+    let mut own_collation = fields.boolean_or_null()?.unwrap_or_default();
+    let collation = fields.name_or_null()?;
+    let own_opclass = fields.boolean()?;
     let opclass = fields.name_or_null()?;
     let order = if fields.boolean()? { Order::Desc } else { Order::Asc };
     let nulls = if fields.boolean()? { Nulls::First } else { Nulls::Last };
     if let ElementKey::Expression(expr) = &key {
-        let says_so = expr.words().contains(&Ident::new("collate"));
-        collation = collation.filter(|_| !says_so);
+        own_collation &= !expr.words().contains(&Ident::new("collate"));
     }
-    Ok(Decoded::Element(Element { key, collation, opclass, opclass_options: fields.list()?, order, nulls }))
+    let split = |own: bool, name: Option<Name>| if own { (name, None) } else { (None, name) };
+    let (collation, default_collation) = split(own_collation, collation);
+    let (opclass, default_opclass) = split(own_opclass, opclass);
+    let defaults = Defaults { collation: default_collation, opclass: default_opclass };
+    let opclass_options = fields.list()?;
+    Ok(Decoded::Element(Element { key, collation, opclass, opclass_options, order, nulls, defaults }))
 }
 
 /// `k=v` lists of the catalog (`reloptions`) as a map.

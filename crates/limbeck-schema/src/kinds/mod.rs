@@ -22,7 +22,7 @@ mod registry;
 mod usage;
 
 pub use constraint::{Deferral, KeyIndex};
-pub use element::{Element, ElementKey, Nulls, Order};
+pub use element::{Defaults, Element, ElementKey, Nulls, Order};
 pub use kind::{Context, Difference, Event, Kind, Reaction, Replacement, Shown, Slot, Stage};
 use registry::kinds;
 
