@@ -78,7 +78,6 @@ const PLAIN: &[(&str, &str, &str, &str)] = &[
         "concat_ws(' ', o.srvtype, o.srvversion, array(SELECT unnest(o.srvoptions) ORDER BY 1))",
         "true",
     ),
-    ("pg_user_mapping", "user mapping", "''", "true"),
     ("pg_language", "language", "concat_ws(' ', o.lanpltrusted, o.lanplcallfoid::regprocedure)", "true"),
     ("pg_transform", "transform", "concat_ws(' ', o.trffromsql, o.trftosql)", "true"),
     ("pg_conversion", "conversion", "concat_ws(' ', o.conproc, o.condefault)", "true"),
@@ -139,6 +138,9 @@ const RELATIONS: &str = "\
     {user proc} \
     UNION ALL SELECT 'grants on type', format_type(t.oid, NULL), array(SELECT a::text FROM unnest(t.typacl) a ORDER BY 1)::text \
     FROM pg_type t WHERE t.typacl IS NOT NULL AND t.oid >= 16384 \
+    UNION ALL SELECT 'user mapping', format('%s on server %I', usename, srvname), '' FROM pg_user_mappings \
+    UNION ALL SELECT 'subscription', s.subname::text, array_to_string(s.subpublications, ' ') FROM pg_subscription s JOIN pg_database \
+    b ON b.oid = s.subdbid WHERE b.datname = current_database() \
     UNION ALL SELECT 'comment on ' || i.type, i.identity, d.description FROM pg_description d, \
     pg_identify_object(d.classoid, d.objoid, d.objsubid) i WHERE d.objoid >= 16384 AND d.classoid <> ALL \
     ('{pg_namespace,pg_type,pg_constraint,pg_collation,pg_extension}'::regclass[]) AND NOT (d.classoid = 'pg_class'::regclass AND \

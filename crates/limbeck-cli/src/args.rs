@@ -171,6 +171,9 @@ pub(crate) struct Revision {
     /// Compare the models with this source instead of the database; revisions: is the history itself
     #[arg(long, value_name = "SOURCE", requires = "autogenerate")]
     pub from: Option<String>,
+    /// Do not try it up and down in a scratch database before it is written
+    #[arg(long)]
+    pub no_proof: bool,
     /// Leave it to be filled by hand, which is the default
     #[arg(long)]
     pub empty: bool,

@@ -8,7 +8,7 @@ use limbeck_catalog::{
 use limbeck_metadata::MetaData;
 use limbeck_revision::{FileNaming, Location};
 use limbeck_runner::{History, Runner, RunnerOptions, Scratch, load, sql_files};
-use limbeck_schema::{Desired, Ident, Name, Scope};
+use limbeck_schema::{Desired, Ident, Name, Op, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::args::Global;
@@ -158,7 +158,8 @@ impl Context<'_> {
         &mut self,
         from: Option<&str>,
         to: Option<&str>,
-    ) -> Result<Comparison, CliError> {
+        purpose: Purpose,
+    ) -> Result<Compared, CliError> {
         let from = from.map(Source::parse).transpose()?;
         let target = self.target(to)?;
         let like = self.like(from.as_ref(), &target)?;
@@ -169,9 +170,15 @@ impl Context<'_> {
         let options = CompareOptions {
             read: self.read_options(&mut current.conn).await?,
         };
+        let rest = match (&target, purpose) {
+            // Models do not speak about what Limbeck does not manage.
+            (Target::MetaData(_), Purpose::Report) => Unmanaged::default(),
+            _ => Unmanaged::read(&mut current.conn).await?,
+        };
         let source = match target {
             Target::MetaData(metadata) => {
-                return Ok(compare(&mut current.conn, &metadata, &options).await?);
+                let it = compare(&mut current.conn, &metadata, &options).await?;
+                return Ok(Compared::new(it, rest));
             }
             Target::Source(source) => source,
         };
@@ -180,13 +187,14 @@ impl Context<'_> {
         let schema = Catalog::read(&mut other.conn, &read).await?.schema;
         let unmanaged = Unmanaged::read(&mut other.conn).await?;
         other.close().await;
-        self.say_unmanaged(&Unmanaged::read(&mut current.conn).await?, &unmanaged)?;
+        self.say_unmanaged(&rest, &unmanaged)?;
         let desired = Desired {
             schema,
             scope: Scope::everything(),
             ..Desired::default()
         };
-        Ok(compare_desired(&mut current.conn, desired, &options).await?)
+        let it = compare_desired(&mut current.conn, desired, &options).await?;
+        Ok(Compared::new(it, rest))
     }
 
     /// Names what is not managed, and warns where it differs.
@@ -217,6 +225,18 @@ impl Context<'_> {
             Ok(url) => Ok(Some(url)),
             Err(CliError::NoUrl) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The database that the proof's scratch database is to be like.
+    ///
+    /// # Errors
+    /// If a variable of the config file's URL has no value.
+    pub(crate) fn proof_url(&self, from: Option<&str>) -> Result<Option<String>, CliError> {
+        match (from.map(Source::parse).transpose()?, self.url()) {
+            (Some(Source::Database(url)), _) | (_, Ok(url)) => Ok(Some(url)),
+            (_, Err(CliError::NoUrl)) => Ok(None),
+            (_, Err(error)) => Err(error),
         }
     }
 
@@ -308,6 +328,43 @@ impl Context<'_> {
             }
         }
         Ok(ReadOptions { own_tables })
+    }
+}
+
+/// What a comparison is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To say what differs.
+    Report,
+    /// To write a revision and try it.
+    Revision,
+}
+
+/// Both sides of a comparison, and what of the current one is not managed.
+pub(crate) struct Compared {
+    /// The current state.
+    pub catalog: Catalog,
+    /// The desired state, spelled like the current one where both are equal.
+    pub desired: Desired,
+    /// What differs.
+    pub ops: Vec<Op>,
+    /// What of the current database no kind stands for.
+    pub unmanaged: Unmanaged,
+}
+
+impl Compared {
+    fn new(comparison: Comparison, unmanaged: Unmanaged) -> Self {
+        let Comparison {
+            catalog,
+            desired,
+            ops,
+        } = comparison;
+        Self {
+            catalog,
+            desired,
+            ops,
+            unmanaged,
+        }
     }
 }
 

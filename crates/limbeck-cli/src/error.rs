@@ -61,6 +61,14 @@ pub(crate) enum CliError {
         /// What the driver says.
         source: sqlx::Error,
     },
+    /// A new revision does not do what it claims.
+    #[error(
+        "the revision is written but does not hold, {proof}; correct the file by hand, or the models"
+    )]
+    Refuted {
+        /// How the proof ended.
+        proof: String,
+    },
     /// The user ended the command.
     #[error("interrupted")]
     Interrupted,

@@ -54,6 +54,16 @@ pub fn diff(current: &Schema, desired: &Desired) -> Result<Vec<Op>, PlanError> {
     diff::ops(&pairs, desired)
 }
 
+/// The operations that say it all to a reader: not those on parts of what is itself created or dropped.
+pub fn outline(ops: &[Op]) -> Vec<&Op> {
+    let whole: BTreeSet<Key> = ops.iter().filter(|op| matches!(op, Op::Create(_) | Op::Drop(_))).map(Op::key).collect();
+    let is_part = |op: &&Op| match op {
+        Op::Create(it) | Op::Drop(it) => it.parent().is_some_and(|parent| whole.contains(&parent)),
+        _ => false,
+    };
+    ops.iter().filter(|op| !is_part(op)).collect()
+}
+
 /// Plans the way there and back for a server of this `server_version_num`.
 ///
 /// # Errors

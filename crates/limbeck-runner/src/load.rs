@@ -26,12 +26,12 @@ pub enum LoadError {
     #[error("the folder {} holds no .sql file", .0.display())]
     Empty(PathBuf),
     /// A text that is not made of SQL statements.
-    #[error("{}:{}: {}", .path.display(), .source.line, .source.problem)]
+    #[error("{}:{}: {}", .path.display(), .error.line, .error.problem)]
     Split {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: SplitError,
+        error: SplitError,
     },
     /// A statement whose effect would not be the scratch database's alone.
     #[error(
@@ -151,9 +151,9 @@ pub async fn load(
             source,
         })?;
         let text = without_restrictions(&text);
-        let statements = split(&text).map_err(|source| LoadError::Split {
+        let statements = split(&text).map_err(|error| LoadError::Split {
             path: path.clone(),
-            source,
+            error,
         })?;
         let mut source = Source {
             path,

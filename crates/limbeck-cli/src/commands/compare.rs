@@ -1,25 +1,25 @@
 //! `check`, `diff` and `inspect`: the database next to the models, and by itself.
 
-use limbeck_plan::{Migration, Plan, migration};
+use limbeck_plan::{Migration, Plan, migration, outline};
 use limbeck_schema::Op;
 
 use super::Outcome;
 use crate::args::Diff;
-use crate::context::Context;
+use crate::context::{Context, Purpose};
 use crate::error::CliError;
 use crate::output::Tone;
 
 impl Context<'_> {
     pub(super) async fn check(&mut self) -> Result<Outcome, CliError> {
-        let ops = self.compare(None, None).await?.ops;
+        let ops = self.compare(None, None, Purpose::Report).await?.ops;
         if self.output.json {
             self.output.json(&ops)?;
         } else {
-            for op in &ops {
+            for op in outline(&ops) {
                 self.output.toned(tone(op), &op.to_string());
             }
         }
-        self.say_count(ops.len());
+        self.say_count(outline(&ops).len());
         Ok(if ops.is_empty() {
             Outcome::Agree
         } else {
@@ -29,7 +29,11 @@ impl Context<'_> {
 
     pub(super) async fn diff(&mut self, options: &Diff) -> Result<Outcome, CliError> {
         let comparison = self
-            .compare(options.from.as_deref(), options.to.as_deref())
+            .compare(
+                options.from.as_deref(),
+                options.to.as_deref(),
+                Purpose::Report,
+            )
             .await?;
         let Migration {
             ops,

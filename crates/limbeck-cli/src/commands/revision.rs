@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use limbeck_plan::{Migration, Plan, migration};
+use limbeck_plan::{Migration, Plan, migration, outline};
 use limbeck_revision::graph::{RevisionGraph, Selection};
 use limbeck_revision::{
     Dependency, FileNaming, Header, NewFile, Revision as File, RevisionId, Segment, SegmentMode,
     Timestamp,
 };
-use limbeck_runner::{History, RunnerError};
+use limbeck_runner::{Claim, History, Proof, RunnerError, prove};
 
 use super::Outcome;
 use crate::args::{Merge, Revision};
 use crate::config::Hook;
-use crate::context::Context;
+use crate::context::{Compared as Comparison, Context, Purpose};
 use crate::error::CliError;
 use crate::source::tail;
 
@@ -36,7 +36,9 @@ impl Context<'_> {
         header.depends_on = dependencies(&history.graph, &options.depends_on)?;
         let mut file = File::new(header);
         if options.autogenerate {
-            let Some(migration) = self.generate(&history, options.from.as_deref()).await? else {
+            let Some((comparison, migration)) =
+                self.generate(&history, options.from.as_deref()).await?
+            else {
                 self.output
                     .say("No new upgrade operations detected; no revision is written.");
                 if self.output.json {
@@ -46,10 +48,60 @@ impl Context<'_> {
             };
             file.upgrade = segments(&migration.upgrade);
             file.downgrade = segments(&migration.downgrade);
-            file.header.review = Some(review(&migration.upgrade));
+            let proof = self.prove(&comparison, &file, options).await?;
+            file.header.review = Some(format!("{}   {proof}", review(&migration.upgrade)));
+            let folder = options.version_path.as_deref();
+            let written = self.write(file, &naming, folder)?;
+            return match proof {
+                Proof::Refuted { .. } => Err(CliError::Refuted {
+                    proof: proof.to_string(),
+                }),
+                _ => Ok(written),
+            };
         }
         let folder = options.version_path.as_deref();
         self.write(file, &naming, folder)
+    }
+
+    /// Tries a new revision in a scratch database.
+    async fn prove(
+        &mut self,
+        comparison: &Comparison,
+        file: &File,
+        options: &Revision,
+    ) -> Result<Proof, CliError> {
+        if options.no_proof {
+            return Ok(Proof::NotRun {
+                reason: "--no-proof".to_owned(),
+            });
+        }
+        let like = self.proof_url(options.from.as_deref())?;
+        let scratch = match self.scratch(like.as_deref()).await {
+            Ok(it) => it,
+            // The revision is as good as it was before; it only could not be tried.
+            Err(error) => {
+                let reason = error.line();
+                self.output
+                    .warn(&format!("the revision is not proven: {reason}"));
+                return Ok(Proof::NotRun {
+                    reason: "no scratch database".to_owned(),
+                });
+            }
+        };
+        let claim = Claim {
+            current: &comparison.catalog,
+            unmanaged: &comparison.unmanaged,
+            desired: &comparison.desired,
+            revision: file,
+        };
+        let proof = prove(&scratch, &claim).await?;
+        match &proof {
+            Proof::NotRun { reason } => self
+                .output
+                .warn(&format!("the revision is not proven: {reason}")),
+            Proof::Held { .. } | Proof::Refuted { .. } => self.output.explain(&proof.to_string()),
+        }
+        Ok(proof)
     }
 
     pub(super) fn merge(&mut self, options: &Merge) -> Result<Outcome, CliError> {
@@ -87,20 +139,20 @@ impl Context<'_> {
         &mut self,
         history: &History,
         from: Option<&str>,
-    ) -> Result<Option<Migration>, CliError> {
+    ) -> Result<Option<(Comparison, Migration)>, CliError> {
         if from.is_none() {
             self.require_heads(history).await?;
         }
-        let comparison = self.compare(from, None).await?;
+        let comparison = self.compare(from, None, Purpose::Revision).await?;
         let migration = migration(
             &comparison.catalog.schema,
             &comparison.desired,
             comparison.catalog.version,
         )?;
-        for op in &migration.ops {
+        for op in outline(&migration.ops) {
             self.output.say(&format!("Detected: {op}"));
         }
-        Ok((!migration.ops.is_empty()).then_some(migration))
+        Ok((!migration.ops.is_empty()).then_some((comparison, migration)))
     }
 
     /// A database that lacks revisions would get them once more.
@@ -259,7 +311,7 @@ fn segments(plan: &Plan) -> Vec<Segment> {
         .collect()
 }
 
-/// What the header says of the upgrade: `hazards 2 (1 deletes-data, 1 may-fail)   proof: not run`.
+/// What the header says of the upgrade: `hazards 2 (1 deletes-data, 1 may-fail)`.
 fn review(plan: &Plan) -> String {
     let hazards = plan.hazards();
     let sum: usize = hazards.values().sum();
@@ -272,7 +324,7 @@ fn review(plan: &Plan) -> String {
     } else {
         format!(" ({})", kinds.join(", "))
     };
-    format!("hazards {sum}{kinds}   proof: not run")
+    format!("hazards {sum}{kinds}")
 }
 
 fn list(ids: &[RevisionId]) -> String {

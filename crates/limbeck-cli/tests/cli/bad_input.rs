@@ -150,8 +150,12 @@ async fn mistakes_in_models_are_named_with_their_place() {
         &["DIR/nosuch.json"],
     );
     check(
-        &world.run(&["check", "--target", "schema.sql"]).await,
-        &["schema.sql", "supported are"],
+        &world.run(&["check", "--target", "models.yaml"]).await,
+        &["models.yaml", "supported are"],
+    );
+    check(
+        &world.run(&["check", "--target", "nosuch.sql"]).await,
+        &["cannot read nosuch.sql"],
     );
     check(&world.run(&["check"]).await, &["--target models.json"]);
     check(

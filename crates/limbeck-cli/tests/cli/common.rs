@@ -149,6 +149,7 @@ pub(crate) fn snapshot(name: &str, text: &str) {
         r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d+)?(\+\d{2}| UTC)",
         "[time]",
     );
+    settings.add_filter(r"\(PostgreSQL [\w.]+\)", "(PostgreSQL [version])");
     settings.add_filter(r"took \d+\.\d+ s", "took [seconds]");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

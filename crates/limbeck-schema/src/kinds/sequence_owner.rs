@@ -57,7 +57,7 @@ impl Kind for SequenceOwner {
         Some(Key::of(KindTag::Table, &self.table))
     }
 
-    fn goes_with(&self, _current: &Schema) -> Option<Key> {
+    fn parent(&self) -> Option<Key> {
         Some(Key::of(KindTag::Sequence, &self.sequence))
     }
 
