@@ -1,6 +1,6 @@
 //! Comparing: read, let the server judge, diff.
 
-use limbeck_metadata::{LowerOptions, MetaData};
+use limbeck_metadata::{LowerOptions, MetaData, MetaDataError};
 use limbeck_schema::{Desired, Op};
 use sqlx::PgConnection;
 
@@ -35,6 +35,23 @@ pub async fn compare_metadata(conn: &mut PgConnection, metadata: &MetaData) -> R
     Ok(compare(conn, metadata, &CompareOptions::default()).await?.ops)
 }
 
+/// As [`compare`], for metadata that is not needed any more: it is lowered while the catalog is read, and its memory
+/// is free before the two sides meet.
+///
+/// # Errors
+/// [`CompareError`].
+pub async fn compare_owned(
+    conn: &mut PgConnection,
+    metadata: MetaData,
+    options: &CompareOptions,
+) -> Result<Comparison, CompareError> {
+    let session = Session::read(conn).await?;
+    let lower = LowerOptions { default_schema: session.default_schema.clone() };
+    let lowering = tokio::task::spawn_blocking(move || metadata.lower(&lower));
+    compare_in(conn, session, async { lowering.await.unwrap_or_else(|it| std::panic::resume_unwind(it.into_panic())) }, options)
+        .await
+}
+
 /// As [`compare_metadata`], with both sides, for those who go on to plan.
 ///
 /// # Errors
@@ -46,7 +63,7 @@ pub async fn compare(
 ) -> Result<Comparison, CompareError> {
     let session = Session::read(conn).await?;
     let desired = metadata.lower(&LowerOptions { default_schema: session.default_schema.clone() })?;
-    compare_in(conn, session, desired, options).await
+    compare_in(conn, session, async { Ok(desired) }, options).await
 }
 
 /// As [`compare`], for a desired state that has been lowered already, for this connection's default schema.
@@ -59,18 +76,19 @@ pub async fn compare_desired(
     options: &CompareOptions,
 ) -> Result<Comparison, CompareError> {
     let session = Session::read(conn).await?;
-    compare_in(conn, session, desired, options).await
+    compare_in(conn, session, async { Ok(desired) }, options).await
 }
 
 async fn compare_in(
     conn: &mut PgConnection,
     session: Session,
-    mut desired: Desired,
+    desired: impl Future<Output = Result<Desired, MetaDataError>>,
     options: &CompareOptions,
 ) -> Result<Comparison, CompareError> {
     let in_recovery = session.in_recovery;
     let narrow_path = session.narrow_path.clone();
     let catalog = Catalog::read_in(conn, session, &options.read).await?;
+    let mut desired = desired.await?;
     canonicalise(conn, &catalog, &mut desired, in_recovery, &narrow_path).await?;
     let ops = limbeck_plan::diff(&catalog.schema, &desired)?;
     Ok(Comparison { catalog, desired, ops })

@@ -21,7 +21,7 @@ mod row;
 mod unmanaged;
 pub mod sea;
 
-pub use compare::{CompareOptions, Comparison, compare, compare_desired, compare_metadata};
+pub use compare::{CompareOptions, Comparison, compare, compare_desired, compare_metadata, compare_owned};
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError};
 pub use read::{Catalog, ReadOptions};

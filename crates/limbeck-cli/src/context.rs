@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired, connect,
+    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired, compare_owned, connect,
 };
 use limbeck_metadata::MetaData;
 use limbeck_revision::{FileNaming, Location};
@@ -177,7 +177,7 @@ impl Context<'_> {
         };
         let source = match target {
             Target::MetaData(metadata) => {
-                let it = compare(&mut current.conn, &metadata, &options).await?;
+                let it = compare_owned(&mut current.conn, *metadata, &options).await?;
                 return Ok(Compared::new(it, rest));
             }
             Target::Source(source) => source,

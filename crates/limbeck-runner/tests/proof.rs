@@ -1,5 +1,7 @@
 //! Scratch databases and the proof on a real server.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::{Header, Revision, RevisionId, Segment, SegmentMode};
 use limbeck_runner::{Claim, Proof, Scratch, prove};

@@ -65,11 +65,11 @@ impl<'a> Lowering<'a> {
         if let Some(identity) = identity {
             let ty = counting_type(&lowered.ty, "an identity", object)?;
             let options = Numbers::from(identity.as_ref()).options(ty.as_str(), object)?;
-            lowered.identity = Some(kinds::Identity {
+            lowered.identity = Some(Box::new(kinds::Identity {
                 always: identity.always,
                 sequence: None,
                 options,
-            });
+            }));
         }
         if let Some(sequence) = serial
             .then(|| self.serials.get(&(table.clone(), name)))

@@ -41,8 +41,8 @@ pub struct Column {
     pub default: Option<Expr>,
     /// `GENERATED ALWAYS AS (…) STORED`.
     pub generated: Option<Expr>,
-    /// `GENERATED … AS IDENTITY`.
-    pub identity: Option<Identity>,
+    /// `GENERATED … AS IDENTITY`; in a box, since few columns have one and there are many columns.
+    pub identity: Option<Box<Identity>>,
     /// How its values are kept and measured; `None` where nothing says it, which agrees with anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub physical: Option<Physical>,
@@ -67,8 +67,8 @@ impl Identity {
 }
 
 /// Two identities with their sequences' names told where only one has one.
-fn filled(one: &Option<Identity>, other: &Option<Identity>) -> Option<Identity> {
-    one.as_ref().map(|it| other.as_ref().map_or_else(|| it.clone(), |other| it.filled(other)))
+fn filled(one: &Option<Box<Identity>>, other: &Option<Box<Identity>>) -> Option<Identity> {
+    one.as_ref().map(|it| other.as_ref().map_or_else(|| (**it).clone(), |other| it.filled(other)))
 }
 
 impl Shown for Identity {
@@ -235,7 +235,7 @@ impl Kind for Column {
         let identity = fields.text()?;
         if !identity.is_empty() {
             let options = SequenceOptions::decode(fields)?;
-            column.identity = Some(Identity { always: identity == "a", options, sequence: fields.name_or_null()? });
+            column.identity = Some(Box::new(Identity { always: identity == "a", options, sequence: fields.name_or_null()? }));
         }
         acc.push(column);
         Ok(())
@@ -345,7 +345,7 @@ impl Kind for Column {
             has_default = false;
         }
         if let Some(wanted) = desired.identity.as_ref().filter(|_| narrows(current, desired)) {
-            write_identity(identity.as_ref(), wanted, current, desired, acc);
+            write_identity(identity.as_deref(), wanted, current, desired, acc);
         }
         if retype {
             write_type(current, desired, ctx, acc);
@@ -362,7 +362,7 @@ impl Kind for Column {
             );
         }
         if let Some(wanted) = desired.identity.as_ref().filter(|_| !narrows(current, desired)) {
-            write_identity(identity.as_ref(), wanted, current, desired, acc);
+            write_identity(identity.as_deref(), wanted, current, desired, acc);
         }
         if !*nullable && desired.nullable {
             acc.push(Lock::AccessExclusive, format!("{alter} DROP NOT NULL"));
