@@ -16,7 +16,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-testkit", &[]),
     ("limbeck-metadata", &["limbeck-schema"]),
     ("limbeck-plan", &["limbeck-schema"]),
-    ("limbeck-catalog", &["limbeck-schema", "limbeck-metadata", "limbeck-plan"]),
+    (
+        "limbeck-catalog",
+        &["limbeck-schema", "limbeck-metadata", "limbeck-plan"],
+    ),
     (
         "limbeck-runner",
         &["limbeck-revision", "limbeck-plan", "limbeck-catalog"],

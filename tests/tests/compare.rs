@@ -1,4 +1,9 @@
 //! Comparing metadata with live databases: spellings, names, roles, mistakes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what a test cannot set up fails the test"
+)]
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, compare};
 use limbeck_metadata::MetaData;
@@ -7,7 +12,10 @@ use sqlx::AssertSqlSafe;
 
 async fn database(sql: &str) -> TestDb {
     let db = TestDb::create("compare").await;
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(db.pool()).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(db.pool())
+        .await
+        .unwrap();
     db
 }
 
@@ -16,13 +24,18 @@ async fn found(sql: &str, metadata: &str) -> Result<Vec<String>, String> {
     let db = database(sql).await;
     let metadata = MetaData::from_json(metadata, "models.json").map_err(|it| it.to_string())?;
     let mut conn = db.connect().await.unwrap();
-    let it = compare(&mut conn, &metadata, &CompareOptions::default()).await.map_err(|it| it.to_string())?;
+    let it = compare(&mut conn, &metadata, &CompareOptions::default())
+        .await
+        .map_err(|it| it.to_string())?;
     Ok(it.ops.iter().map(ToString::to_string).collect())
 }
 
 #[track_caller]
 fn check(found: Result<Vec<String>, String>, expected: &[&str]) {
-    assert_eq!(found, Ok(expected.iter().map(|it| (*it).to_owned()).collect()));
+    assert_eq!(
+        found,
+        Ok(expected.iter().map(|it| (*it).to_owned()).collect())
+    );
 }
 
 #[track_caller]
@@ -31,13 +44,18 @@ fn check_error(found: Result<Vec<String>, String>, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
-    assert_eq!(message.lines().count(), 1, "an error is one line: {message}");
+    assert_eq!(
+        message.lines().count(),
+        1,
+        "an error is one line: {message}"
+    );
 }
 
 /// One table `t` whose column `c` has a type and a default.
 fn with_default(ty: &str, default: &str) -> String {
     let column = serde_json::json!({ "name": "c", "type": ty, "default": default });
-    serde_json::json!({ "limbeck": 1, "tables": [{ "name": "t", "columns": [column] }] }).to_string()
+    serde_json::json!({ "limbeck": 1, "tables": [{ "name": "t", "columns": [column] }] })
+        .to_string()
 }
 
 /// A table with people's usual columns, a check and an index.
@@ -86,12 +104,19 @@ async fn an_unchanged_check_or_index_is_no_difference_however_it_is_spelled() {
         ("(age > 0)", "age>0"),
         ("(status IN ('a', 'b'))", "status in ('a','b')"),
         ("(kind IN ('a', 'b'))", "kind in ('a','b')"),
-        ("(age > 0 AND (age < 9 OR age = 10))", "age>0 and (age<9 or age=10)"),
+        (
+            "(age > 0 AND (age < 9 OR age = 10))",
+            "age>0 and (age<9 or age=10)",
+        ),
         ("(t.age > 0)", "age > 0"),
         ("(age > 0)", "t.age > 0"),
         ("(age BETWEEN 1 AND 5)", "age >= 1 AND age <= 5"),
     ] {
-        for (index, text) in [("lower(email)", "lower( email )"), ("(a || ' ' || b)", "a||' '||b"), ("((a || b))", "(a||b)")] {
+        for (index, text) in [
+            ("lower(email)", "lower( email )"),
+            ("(a || ' ' || b)", "a||' '||b"),
+            ("((a || b))", "(a||b)"),
+        ] {
             let sql = format!("{TABLE} {check}); CREATE INDEX ix ON t ({index})");
             let it = found(&sql, &with_check(spelled, text)).await;
             assert_eq!(it, Ok(Vec::new()), "{check} / {spelled}, {index} / {text}");
@@ -110,7 +135,11 @@ async fn a_change_of_meaning_is_found() {
         ],
     );
     check(
-        found("CREATE TABLE t (c text DEFAULT 'X')", &with_default("text", "'x'")).await,
+        found(
+            "CREATE TABLE t (c text DEFAULT 'X')",
+            &with_default("text", "'x'"),
+        )
+        .await,
         &["alter column t.c: default 'X'::text -> 'x'"],
     );
 }
@@ -120,7 +149,12 @@ async fn an_expression_that_can_never_work_is_an_error_at_its_place() {
     let sql = format!("{TABLE} (age > 0)); CREATE INDEX ix ON t (lower(email))");
     check_error(
         found(&sql, &with_check("agee > 0", "lower(email)")).await,
-        &["models.json: tables[0]", "check t.ck", "agee > 0", "column \"agee\" does not exist"],
+        &[
+            "models.json: tables[0]",
+            "check t.ck",
+            "agee > 0",
+            "column \"agee\" does not exist",
+        ],
     );
     check_error(
         found("", &with_check("age > 0", "lowwer(email)")).await,
@@ -148,7 +182,10 @@ async fn what_this_very_change_adds_is_no_error() {
 
 #[tokio::test]
 async fn an_unknown_type_is_an_error_that_names_the_column() {
-    check_error(found("", &with_default("nosuch", "1")).await, &["column t.c", "nosuch", "does not exist"]);
+    check_error(
+        found("", &with_default("nosuch", "1")).await,
+        &["column t.c", "nosuch", "does not exist"],
+    );
 }
 
 #[tokio::test]
@@ -157,7 +194,11 @@ async fn a_name_that_postgresql_gave_becomes_a_rename() {
         "primary_key": {"columns": ["id"]}, "uniques": [{"columns": ["a"]}],
         "checks": [{"name": "positive", "expression": "a>0"}]}]}"#;
     check(
-        found("CREATE TABLE t (id int PRIMARY KEY, a int UNIQUE CHECK (a > 0))", metadata).await,
+        found(
+            "CREATE TABLE t (id int PRIMARY KEY, a int UNIQUE CHECK (a > 0))",
+            metadata,
+        )
+        .await,
         &[
             "rename primary key t.t_pkey to pk_t",
             "rename unique t.t_a_key to uq_t_a",
@@ -178,7 +219,14 @@ async fn what_metadata_does_not_manage_is_left_alone() {
 async fn an_operator_class_or_collation_that_is_the_default_may_be_said() {
     let metadata = r#"{"limbeck": 1, "tables": [{"name": "t", "columns": [{"name": "a", "type": "text", "collation": "C"}],
         "indexes": [{"name": {"exact": "ix"}, "elements": [{"column": "a", "opclass": "text_ops", "collation": "C"}]}]}]}"#;
-    check(found("CREATE TABLE t (a text COLLATE \"C\"); CREATE INDEX ix ON t (a)", metadata).await, &[]);
+    check(
+        found(
+            "CREATE TABLE t (a text COLLATE \"C\"); CREATE INDEX ix ON t (a)",
+            metadata,
+        )
+        .await,
+        &[],
+    );
 }
 
 #[tokio::test]
@@ -190,15 +238,27 @@ async fn a_role_that_owns_nothing_reads_all() {
         CREATE TABLE s.child (id int PRIMARY KEY, parent int REFERENCES s.child); COMMENT ON TABLE s.child IS 'ümläut''s'"#;
     let db = database(sql).await;
     let mut conn = db.connect().await.unwrap();
-    let owner = Catalog::read(&mut conn, &ReadOptions::default()).await.unwrap();
+    let owner = Catalog::read(&mut conn, &ReadOptions::default())
+        .await
+        .unwrap();
     let role = format!("limbeck_nobody_{}", std::process::id());
     let setup = format!("CREATE ROLE {role}; SET ROLE {role}");
-    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(setup))
+        .execute(&mut conn)
+        .await
+        .unwrap();
     let nobody = Catalog::read(&mut conn, &ReadOptions::default()).await;
     let clean = format!("RESET ROLE; DROP ROLE {role}");
-    sqlx::raw_sql(AssertSqlSafe(clean)).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(clean))
+        .execute(&mut conn)
+        .await
+        .unwrap();
     assert_eq!(nobody.unwrap().schema, owner.schema);
-    let lines: Vec<String> = owner.schema.objects().map(limbeck_schema::Object::summary).collect();
+    let lines: Vec<String> = owner
+        .schema
+        .objects()
+        .map(limbeck_schema::Object::summary)
+        .collect();
     for expected in [
         r#"enum s."Mood" ('sad', 'it''s "glad"')"#,
         r#"column s."Odd Name"."größe" character varying(100000)"#,
@@ -207,6 +267,9 @@ async fn a_role_that_owns_nothing_reads_all() {
         r#"unique index "an Index" on s."Odd Name" (lower(("größe")::text)) WHERE "größe" IS NOT NULL"#,
         "comment on table s.child: ümläut's",
     ] {
-        assert!(lines.contains(&expected.to_owned()), "{expected} is not in {lines:#?}");
+        assert!(
+            lines.contains(&expected.to_owned()),
+            "{expected} is not in {lines:#?}"
+        );
     }
 }

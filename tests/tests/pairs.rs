@@ -2,6 +2,10 @@
 //!
 //! A pair is a folder `fixtures/pairs/KIND/CASE` with `old.sql` and `new.sql`, and `seed.sql` where rows matter. Set
 //! `LIMBECK_PAIRS` to another folder of such folders to run those, and `LIMBECK_PAIR` to a part of a name to run few.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot set up fails the test"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,7 +29,10 @@ fn pairs() -> Vec<PathBuf> {
     let mut acc = Vec::new();
     let mut todo = vec![root];
     while let Some(dir) = todo.pop() {
-        for entry in std::fs::read_dir(&dir).unwrap().map(|it| it.unwrap().path()) {
+        for entry in std::fs::read_dir(&dir)
+            .unwrap()
+            .map(|it| it.unwrap().path())
+        {
             if entry.is_dir() {
                 todo.push(entry);
             } else if entry.ends_with("old.sql") && dir.to_string_lossy().contains(&part) {
@@ -44,12 +51,17 @@ fn fixtures() -> PathBuf {
 async fn load(db: &TestDb, file: &Path) -> Result<()> {
     let sql = std::fs::read_to_string(file).map_err(text)?;
     let mut conn = db.connect().await.map_err(text)?;
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map_err(|it| format!("setup {}: {it}", file.display()))?;
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut conn)
+        .await
+        .map_err(|it| format!("setup {}: {it}", file.display()))?;
     conn.close().await.map_err(text)
 }
 
 async fn read(conn: &mut PgConnection) -> Result<Catalog> {
-    Catalog::read(conn, &ReadOptions::default()).await.map_err(text)
+    Catalog::read(conn, &ReadOptions::default())
+        .await
+        .map_err(text)
 }
 
 async fn run(conn: &mut PgConnection, plan: &Plan) -> Result<()> {
@@ -67,7 +79,11 @@ async fn run(conn: &mut PgConnection, plan: &Plan) -> Result<()> {
 }
 
 fn script(plan: &Plan) -> String {
-    plan.segments.iter().map(|it| it.render()).collect::<Vec<_>>().join("-- segment\n")
+    plan.segments
+        .iter()
+        .map(|it| it.render())
+        .collect::<Vec<_>>()
+        .join("-- segment\n")
 }
 
 fn same(what: &str, got: &str, expected: &str, plan: &Plan) -> Result<()> {
@@ -85,10 +101,20 @@ fn same(what: &str, got: &str, expected: &str, plan: &Plan) -> Result<()> {
     Err(format!("{acc}\n{}", script(plan)))
 }
 
-async fn compare(conn: &mut PgConnection, desired: &Catalog) -> Result<(Catalog, Desired, Migration)> {
-    let desired = Desired { schema: desired.schema.clone(), scope: Scope::everything(), ..Desired::default() };
-    let it = compare_desired(conn, desired, &CompareOptions::default()).await.map_err(text)?;
-    let migration = limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version).map_err(text)?;
+async fn compare(
+    conn: &mut PgConnection,
+    desired: &Catalog,
+) -> Result<(Catalog, Desired, Migration)> {
+    let desired = Desired {
+        schema: desired.schema.clone(),
+        scope: Scope::everything(),
+        ..Desired::default()
+    };
+    let it = compare_desired(conn, desired, &CompareOptions::default())
+        .await
+        .map_err(text)?;
+    let migration = limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)
+        .map_err(text)?;
     Ok((it.catalog, it.desired, migration))
 }
 
@@ -99,7 +125,11 @@ const RESET: &str = "DO $$ DECLARE s name; BEGIN FOR s IN SELECT nspname FROM pg
 
 async fn reset(db: &TestDb) -> Result<()> {
     let mut conn = db.connect().await.map_err(text)?;
-    sqlx::raw_sql(RESET).execute(&mut conn).await.map(drop).map_err(text)
+    sqlx::raw_sql(RESET)
+        .execute(&mut conn)
+        .await
+        .map(drop)
+        .map_err(text)
 }
 
 async fn holds(old: &TestDb, new: &TestDb, dir: &Path) -> Result<()> {
@@ -110,24 +140,41 @@ async fn holds(old: &TestDb, new: &TestDb, dir: &Path) -> Result<()> {
     if dir.join("seed.sql").exists() {
         load(old, &dir.join("seed.sql")).await?;
     }
-    let (before, after) = (pg_dump(&old.url()).map_err(text)?, pg_dump(&new.url()).map_err(text)?);
+    let (before, after) = (
+        pg_dump(old.url()).map_err(text)?,
+        pg_dump(new.url()).map_err(text)?,
+    );
     let mut conn = old.connect().await.map_err(text)?;
     let target = read(&mut new.connect().await.map_err(text)?).await?;
     let (_, _, migration) = compare(&mut conn, &target).await?;
     if dump_objects(&before) == dump_objects(&after) {
-        return if migration.ops.is_empty() { Ok(()) } else { Err(format!("false drift: {:?}", migration.ops)) };
+        return if migration.ops.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("false drift: {:?}", migration.ops))
+        };
     }
     if migration.ops.is_empty() {
         return Err("the difference was missed".into());
     }
     run(&mut conn, &migration.upgrade).await?;
-    same("upgrade", &pg_dump(&old.url()).map_err(text)?, &after, &migration.upgrade)?;
+    same(
+        "upgrade",
+        &pg_dump(old.url()).map_err(text)?,
+        &after,
+        &migration.upgrade,
+    )?;
     let (_, _, again) = compare(&mut conn, &target).await?;
     if !again.ops.is_empty() {
         return Err(format!("differences are left: {}", script(&again.upgrade)));
     }
     run(&mut conn, &migration.downgrade).await?;
-    same("downgrade", &pg_dump(&old.url()).map_err(text)?, &before, &migration.downgrade)
+    same(
+        "downgrade",
+        &pg_dump(old.url()).map_err(text)?,
+        &before,
+        &migration.downgrade,
+    )
 }
 
 /// Pairs that run at the same time.
@@ -140,23 +187,40 @@ async fn work(queue: std::sync::Arc<std::sync::Mutex<Vec<PathBuf>>>) -> Vec<Stri
     loop {
         let next = queue.lock().unwrap().pop();
         let Some(dir) = next else { return acc };
-        acc.extend(holds(&old, &new, &dir).await.err().map(|it| format!("{}: {it}", dir.display())));
+        acc.extend(
+            holds(&old, &new, &dir)
+                .await
+                .err()
+                .map(|it| format!("{}: {it}", dir.display())),
+        );
     }
 }
 
 #[test]
 fn every_pair_upgrades_and_downgrades_to_equal_dumps() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .unwrap();
     let pairs = pairs();
     assert!(!pairs.is_empty(), "there are pairs to run");
     let queue = std::sync::Arc::new(std::sync::Mutex::new(pairs.clone()));
     let failures: Vec<String> = runtime.block_on(async {
-        let workers: Vec<_> = (0..WORKERS).map(|_| tokio::spawn(work(queue.clone()))).collect();
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|_| tokio::spawn(work(queue.clone())))
+            .collect();
         let mut acc = Vec::new();
         for it in workers {
             acc.extend(it.await.unwrap_or_else(|it| vec![it.to_string()]));
         }
         acc
     });
-    assert!(failures.is_empty(), "{} of {} pairs fail\n{}", failures.len(), pairs.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} pairs fail\n{}",
+        failures.len(),
+        pairs.len(),
+        failures.join("\n\n")
+    );
 }

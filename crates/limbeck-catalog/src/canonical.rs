@@ -31,13 +31,22 @@ pub(crate) async fn canonicalise(
     }
     let count = types.len() + questions.len();
     if in_recovery {
-        return Err(CompareError::Judge { count, message: "the server is a read-only standby".into() });
+        return Err(CompareError::Judge {
+            count,
+            message: "the server is a read-only standby".into(),
+        });
     }
-    let mut judge = Judge::begin(conn, narrow_path).await.map_err(|message| CompareError::Judge { count, message })?;
+    let mut judge = Judge::begin(conn, narrow_path)
+        .await
+        .map_err(|message| CompareError::Judge { count, message })?;
     let types = judge.types(&types).await;
     let renamed = adopt_types(desired, &catalog.schema, types?)?;
     // Questions carry types, so those that the server spells otherwise are put in first.
-    let (asked, questions) = if renamed { self::questions(&catalog.schema, desired) } else { (asked, questions) };
+    let (asked, questions) = if renamed {
+        self::questions(&catalog.schema, desired)
+    } else {
+        (asked, questions)
+    };
     let answers = judge.answer(&questions).await;
     judge.end().await;
     adopt_expressions(desired, &catalog.schema, asked, questions, answers?)
@@ -45,9 +54,15 @@ pub(crate) async fn canonicalise(
 
 /// Declared types that neither the catalog's columns nor the declared types explain.
 fn unknown_types(current: &Schema, desired: &mut Desired) -> BTreeSet<SqlType> {
-    let whole = desired.schema.iter().filter(|(key, _)| key.part.is_none() && key.about.is_none());
+    let whole = desired
+        .schema
+        .iter()
+        .filter(|(key, _)| key.part.is_none() && key.about.is_none());
     let slots = whole.flat_map(|(_, object)| object.slots());
-    let declared: BTreeSet<Name> = slots.filter(|it| it.space == "type").map(|it| it.name).collect();
+    let declared: BTreeSet<Name> = slots
+        .filter(|it| it.space == "type")
+        .map(|it| it.name)
+        .collect();
     let mut acc = BTreeSet::new();
     for (_, object) in desired.schema.iter_mut() {
         for ty in object.types() {
@@ -100,7 +115,10 @@ fn adopt_types(
 /// Where an object was declared, or where its table was.
 fn place(places: &BTreeMap<Key, String>, key: &Key) -> Option<String> {
     let table = |it: &&Key| it.part.is_none() && it.qualified() == key.qualified();
-    places.get(key).or_else(|| places.keys().find(table).and_then(|it| places.get(it))).cloned()
+    places
+        .get(key)
+        .or_else(|| places.keys().find(table).and_then(|it| places.get(it)))
+        .cloned()
 }
 
 /// Adopts the catalog's text where the tokens agree, and makes a question of every expression that is left.
@@ -115,19 +133,26 @@ fn questions(current: &Schema, desired: &mut Desired) -> (Vec<Asked>, Vec<Questi
         if slots.is_empty() {
             continue;
         }
-        let candidates: Vec<&Object> = match current.get(key).filter(|_| !desired.unnamed.contains(key)) {
-            Some(it) => vec![it],
-            None => {
-                let group = unmatched.get(&Desired::group(key)).into_iter().flatten();
-                group.chain(current.contains(key).then_some(key)).filter_map(|it| current.get(it)).collect()
-            }
-        };
+        let candidates: Vec<&Object> =
+            match current.get(key).filter(|_| !desired.unnamed.contains(key)) {
+                Some(it) => vec![it],
+                None => {
+                    let group = unmatched.get(&Desired::group(key)).into_iter().flatten();
+                    group
+                        .chain(current.contains(key).then_some(key))
+                        .filter_map(|it| current.get(it))
+                        .collect()
+                }
+            };
         let mut known: Vec<Vec<Expr>> = vec![Vec::new(); slots.len()];
         for candidate in candidates {
             let mut candidate = candidate.clone();
             let theirs = candidate.expressions();
             if theirs.len() == slots.len() {
-                theirs.into_iter().enumerate().for_each(|(at, it)| known[at].push(it.expr.clone()));
+                theirs
+                    .into_iter()
+                    .enumerate()
+                    .for_each(|(at, it)| known[at].push(it.expr.clone()));
             }
         }
         for (at, (slot, texts)) in slots.iter_mut().zip(known).enumerate() {
@@ -139,7 +164,11 @@ fn questions(current: &Schema, desired: &mut Desired) -> (Vec<Asked>, Vec<Questi
                 *slot.expr = same.clone();
                 continue;
             }
-            asked.push(Asked { key: key.clone(), slot: at, against: texts });
+            asked.push(Asked {
+                key: key.clone(),
+                slot: at,
+                against: texts,
+            });
             open.push((slot.role.clone(), slot.expr.clone()));
         }
     }
@@ -151,20 +180,33 @@ fn questions(current: &Schema, desired: &mut Desired) -> (Vec<Asked>, Vec<Questi
             let table = it.key.qualified();
             let own = tables.get(&table);
             let mut words = expr.words();
-            it.against.iter().for_each(|text| words.extend(text.words()));
+            it.against
+                .iter()
+                .for_each(|text| words.extend(text.words()));
             let columns = words
                 .into_iter()
-                .filter_map(|word| own.and_then(|it| it.get(&word)).map(|(ty, collation)| (word, ty.clone(), collation.clone())))
+                .filter_map(|word| {
+                    own.and_then(|it| it.get(&word))
+                        .map(|(ty, collation)| (word, ty.clone(), collation.clone()))
+                })
                 .collect();
             let uses_new_type = |ty: &SqlType| is_new_type(ty, current, &desired.schema);
-            Question::new(table, role, expr, it.against.clone(), columns, uses_new_type)
+            Question::new(
+                table,
+                role,
+                expr,
+                it.against.clone(),
+                columns,
+                uses_new_type,
+            )
         })
         .collect();
     (asked, questions)
 }
 
 fn is_new_type(ty: &SqlType, current: &Schema, desired: &Schema) -> bool {
-    ty.user_defined().is_some_and(|it| type_owner(current, &it).is_none() && type_owner(desired, &it).is_some())
+    ty.user_defined()
+        .is_some_and(|it| type_owner(current, &it).is_none() && type_owner(desired, &it).is_some())
 }
 
 type Columns = BTreeMap<Ident, (SqlType, Option<Name>)>;
@@ -177,7 +219,10 @@ fn columns(desired: &Schema, asked: &[Asked]) -> BTreeMap<Name, Columns> {
         if acc.contains_key(&table) {
             continue;
         }
-        let columns = operands_of(desired, &table).into_iter().map(|(name, ty, collation)| (name, (ty, collation))).collect();
+        let columns = operands_of(desired, &table)
+            .into_iter()
+            .map(|(name, ty, collation)| (name, (ty, collation)))
+            .collect();
         acc.insert(table, columns);
     }
     acc
@@ -229,7 +274,10 @@ struct Added {
 
 impl Added {
     fn new(current: &Schema, desired: &Schema) -> Self {
-        let mut it = Self { names: BTreeSet::new(), types: BTreeSet::new() };
+        let mut it = Self {
+            names: BTreeSet::new(),
+            types: BTreeSet::new(),
+        };
         for (key, object) in desired.iter().filter(|(key, _)| key.part.is_none()) {
             let known = current.get(key);
             if known.is_none() {
@@ -241,9 +289,15 @@ impl Added {
         }
         loop {
             let made_of = |(key, object): &(&Key, &Object)| {
-                is_type(key) && !it.types.contains(*key) && !object.depends_on(desired).is_disjoint(&it.types)
+                is_type(key)
+                    && !it.types.contains(*key)
+                    && !object.depends_on(desired).is_disjoint(&it.types)
             };
-            let more: Vec<Key> = desired.iter().filter(made_of).map(|(key, _)| key.clone()).collect();
+            let more: Vec<Key> = desired
+                .iter()
+                .filter(made_of)
+                .map(|(key, _)| key.clone())
+                .collect();
             if it.types.is_empty() || more.is_empty() {
                 return it;
             }

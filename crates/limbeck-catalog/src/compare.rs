@@ -31,8 +31,13 @@ pub struct Comparison {
 ///
 /// # Errors
 /// [`CompareError`].
-pub async fn compare_metadata(conn: &mut PgConnection, metadata: &MetaData) -> Result<Vec<Op>, CompareError> {
-    Ok(compare(conn, metadata, &CompareOptions::default()).await?.ops)
+pub async fn compare_metadata(
+    conn: &mut PgConnection,
+    metadata: &MetaData,
+) -> Result<Vec<Op>, CompareError> {
+    Ok(compare(conn, metadata, &CompareOptions::default())
+        .await?
+        .ops)
 }
 
 /// As [`compare`], for metadata that is not needed any more: it is lowered while the catalog is read, and its memory
@@ -46,10 +51,21 @@ pub async fn compare_owned(
     options: &CompareOptions,
 ) -> Result<Comparison, CompareError> {
     let session = Session::read(conn).await?;
-    let lower = LowerOptions { default_schema: session.default_schema.clone() };
+    let lower = LowerOptions {
+        default_schema: session.default_schema.clone(),
+    };
     let lowering = tokio::task::spawn_blocking(move || metadata.lower(&lower));
-    compare_in(conn, session, async { lowering.await.unwrap_or_else(|it| std::panic::resume_unwind(it.into_panic())) }, options)
-        .await
+    compare_in(
+        conn,
+        session,
+        async {
+            lowering
+                .await
+                .unwrap_or_else(|it| std::panic::resume_unwind(it.into_panic()))
+        },
+        options,
+    )
+    .await
 }
 
 /// As [`compare_metadata`], with both sides, for those who go on to plan.
@@ -62,7 +78,9 @@ pub async fn compare(
     options: &CompareOptions,
 ) -> Result<Comparison, CompareError> {
     let session = Session::read(conn).await?;
-    let desired = metadata.lower(&LowerOptions { default_schema: session.default_schema.clone() })?;
+    let desired = metadata.lower(&LowerOptions {
+        default_schema: session.default_schema.clone(),
+    })?;
     compare_in(conn, session, async { Ok(desired) }, options).await
 }
 
@@ -91,5 +109,9 @@ async fn compare_in(
     let mut desired = desired.await?;
     canonicalise(conn, &catalog, &mut desired, in_recovery, &narrow_path).await?;
     let ops = limbeck_plan::diff(&catalog.schema, &desired)?;
-    Ok(Comparison { catalog, desired, ops })
+    Ok(Comparison {
+        catalog,
+        desired,
+        ops,
+    })
 }

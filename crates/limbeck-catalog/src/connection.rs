@@ -14,12 +14,26 @@ use crate::CatalogError;
 pub async fn connect(url: &str) -> Result<PgConnection, CatalogError> {
     let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
     let options = PgConnectOptions::from_str(url).map_err(|it| it.to_string());
-    let reason = if is_url { options.as_ref().err().cloned() } else { Some("it does not begin with postgresql://".into()) };
-    let (Ok(options), None) = (options, &reason) else {
-        return Err(CatalogError::Url { url: redact(url), reason: reason.unwrap_or_default() });
+    let reason = if is_url {
+        options.as_ref().err().cloned()
+    } else {
+        Some("it does not begin with postgresql://".into())
     };
-    let options = options.application_name("limbeck").disable_statement_logging();
-    PgConnection::connect_with(&options).await.map_err(|source| CatalogError::Connect { url: redact(url), source })
+    let (Ok(options), None) = (options, &reason) else {
+        return Err(CatalogError::Url {
+            url: redact(url),
+            reason: reason.unwrap_or_default(),
+        });
+    };
+    let options = options
+        .application_name("limbeck")
+        .disable_statement_logging();
+    PgConnection::connect_with(&options)
+        .await
+        .map_err(|source| CatalogError::Connect {
+            url: redact(url),
+            source,
+        })
 }
 
 /// A text with the passwords of all connection strings in it replaced by `***`.
@@ -29,11 +43,15 @@ pub fn redact(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         acc.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '"' | '\'')).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '"' | '\''))
+            .unwrap_or(after.len());
         let (authority, tail) = after.split_at(end);
         match authority.rsplit_once('@') {
             Some((user, host)) => {
-                let user = user.split_once(':').map_or_else(|| user.to_owned(), |(name, _)| format!("{name}:***"));
+                let user = user
+                    .split_once(':')
+                    .map_or_else(|| user.to_owned(), |(name, _)| format!("{name}:***"));
                 acc.push_str(&format!("{user}@{host}"));
             }
             None => acc.push_str(authority),
@@ -44,7 +62,9 @@ pub fn redact(text: &str) -> String {
     match acc.find("password=") {
         Some(at) => {
             let value = at + "password=".len();
-            let end = acc[value..].find(|c: char| c == '&' || c.is_whitespace()).map_or(acc.len(), |it| value + it);
+            let end = acc[value..]
+                .find(|c: char| c == '&' || c.is_whitespace())
+                .map_or(acc.len(), |it| value + it);
             format!("{}***{}", &acc[..value], &acc[end..])
         }
         None => acc,
@@ -58,10 +78,22 @@ mod tests {
     #[test]
     fn passwords_are_never_shown() {
         let check = |text: &str, expected: &str| assert_eq!(redact(text), expected);
-        check("postgresql://me:secret@host:5432/db", "postgresql://me:***@host:5432/db");
+        check(
+            "postgresql://me:secret@host:5432/db",
+            "postgresql://me:***@host:5432/db",
+        );
         check("postgresql://me@host/db", "postgresql://me@host/db");
-        check("cannot reach postgres://a:b@c/d now", "cannot reach postgres://a:***@c/d now");
-        check("postgresql://host/db?user=a&password=b&x=1", "postgresql://host/db?user=a&password=***&x=1");
-        check("postgresql://me:p@ss@host/db", "postgresql://me:***@host/db");
+        check(
+            "cannot reach postgres://a:b@c/d now",
+            "cannot reach postgres://a:***@c/d now",
+        );
+        check(
+            "postgresql://host/db?user=a&password=b&x=1",
+            "postgresql://host/db?user=a&password=***&x=1",
+        );
+        check(
+            "postgresql://me:p@ss@host/db",
+            "postgresql://me:***@host/db",
+        );
     }
 }

@@ -10,7 +10,9 @@ use limbeck_schema::row::DecodeError;
 #[non_exhaustive]
 pub enum CatalogError {
     /// The connection string is none.
-    #[error("cannot read the connection string {url}: {reason}; write it as postgresql://user@host:port/database")]
+    #[error(
+        "cannot read the connection string {url}: {reason}; write it as postgresql://user@host:port/database"
+    )]
     Url {
         /// The string, without its password.
         url: String,
@@ -32,7 +34,9 @@ pub enum CatalogError {
         found: u32,
     },
     /// `search_path` leads to no schema.
-    #[error("the connection has no default schema: search_path is {search_path}; create that schema or set search_path")]
+    #[error(
+        "the connection has no default schema: search_path is {search_path}; create that schema or set search_path"
+    )]
     NoSchema {
         /// The setting.
         search_path: String,
@@ -57,7 +61,9 @@ pub enum CatalogError {
 
 fn remedy(error: &sqlx::Error) -> String {
     let hint = match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; is the server running, and are host and port right?",
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => {
+            "; is the server running, and are host and port right?"
+        }
         sqlx::Error::Tls(_) => "; set sslmode in the connection string",
         sqlx::Error::Database(it) => match it.code().as_deref() {
             Some("28P01" | "28000") => "; check user and password",
@@ -121,5 +127,7 @@ pub enum CompareError {
 }
 
 fn at(place: &Option<String>) -> String {
-    place.as_ref().map_or_else(String::new, |it| format!("{it}: "))
+    place
+        .as_ref()
+        .map_or_else(String::new, |it| format!("{it}: "))
 }

@@ -46,7 +46,14 @@ impl Question {
             Role::Condition | Role::Value => false,
         };
         let premature = own || columns.iter().any(|(_, ty, _)| is_new(ty));
-        Self { expr, table, role, against, columns, premature }
+        Self {
+            expr,
+            table,
+            role,
+            against,
+            columns,
+            premature,
+        }
     }
 
     /// The types that it stands on.
@@ -55,7 +62,8 @@ impl Question {
             Role::Default(ty) | Role::Generated(ty) => Some(ty),
             Role::Condition | Role::Value => None,
         };
-        own.into_iter().chain(self.columns.iter().map(|(_, ty, _)| ty))
+        own.into_iter()
+            .chain(self.columns.iter().map(|(_, ty, _)| ty))
     }
 }
 
@@ -99,7 +107,9 @@ struct Item {
 impl Pool {
     fn takes(&self, question: &Question) -> bool {
         let fits = |(name, ty, collation): &(Ident, SqlType, Option<Name>)| {
-            self.columns.get(name).is_none_or(|(known, with)| known == ty && with == collation)
+            self.columns
+                .get(name)
+                .is_none_or(|(known, with)| known == ty && with == collation)
         };
         self.items.len() < ITEMS_PER_TABLE
             && self.columns.len() + question.columns.len() < COLUMNS_PER_TABLE
@@ -108,16 +118,26 @@ impl Pool {
 
     fn add(&mut self, question: &Question, texts: &[&Expr]) -> Vec<usize> {
         for (name, ty, collation) in &question.columns {
-            self.columns.insert(name.clone(), (ty.clone(), collation.clone()));
+            self.columns
+                .insert(name.clone(), (ty.clone(), collation.clone()));
         }
-        texts.iter().map(|it| self.item(&question.role, it)).collect()
+        texts
+            .iter()
+            .map(|it| self.item(&question.role, it))
+            .collect()
     }
 
     fn item(&mut self, role: &Role, expr: &Expr) -> usize {
         let next = self.items.len();
-        let at = *self.places.entry((door(role), expr.clone())).or_insert(next);
+        let at = *self
+            .places
+            .entry((door(role), expr.clone()))
+            .or_insert(next);
         if at == next {
-            self.items.push(Item { role: role.clone(), expr: expr.clone() });
+            self.items.push(Item {
+                role: role.clone(),
+                expr: expr.clone(),
+            });
         }
         at
     }
@@ -125,7 +145,9 @@ impl Pool {
     /// The statement that puts these items before the parser.
     fn sql(&self, table: &Ident, items: &[usize]) -> String {
         let columns = self.columns.iter().map(|(name, (ty, collation))| {
-            let collation = collation.as_ref().map_or_else(String::new, |it| format!(" COLLATE {it}"));
+            let collation = collation
+                .as_ref()
+                .map_or_else(String::new, |it| format!(" COLLATE {it}"));
             format!("{name} {ty}{collation}")
         });
         let items = items.iter().map(|at| {
@@ -135,18 +157,32 @@ impl Pool {
                 // The value is wrapped so that it is a condition, and unwrapped when it is read back.
                 Role::Value => format!("CONSTRAINT limbeck_{at} CHECK (({expr}\n) IS NOT NULL)"),
                 Role::Default(ty) => format!("limbeck_{at} {ty} DEFAULT ({expr}\n)"),
-                Role::Generated(ty) => format!("limbeck_{at} {ty} GENERATED ALWAYS AS ({expr}\n) STORED"),
+                Role::Generated(ty) => {
+                    format!("limbeck_{at} {ty} GENERATED ALWAYS AS ({expr}\n) STORED")
+                }
             }
         });
         let body: Vec<String> = columns.chain(items).collect();
-        format!("CREATE TEMPORARY TABLE pg_temp.{table} ({}) ON COMMIT DROP", body.join(", "))
+        format!(
+            "CREATE TEMPORARY TABLE pg_temp.{table} ({}) ON COMMIT DROP",
+            body.join(", ")
+        )
     }
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) async fn begin(conn: &'a mut PgConnection, narrow_path: &'a str) -> Result<Self, String> {
-        conn.execute("BEGIN READ WRITE").await.map_err(|it| message(&it).1)?;
-        Ok(Self { conn, narrow_path, n_tables: 0 })
+    pub(crate) async fn begin(
+        conn: &'a mut PgConnection,
+        narrow_path: &'a str,
+    ) -> Result<Self, String> {
+        conn.execute("BEGIN READ WRITE")
+            .await
+            .map_err(|it| message(&it).1)?;
+        Ok(Self {
+            conn,
+            narrow_path,
+            n_tables: 0,
+        })
     }
 
     pub(crate) async fn end(self) {
@@ -163,7 +199,11 @@ impl<'a> Judge<'a> {
         for ty in types {
             self.n_tables += 1;
             let table = format!("limbeck_type_{}", self.n_tables);
-            let made = self.attempt(format!("CREATE TEMPORARY TABLE pg_temp.{table} (c {ty}) ON COMMIT DROP")).await?;
+            let made = self
+                .attempt(format!(
+                    "CREATE TEMPORARY TABLE pg_temp.{table} (c {ty}) ON COMMIT DROP"
+                ))
+                .await?;
             let text = match made {
                 Err((_, message)) => Err(message),
                 Ok(()) => Ok(SqlType::from_catalog(self.printed_type(&table).await?)),
@@ -177,7 +217,11 @@ impl<'a> Judge<'a> {
         self.narrow(true).await?;
         let sql = "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
                    WHERE c.relnamespace = pg_my_temp_schema() AND c.relname = $1 AND a.attnum = 1";
-        let row = sqlx::query(sql).persistent(false).bind(table).fetch_one(&mut *self.conn).await;
+        let row = sqlx::query(sql)
+            .persistent(false)
+            .bind(table)
+            .fetch_one(&mut *self.conn)
+            .await;
         let text = row.and_then(|it| it.try_get(0)).map_err(|it| broken(&it))?;
         self.narrow(false).await?;
         Ok(text)
@@ -187,29 +231,50 @@ impl<'a> Judge<'a> {
     async fn narrow(&mut self, on: bool) -> Result<(), CompareError> {
         if on {
             let set = "SELECT set_config('search_path', $1, true)";
-            sqlx::query("SAVEPOINT limbeck_path").persistent(false).execute(&mut *self.conn).await.map_err(|it| broken(&it))?;
+            sqlx::query("SAVEPOINT limbeck_path")
+                .persistent(false)
+                .execute(&mut *self.conn)
+                .await
+                .map_err(|it| broken(&it))?;
             let query = sqlx::query(set).persistent(false).bind(self.narrow_path);
-            query.execute(&mut *self.conn).await.map_err(|it| broken(&it))?;
+            query
+                .execute(&mut *self.conn)
+                .await
+                .map_err(|it| broken(&it))?;
         } else {
-            self.conn.execute("ROLLBACK TO limbeck_path").await.map_err(|it| broken(&it))?;
+            self.conn
+                .execute("ROLLBACK TO limbeck_path")
+                .await
+                .map_err(|it| broken(&it))?;
         }
         Ok(())
     }
 
     /// Answers all questions, in their order. The catalog's own texts are read again only where the declared one does
     /// not come back as one of them.
-    pub(crate) async fn answer(&mut self, questions: &[Question]) -> Result<Vec<Answer>, CompareError> {
+    pub(crate) async fn answer(
+        &mut self,
+        questions: &[Question],
+    ) -> Result<Vec<Answer>, CompareError> {
         let ready: Vec<&Question> = questions.iter().filter(|it| !it.premature).collect();
         let declared: Vec<Vec<&Expr>> = ready.iter().map(|it| vec![&it.expr]).collect();
         let mut first = self.print_all(&ready, &declared).await?.into_iter();
         let mut answers = Vec::with_capacity(questions.len());
         let mut open = Vec::new();
         for (at, question) in questions.iter().enumerate() {
-            let printed = if question.premature { None } else { first.next().and_then(|it| it.into_iter().next()) };
+            let printed = if question.premature {
+                None
+            } else {
+                first.next().and_then(|it| it.into_iter().next())
+            };
             let answer = match printed {
                 None => Answer::Different,
                 Some(Err((code, message))) => Answer::Rejected { code, message },
-                Some(Ok(text)) => match question.against.iter().find(|it| it.as_str() == Expr::new(&text).as_str()) {
+                Some(Ok(text)) => match question
+                    .against
+                    .iter()
+                    .find(|it| it.as_str() == Expr::new(&text).as_str())
+                {
                     Some(same) => Answer::Same(same.clone()),
                     None => {
                         open.push((at, text));
@@ -224,7 +289,11 @@ impl<'a> Judge<'a> {
         let second = self.print_all(&again, &texts).await?;
         for ((at, text), printed) in open.into_iter().zip(second) {
             // PostgreSQL's text is not always a fixed point of its own parser, so equality of either form is equality.
-            let same = questions[at].against.iter().zip(printed).find(|(_, it)| it.as_ref().is_ok_and(|it| *it == text));
+            let same = questions[at]
+                .against
+                .iter()
+                .zip(printed)
+                .find(|(_, it)| it.as_ref().is_ok_and(|it| *it == text));
             if let Some((same, _)) = same {
                 answers[at] = Answer::Same(same.clone());
             }
@@ -233,15 +302,21 @@ impl<'a> Judge<'a> {
     }
 
     /// Prints texts of each question, as many tables as they need.
-    async fn print_all(&mut self, questions: &[&Question], texts: &[Vec<&Expr>]) -> Result<Vec<Vec<Printed>>, CompareError> {
+    async fn print_all(
+        &mut self,
+        questions: &[&Question],
+        texts: &[Vec<&Expr>],
+    ) -> Result<Vec<Vec<Printed>>, CompareError> {
         let mut pools: Vec<Pool> = Vec::new();
         let mut places = Vec::with_capacity(questions.len());
         for (question, texts) in questions.iter().zip(texts) {
             let first = pools.len().saturating_sub(OPEN_TABLES);
-            let pool = (first..pools.len()).find(|it| pools[*it].takes(question)).unwrap_or_else(|| {
-                pools.push(Pool::default());
-                pools.len() - 1
-            });
+            let pool = (first..pools.len())
+                .find(|it| pools[*it].takes(question))
+                .unwrap_or_else(|| {
+                    pools.push(Pool::default());
+                    pools.len() - 1
+                });
             places.push((pool, pools[pool].add(question, texts)));
         }
         let mut printed = Vec::with_capacity(pools.len());
@@ -252,15 +327,26 @@ impl<'a> Judge<'a> {
         for ((question, texts), (pool, items)) in questions.iter().zip(texts).zip(places) {
             let own: Vec<Printed> = items.iter().map(|it| printed[pool][*it].clone()).collect();
             let refused = own.iter().any(Result::is_err);
-            acc.push(if refused { self.alone(question, texts).await? } else { own });
+            acc.push(if refused {
+                self.alone(question, texts).await?
+            } else {
+                own
+            });
         }
         Ok(acc)
     }
 
     /// A question by itself, in a table of its table's own name with all it mentions: `account.balance > 0` can be
     /// read only there.
-    async fn alone(&mut self, question: &Question, texts: &[&Expr]) -> Result<Vec<Printed>, CompareError> {
-        let mut pool = Pool { name: Some(question.table.name.clone()), ..Pool::default() };
+    async fn alone(
+        &mut self,
+        question: &Question,
+        texts: &[&Expr],
+    ) -> Result<Vec<Printed>, CompareError> {
+        let mut pool = Pool {
+            name: Some(question.table.name.clone()),
+            ..Pool::default()
+        };
         let items = pool.add(question, texts);
         let printed = self.print(&pool).await?;
         Ok(items.into_iter().map(|it| printed[it].clone()).collect())
@@ -275,16 +361,27 @@ impl<'a> Judge<'a> {
                 continue;
             }
             self.n_tables += 1;
-            let table = pool.name.clone().unwrap_or_else(|| Ident::from(format!("limbeck_judge_{}", self.n_tables)));
+            let table = pool
+                .name
+                .clone()
+                .unwrap_or_else(|| Ident::from(format!("limbeck_judge_{}", self.n_tables)));
             if pool.name.is_some() {
-                let gone = self.attempt(format!("DROP TABLE IF EXISTS pg_temp.{table}")).await?;
-                gone.map_err(|(_, message)| CompareError::Judge { count: items.len(), message })?;
+                let gone = self
+                    .attempt(format!("DROP TABLE IF EXISTS pg_temp.{table}"))
+                    .await?;
+                gone.map_err(|(_, message)| CompareError::Judge {
+                    count: items.len(),
+                    message,
+                })?;
             }
             match self.attempt(pool.sql(&table, &items)).await? {
                 Ok(()) => self.read_back(pool, &table, &mut acc).await?,
                 Err(refusal) if items.len() == 1 => acc[items[0]] = Err(refusal),
                 Err((code, message)) if code == "42501" => {
-                    return Err(CompareError::Judge { count: items.len(), message });
+                    return Err(CompareError::Judge {
+                        count: items.len(),
+                        message,
+                    });
                 }
                 Err(_) => {
                     let (left, right) = items.split_at(items.len() / 2);
@@ -296,23 +393,35 @@ impl<'a> Judge<'a> {
         Ok(acc)
     }
 
-    async fn read_back(&mut self, pool: &Pool, table: &Ident, acc: &mut [Printed]) -> Result<(), CompareError> {
+    async fn read_back(
+        &mut self,
+        pool: &Pool,
+        table: &Ident,
+        acc: &mut [Printed],
+    ) -> Result<(), CompareError> {
         self.narrow(true).await?;
         let sql = "WITH t AS (SELECT oid FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relname = $1) SELECT \
                    o.conname::text, pg_get_expr(o.conbin, o.conrelid) FROM pg_constraint o JOIN t ON t.oid = o.conrelid WHERE \
                    o.contype = 'c' UNION ALL SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN t \
                    ON t.oid = d.adrelid JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum";
         let query = sqlx::query(sql).persistent(false).bind(table.as_str());
-        let rows = query.fetch_all(&mut *self.conn).await.map_err(|it| broken(&it))?;
+        let rows = query
+            .fetch_all(&mut *self.conn)
+            .await
+            .map_err(|it| broken(&it))?;
         for row in rows {
             let name: String = row.try_get(0).map_err(|it| broken(&it))?;
             let text: Option<String> = row.try_get(1).map_err(|it| broken(&it))?;
-            if let Some(at) = name.strip_prefix("limbeck_").and_then(|it| it.parse::<usize>().ok())
+            if let Some(at) = name
+                .strip_prefix("limbeck_")
+                .and_then(|it| it.parse::<usize>().ok())
                 && let Some(place) = acc.get_mut(at)
             {
                 let text = text.unwrap_or_default();
                 let is_value = matches!(pool.items[at].role, Role::Value);
-                *place = Ok(unwrapped(&text).filter(|_| is_value).map_or_else(|| text.clone(), str::to_owned));
+                *place = Ok(unwrapped(&text)
+                    .filter(|_| is_value)
+                    .map_or_else(|| text.clone(), str::to_owned));
             }
         }
         self.narrow(false).await
@@ -320,14 +429,27 @@ impl<'a> Judge<'a> {
 
     /// Runs a statement so that its failure leaves the transaction alive.
     async fn attempt(&mut self, sql: String) -> Result<Result<(), (String, String)>, CompareError> {
-        self.conn.execute("SAVEPOINT limbeck_try").await.map_err(|it| broken(&it))?;
-        match sqlx::query(AssertSqlSafe(sql)).persistent(false).execute(&mut *self.conn).await {
+        self.conn
+            .execute("SAVEPOINT limbeck_try")
+            .await
+            .map_err(|it| broken(&it))?;
+        match sqlx::query(AssertSqlSafe(sql))
+            .persistent(false)
+            .execute(&mut *self.conn)
+            .await
+        {
             Ok(_) => {
-                self.conn.execute("RELEASE limbeck_try").await.map_err(|it| broken(&it))?;
+                self.conn
+                    .execute("RELEASE limbeck_try")
+                    .await
+                    .map_err(|it| broken(&it))?;
                 Ok(Ok(()))
             }
             Err(it @ sqlx::Error::Database(_)) => {
-                self.conn.execute("ROLLBACK TO limbeck_try").await.map_err(|it| broken(&it))?;
+                self.conn
+                    .execute("ROLLBACK TO limbeck_try")
+                    .await
+                    .map_err(|it| broken(&it))?;
                 Ok(Err(message(&it)))
             }
             Err(it) => Err(broken(&it)),
@@ -343,11 +465,17 @@ fn unwrapped(text: &str) -> Option<&str> {
 /// SQLSTATE and message of a failure.
 fn message(error: &sqlx::Error) -> (String, String) {
     match error {
-        sqlx::Error::Database(it) => (it.code().unwrap_or_default().into_owned(), it.message().to_owned()),
+        sqlx::Error::Database(it) => (
+            it.code().unwrap_or_default().into_owned(),
+            it.message().to_owned(),
+        ),
         it => (String::new(), it.to_string()),
     }
 }
 
 fn broken(error: &sqlx::Error) -> CompareError {
-    CompareError::Judge { count: 0, message: message(error).1 }
+    CompareError::Judge {
+        count: 0,
+        message: message(error).1,
+    }
 }

@@ -18,10 +18,12 @@ mod error;
 mod judge;
 mod read;
 mod row;
-mod unmanaged;
 pub mod sea;
+mod unmanaged;
 
-pub use compare::{CompareOptions, Comparison, compare, compare_desired, compare_metadata, compare_owned};
+pub use compare::{
+    CompareOptions, Comparison, compare, compare_desired, compare_metadata, compare_owned,
+};
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError};
 pub use read::{Catalog, ReadOptions};

@@ -21,7 +21,9 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { own_tables: vec![Name::plain("limbeck_version"), Name::plain("limbeck_log")] }
+        Self {
+            own_tables: vec![Name::plain("limbeck_version"), Name::plain("limbeck_log")],
+        }
     }
 }
 
@@ -49,16 +51,27 @@ impl Session {
     pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self, CatalogError> {
         const SQL: &str = "SELECT current_schema()::text, current_setting('server_version_num')::int4, pg_is_in_recovery(), \
                            quote_ident(current_schema()), current_setting('search_path')";
-        let failed = |source| CatalogError::Query { what: "the session", source };
-        let row = sqlx::query(SQL).persistent(false).fetch_one(conn).await.map_err(failed)?;
+        let failed = |source| CatalogError::Query {
+            what: "the session",
+            source,
+        };
+        let row = sqlx::query(SQL)
+            .persistent(false)
+            .fetch_one(conn)
+            .await
+            .map_err(failed)?;
         let version: i32 = row.try_get(1).map_err(failed)?;
         let version = u32::try_from(version).unwrap_or_default();
         if version / 10_000 < OLDEST {
-            return Err(CatalogError::TooOld { found: version / 10_000 });
+            return Err(CatalogError::TooOld {
+                found: version / 10_000,
+            });
         }
         let default_schema: Option<String> = row.try_get(0).map_err(failed)?;
         let Some(default_schema) = default_schema else {
-            return Err(CatalogError::NoSchema { search_path: row.try_get(4).map_err(failed)? });
+            return Err(CatalogError::NoSchema {
+                search_path: row.try_get(4).map_err(failed)?,
+            });
         };
         Ok(Self {
             default_schema: Ident::from(default_schema),
@@ -74,7 +87,10 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`], which names the kind that could not be read.
-    pub async fn read(conn: &mut PgConnection, options: &ReadOptions) -> Result<Self, CatalogError> {
+    pub async fn read(
+        conn: &mut PgConnection,
+        options: &ReadOptions,
+    ) -> Result<Self, CatalogError> {
         let session = Session::read(conn).await?;
         Self::read_in(conn, session, options).await
     }
@@ -84,7 +100,10 @@ impl Catalog {
         session: Session,
         options: &ReadOptions,
     ) -> Result<Self, CatalogError> {
-        let failed = |source| CatalogError::Query { what: "the snapshot", source };
+        let failed = |source| CatalogError::Query {
+            what: "the snapshot",
+            source,
+        };
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let mut tx = conn.begin_with(begin).await.map_err(failed)?;
         // Names and expressions are printed relative to the search path, so it is the default schema alone. The planner
@@ -92,7 +111,9 @@ impl Catalog {
         // The statements join in the order in which they should, so the planner need not look for a better one.
         const SET: &str = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true), \
                            set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
-        let set = sqlx::query(SET).persistent(false).bind(&session.narrow_path);
+        let set = sqlx::query(SET)
+            .persistent(false)
+            .bind(&session.narrow_path);
         set.execute(&mut *tx).await.map_err(failed)?;
         let extensions = sqlx::query(AssertSqlSafe(extension_objects_sql())).persistent(false);
         extensions.execute(&mut *tx).await.map_err(failed)?;
@@ -106,7 +127,11 @@ impl Catalog {
         if !options.own_tables.is_empty() {
             schema.retain(|key, _| !options.own_tables.contains(&key.qualified()));
         }
-        Ok(Self { schema, default_schema: session.default_schema, version: session.version })
+        Ok(Self {
+            schema,
+            default_schema: session.default_schema,
+            version: session.version,
+        })
     }
 }
 
@@ -117,7 +142,10 @@ async fn read_kind(
     decoding: &mut Decoding,
     acc: &mut Vec<Object>,
 ) -> Result<(), CatalogError> {
-    let failed = |source| CatalogError::Query { what: kind.name(), source };
+    let failed = |source| CatalogError::Query {
+        what: kind.name(),
+        source,
+    };
     let mut collector = kind.collector();
     // The statement is ours: nothing of it comes from outside.
     let query = sqlx::query(AssertSqlSafe(kind.catalog_sql(version))).persistent(false);
@@ -125,7 +153,10 @@ async fn read_kind(
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         collector
             .row(&mut Fields::new(&DriverRow(&row), decoding))
-            .map_err(|source| CatalogError::Decode { what: kind.name(), source })?;
+            .map_err(|source| CatalogError::Decode {
+                what: kind.name(),
+                source,
+            })?;
     }
     collector.finish(acc);
     Ok(())

@@ -9,12 +9,21 @@ pub(crate) struct DriverRow<'a>(pub &'a PgRow);
 
 impl DriverRow<'_> {
     /// The types of the statements are known, so values are decoded without asking the driver whether they fit.
-    fn value<'r, T: Decode<'r, Postgres>>(&'r self, at: usize, expected: &'static str) -> Result<Option<T>, DecodeError> {
-        let raw: PgValueRef<'r> = self.0.try_get_raw(at).map_err(|_| DecodeError { at, expected })?;
+    fn value<'r, T: Decode<'r, Postgres>>(
+        &'r self,
+        at: usize,
+        expected: &'static str,
+    ) -> Result<Option<T>, DecodeError> {
+        let raw: PgValueRef<'r> = self
+            .0
+            .try_get_raw(at)
+            .map_err(|_| DecodeError { at, expected })?;
         if raw.is_null() {
             return Ok(None);
         }
-        T::decode(raw).map(Some).map_err(|_| DecodeError { at, expected })
+        T::decode(raw)
+            .map(Some)
+            .map_err(|_| DecodeError { at, expected })
     }
 }
 

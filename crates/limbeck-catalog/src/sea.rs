@@ -18,7 +18,10 @@ pub fn column_type(ty: &SqlType) -> Option<ColumnType> {
     let is = |names: &[&str]| names.contains(&base.as_str());
     let text = is(&["character varying", "character", "bit", "bit varying"]);
     let time = base.starts_with("time");
-    if modifiers.iter().any(|it| !(0..=i32::from(u16::MAX - 1)).contains(it)) {
+    if modifiers
+        .iter()
+        .any(|it| !(0..=i32::from(u16::MAX - 1)).contains(it))
+    {
         return None;
     }
     let row = ColumnQueryResult {
@@ -47,7 +50,9 @@ pub fn column_type(ty: &SqlType) -> Option<ColumnType> {
 /// The numbers in parentheses; `None` if something else stands there.
 fn modifiers(ty: &SqlType) -> Option<Vec<i32>> {
     let text = ty.as_str();
-    let Some((_, rest)) = text.split_once('(') else { return Some(Vec::new()) };
+    let Some((_, rest)) = text.split_once('(') else {
+        return Some(Vec::new());
+    };
     let (inner, _) = rest.split_once(')')?;
     inner.split(',').map(|it| it.trim().parse().ok()).collect()
 }
@@ -66,15 +71,27 @@ mod tests {
     #[test]
     fn what_sea_schema_can_say_is_said() {
         assert_eq!(parse("int8"), Some(Type::BigInt));
-        assert_eq!(parse("varchar(50)"), Some(Type::Varchar(StringAttr { length: Some(50) })));
-        let attr = ArbitraryPrecisionNumericAttr { precision: Some(10), scale: Some(2) };
+        assert_eq!(
+            parse("varchar(50)"),
+            Some(Type::Varchar(StringAttr { length: Some(50) }))
+        );
+        let attr = ArbitraryPrecisionNumericAttr {
+            precision: Some(10),
+            scale: Some(2),
+        };
         assert_eq!(parse("numeric(10,2)"), Some(Type::Numeric(attr)));
         assert_eq!(parse("jsonb"), Some(Type::JsonBinary));
     }
 
     #[test]
     fn what_it_would_lose_is_not() {
-        for text in ["varchar(100000)", "numeric(5,-2)", "varchar(10)[]", "status", "interval day to second(2)"] {
+        for text in [
+            "varchar(100000)",
+            "numeric(5,-2)",
+            "varchar(10)[]",
+            "status",
+            "interval day to second(2)",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -17,9 +17,24 @@ pub struct Unmanaged {
 /// The catalogs whose objects need no more than their identity and their row without its oids. Each is a table, the word
 /// for its objects, the columns that make its definition, and a condition. `o` is the row.
 const PLAIN: &[(&str, &str, &str, &str)] = &[
-    ("pg_extension", "extension", "o.extversion", "o.extname <> 'plpgsql'"),
-    ("pg_trigger", "trigger", "concat_ws(' ', pg_get_triggerdef(o.oid), o.tgenabled)", "NOT o.tgisinternal AND o.tgparentid = 0"),
-    ("pg_rewrite", "rule", "concat_ws(' ', pg_get_ruledef(o.oid), o.ev_enabled)", "o.rulename <> '_RETURN'"),
+    (
+        "pg_extension",
+        "extension",
+        "o.extversion",
+        "o.extname <> 'plpgsql'",
+    ),
+    (
+        "pg_trigger",
+        "trigger",
+        "concat_ws(' ', pg_get_triggerdef(o.oid), o.tgenabled)",
+        "NOT o.tgisinternal AND o.tgparentid = 0",
+    ),
+    (
+        "pg_rewrite",
+        "rule",
+        "concat_ws(' ', pg_get_ruledef(o.oid), o.ev_enabled)",
+        "o.rulename <> '_RETURN'",
+    ),
     (
         "pg_policy",
         "policy",
@@ -27,7 +42,12 @@ const PLAIN: &[(&str, &str, &str, &str)] = &[
          'using', pg_get_expr(o.polqual, o.polrelid), 'check', pg_get_expr(o.polwithcheck, o.polrelid))",
         "true",
     ),
-    ("pg_statistic_ext", "statistics", "concat_ws(' ', pg_get_statisticsobjdef(o.oid), o.stxstattarget)", "true"),
+    (
+        "pg_statistic_ext",
+        "statistics",
+        "concat_ws(' ', pg_get_statisticsobjdef(o.oid), o.stxstattarget)",
+        "true",
+    ),
     (
         "pg_event_trigger",
         "event trigger",
@@ -68,19 +88,54 @@ const PLAIN: &[(&str, &str, &str, &str)] = &[
          WHERE m.mapcfg = o.oid ORDER BY m.maptokentype, m.mapseqno)::text",
         "true",
     ),
-    ("pg_ts_dict", "text search dictionary", "o.dictinitoption", "true"),
-    ("pg_ts_parser", "text search parser", "concat_ws(' ', o.prsstart, o.prstoken, o.prsend)", "true"),
-    ("pg_ts_template", "text search template", "concat_ws(' ', o.tmplinit, o.tmpllexize)", "true"),
-    ("pg_foreign_data_wrapper", "foreign data wrapper", "array(SELECT unnest(o.fdwoptions) ORDER BY 1)::text", "true"),
+    (
+        "pg_ts_dict",
+        "text search dictionary",
+        "o.dictinitoption",
+        "true",
+    ),
+    (
+        "pg_ts_parser",
+        "text search parser",
+        "concat_ws(' ', o.prsstart, o.prstoken, o.prsend)",
+        "true",
+    ),
+    (
+        "pg_ts_template",
+        "text search template",
+        "concat_ws(' ', o.tmplinit, o.tmpllexize)",
+        "true",
+    ),
+    (
+        "pg_foreign_data_wrapper",
+        "foreign data wrapper",
+        "array(SELECT unnest(o.fdwoptions) ORDER BY 1)::text",
+        "true",
+    ),
     (
         "pg_foreign_server",
         "foreign server",
         "concat_ws(' ', o.srvtype, o.srvversion, array(SELECT unnest(o.srvoptions) ORDER BY 1))",
         "true",
     ),
-    ("pg_language", "language", "concat_ws(' ', o.lanpltrusted, o.lanplcallfoid::regprocedure)", "true"),
-    ("pg_transform", "transform", "concat_ws(' ', o.trffromsql, o.trftosql)", "true"),
-    ("pg_conversion", "conversion", "concat_ws(' ', o.conproc, o.condefault)", "true"),
+    (
+        "pg_language",
+        "language",
+        "concat_ws(' ', o.lanpltrusted, o.lanplcallfoid::regprocedure)",
+        "true",
+    ),
+    (
+        "pg_transform",
+        "transform",
+        "concat_ws(' ', o.trffromsql, o.trftosql)",
+        "true",
+    ),
+    (
+        "pg_conversion",
+        "conversion",
+        "concat_ws(' ', o.conproc, o.condefault)",
+        "true",
+    ),
     ("pg_am", "access method", "o.amhandler::text", "true"),
     (
         "pg_default_acl",
@@ -161,7 +216,11 @@ fn sql() -> String {
         .replace("{user proc}", &user_objects("pg_proc", "p.oid"));
     // What is internal to another object came along with it, as a range type's functions and casts do.
     for (catalog, word, definition, condition) in PLAIN {
-        let word = if word.is_empty() { "i.type".to_owned() } else { format!("'{word}'") };
+        let word = if word.is_empty() {
+            "i.type".to_owned()
+        } else {
+            format!("'{word}'")
+        };
         acc.push_str(&format!(
             " UNION ALL SELECT {word}, i.identity, {definition} FROM {catalog} o, pg_identify_object('{catalog}'::regclass, \
              o.oid, 0) i WHERE ({condition}) AND o.oid >= 16384 AND coalesce(i.schema, '') !~ '^pg_' AND coalesce(i.schema, '') <> \
@@ -178,18 +237,28 @@ impl Unmanaged {
     /// # Errors
     /// [`CatalogError::Query`].
     pub async fn read(conn: &mut PgConnection) -> Result<Self, CatalogError> {
-        let failed = |source| CatalogError::Query { what: "objects that are not managed", source };
+        let failed = |source| CatalogError::Query {
+            what: "objects that are not managed",
+            source,
+        };
         let mut tx = conn.begin_with("BEGIN READ ONLY").await.map_err(failed)?;
         // Nothing is searched, so that every name is printed with its schema.
         let set = "SELECT set_config('search_path', '', true), set_config('jit', 'off', true)";
-        sqlx::query(set).persistent(false).execute(&mut *tx).await.map_err(failed)?;
+        sqlx::query(set)
+            .persistent(false)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
         let query = sqlx::query(AssertSqlSafe(sql())).persistent(false);
         let rows = query.fetch_all(&mut *tx).await.map_err(failed)?;
         tx.rollback().await.map_err(failed)?;
         let mut objects = BTreeMap::new();
         for row in rows {
             let definition: Option<String> = row.try_get(2).map_err(failed)?;
-            let key = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+            let key = (
+                row.try_get(0).map_err(failed)?,
+                row.try_get(1).map_err(failed)?,
+            );
             objects.insert(key, definition.unwrap_or_default());
         }
         Ok(Self { objects })
@@ -198,8 +267,12 @@ impl Unmanaged {
     /// The objects as lines: what they are, then their names.
     pub fn lines(&self) -> Vec<String> {
         let mut acc: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        self.objects.keys().for_each(|(word, name)| acc.entry(word).or_default().push(name));
-        acc.into_iter().map(|(word, names)| format!("{word} {}", names.join(", "))).collect()
+        self.objects
+            .keys()
+            .for_each(|(word, name)| acc.entry(word).or_default().push(name));
+        acc.into_iter()
+            .map(|(word, names)| format!("{word} {}", names.join(", ")))
+            .collect()
     }
 
     /// What differs between two states, a line each.
@@ -212,8 +285,16 @@ impl Unmanaged {
                 Some(_) => {}
             }
         }
-        acc.extend(desired.objects.keys().filter(|it| !current.objects.contains_key(*it)).map(|it| (it, "is missing")));
+        acc.extend(
+            desired
+                .objects
+                .keys()
+                .filter(|it| !current.objects.contains_key(*it))
+                .map(|it| (it, "is missing")),
+        );
         acc.sort();
-        acc.into_iter().map(|((word, name), how)| format!("{word} {name} {how}")).collect()
+        acc.into_iter()
+            .map(|((word, name), how)| format!("{word} {name} {how}"))
+            .collect()
     }
 }

@@ -140,6 +140,9 @@ pub(crate) enum Command {
     /// Open the files of revisions in $EDITOR
     #[command(after_help = "Example:\n  limbeck edit head")]
     Edit(Edit),
+    /// Try all revisions in a scratch database: each up, down and up again; exit status 1 if one does not hold
+    #[command(after_help = "Example:\n  limbeck verify")]
+    Verify,
     /// List the database's objects
     #[command(after_help = "Examples:\n  limbeck inspect\n  limbeck inspect --json > objects.json")]
     Inspect,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired, compare_owned, connect,
+    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired,
+    compare_owned, connect,
 };
 use limbeck_metadata::MetaData;
 use limbeck_revision::{FileNaming, Location};
@@ -310,7 +311,10 @@ impl Context<'_> {
     }
 
     /// Limbeck's own tables, named as the catalog names them: without the default schema.
-    async fn read_options(&self, conn: &mut PgConnection) -> Result<ReadOptions, CliError> {
+    pub(crate) async fn read_options(
+        &self,
+        conn: &mut PgConnection,
+    ) -> Result<ReadOptions, CliError> {
         let mut own_tables = self.runner_options().own_tables();
         if own_tables.iter().any(|it| it.schema.is_some()) {
             let what = "the default schema";

@@ -18,20 +18,30 @@ pub(crate) struct Paired<'a> {
 
 impl<'a> Paired<'a> {
     pub(crate) fn new(current: &'a Schema, desired: &'a Desired) -> Self {
-        let mut it =
-            Self { current: Cow::Borrowed(current), desired: Cow::Borrowed(&desired.schema), renames: Vec::new() };
+        let mut it = Self {
+            current: Cow::Borrowed(current),
+            desired: Cow::Borrowed(&desired.schema),
+            renames: Vec::new(),
+        };
         let mut candidates = desired.unmatched(current);
         if candidates.is_empty() {
             return it;
         }
         for (key, object) in desired.schema.iter().filter(|(key, _)| key.kind.renames()) {
             let unnamed = desired.unnamed.contains(key);
-            let same = current.get(key).is_some_and(|it| Object::verdict(it, object) == Verdict::Same);
+            let same = current
+                .get(key)
+                .is_some_and(|it| Object::verdict(it, object) == Verdict::Same);
             if same || (!unnamed && current.contains(key)) {
                 continue;
             }
-            let Some(group) = candidates.get_mut(&Desired::group(key)) else { continue };
-            let Some(at) = group.iter().position(|it| current.get(it).is_some_and(|it| it.same_but_name(object))) else {
+            let Some(group) = candidates.get_mut(&Desired::group(key)) else {
+                continue;
+            };
+            let Some(at) = group
+                .iter()
+                .position(|it| current.get(it).is_some_and(|it| it.same_but_name(object)))
+            else {
                 continue;
             };
             let found = group.remove(at);
@@ -66,7 +76,10 @@ fn rekey(schema: &mut Schema, from: &Key, to: &Key) {
 pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> Result<Vec<Op>, PlanError> {
     let mut acc = pairs.renames.clone();
     let mut unsupported = Vec::new();
-    let (mut current, mut wanted) = (pairs.current.iter().peekable(), pairs.desired.iter().peekable());
+    let (mut current, mut wanted) = (
+        pairs.current.iter().peekable(),
+        pairs.desired.iter().peekable(),
+    );
     loop {
         let order = match (current.peek(), wanted.peek()) {
             (None, None) => break,
@@ -80,15 +93,30 @@ pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> Result<Vec<Op>, Plan
             (Some((_, object)), None) if desired.scope.covers(object, &pairs.current) => {
                 acc.push(Op::Drop(object.clone()));
             }
-            (None, Some((key, object))) if !desired.scope.ignores(key) => acc.push(Op::Create(object.clone())),
-            (Some((key, a)), Some((_, b))) if !desired.scope.ignores(key) => match Object::verdict(a, b) {
-                Verdict::Same => {}
-                Verdict::Alter => acc.push(Op::Alter { current: a.clone(), desired: b.clone() }),
-                Verdict::Replace(why) => acc.push(Op::Replace { current: a.clone(), desired: b.clone(), why }),
-                Verdict::Unsupported(why) => unsupported.push((key.clone(), why)),
-            },
+            (None, Some((key, object))) if !desired.scope.ignores(key) => {
+                acc.push(Op::Create(object.clone()))
+            }
+            (Some((key, a)), Some((_, b))) if !desired.scope.ignores(key) => {
+                match Object::verdict(a, b) {
+                    Verdict::Same => {}
+                    Verdict::Alter => acc.push(Op::Alter {
+                        current: a.clone(),
+                        desired: b.clone(),
+                    }),
+                    Verdict::Replace(why) => acc.push(Op::Replace {
+                        current: a.clone(),
+                        desired: b.clone(),
+                        why,
+                    }),
+                    Verdict::Unsupported(why) => unsupported.push((key.clone(), why)),
+                }
+            }
             _ => {}
         }
     }
-    if unsupported.is_empty() { Ok(acc) } else { Err(PlanError::Unsupported(unsupported)) }
+    if unsupported.is_empty() {
+        Ok(acc)
+    } else {
+        Err(PlanError::Unsupported(unsupported))
+    }
 }

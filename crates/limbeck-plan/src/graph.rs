@@ -18,8 +18,15 @@ pub(crate) struct Edges {
 }
 
 impl Edges {
-    pub(crate) fn new(steps: &Steps<'_>, complete: &Complete, current: &Schema, desired: &Schema) -> Self {
-        let mut acc = Self { after: vec![BTreeSet::new(); steps.steps.len()] };
+    pub(crate) fn new(
+        steps: &Steps<'_>,
+        complete: &Complete,
+        current: &Schema,
+        desired: &Schema,
+    ) -> Self {
+        let mut acc = Self {
+            after: vec![BTreeSet::new(); steps.steps.len()],
+        };
         for (key, op) in &complete.ops {
             if let Some(object) = op.desired() {
                 acc.acquire(steps, key, object, desired);
@@ -49,19 +56,31 @@ impl Edges {
     }
 
     /// What the old state held on to goes or changes only afterwards.
-    fn release(&mut self, steps: &Steps<'_>, complete: &Complete, key: &Key, object: &Object, current: &Schema) {
+    fn release(
+        &mut self,
+        steps: &Steps<'_>,
+        complete: &Complete,
+        key: &Key,
+        object: &Object,
+        current: &Schema,
+    ) {
         let gone = steps.gone.get(key);
         for dependency in object.depends_on(current) {
             let target = steps.gone.get(&dependency);
             if gone.is_some() {
                 self.add(gone, target);
-            } else if let Some(released) = steps.released.get(key).filter(|_| !is_type(&dependency)) {
+            } else if let Some(released) = steps.released.get(key).filter(|_| !is_type(&dependency))
+            {
                 self.add(Some(released), target);
             } else {
                 self.add(steps.touched.get(key), target);
             }
             let one_table = (&key.schema, &key.name) == (&dependency.schema, &dependency.name);
-            let matters = complete.ops.get(&dependency).is_some_and(|op| event(op).is_some()) || one_table;
+            let matters = complete
+                .ops
+                .get(&dependency)
+                .is_some_and(|op| event(op).is_some())
+                || one_table;
             // An old self that stands aside may hold on to another one.
             let stays = gone.is_some_and(|it| steps.steps[*it].work == Work::DropAside);
             if stays {
@@ -75,7 +94,10 @@ impl Edges {
     /// What is renamed aside is addressed by what it uses, as long as that has its own name.
     fn before_aside(&mut self, steps: &Steps<'_>, key: &Key, dependency: &Key) {
         let is_aside = |it: &&usize| steps.steps[**it].work == Work::Aside;
-        self.add(steps.touched.get(key).filter(is_aside), steps.touched.get(dependency).filter(is_aside));
+        self.add(
+            steps.touched.get(key).filter(is_aside),
+            steps.touched.get(dependency).filter(is_aside),
+        );
     }
 
     /// The steps of one object among themselves.
@@ -97,7 +119,11 @@ impl Edges {
     fn slots(&mut self, steps: &Steps<'_>, complete: &Complete) {
         let mut left: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
         let mut taken: Vec<(Slot, usize)> = Vec::new();
-        let renames = steps.steps.iter().enumerate().filter(|(_, it)| it.work == Work::Rename);
+        let renames = steps
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.work == Work::Rename);
         for (at, op) in renames.map(|(at, it)| (at, it.op)) {
             left_and_taken(op, Some(at), Some(at), &mut left, &mut taken);
         }
@@ -106,7 +132,13 @@ impl Edges {
                 Op::Alter { .. } => steps.released.get(key).or(steps.touched.get(key)),
                 _ => steps.touched.get(key).or(steps.gone.get(key)),
             };
-            left_and_taken(op, leaves.copied(), steps.ready.get(key).copied(), &mut left, &mut taken);
+            left_and_taken(
+                op,
+                leaves.copied(),
+                steps.ready.get(key).copied(),
+                &mut left,
+                &mut taken,
+            );
         }
         for (slot, at) in taken {
             for before in left.get(&slot).into_iter().flatten() {
@@ -151,6 +183,8 @@ fn left_and_taken(
     for slot in before.iter().filter(|it| replaced || !after.contains(it)) {
         left.entry(slot.clone()).or_default().extend(leaves);
     }
-    let new = after.into_iter().filter(|it| replaced || !before.contains(it));
+    let new = after
+        .into_iter()
+        .filter(|it| replaced || !before.contains(it));
     taken.extend(new.filter_map(|slot| takes.map(|at| (slot, at))));
 }

@@ -27,11 +27,19 @@ pub enum PlanError {
 }
 
 fn list(items: &[(Key, &'static str)]) -> String {
-    items.iter().map(|(key, why)| format!("{key}: {why}")).collect::<Vec<_>>().join("; ")
+    items
+        .iter()
+        .map(|(key, why)| format!("{key}: {why}"))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn keys(items: &[Key]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A reviewed change in both directions.
@@ -56,7 +64,11 @@ pub fn diff(current: &Schema, desired: &Desired) -> Result<Vec<Op>, PlanError> {
 
 /// The operations that say it all to a reader: not those on parts of what is itself created or dropped.
 pub fn outline(ops: &[Op]) -> Vec<&Op> {
-    let whole: BTreeSet<Key> = ops.iter().filter(|op| matches!(op, Op::Create(_) | Op::Drop(_))).map(Op::key).collect();
+    let whole: BTreeSet<Key> = ops
+        .iter()
+        .filter(|op| matches!(op, Op::Create(_) | Op::Drop(_)))
+        .map(Op::key)
+        .collect();
     let is_part = |op: &&Op| match op {
         Op::Create(it) | Op::Drop(it) => it.parent().is_some_and(|parent| whole.contains(&parent)),
         _ => false,
@@ -68,17 +80,29 @@ pub fn outline(ops: &[Op]) -> Vec<&Op> {
 ///
 /// # Errors
 /// As [`diff`], and [`PlanError::Cycle`] where no order exists.
-pub fn migration(current: &Schema, desired: &Desired, version: u32) -> Result<Migration, PlanError> {
+pub fn migration(
+    current: &Schema,
+    desired: &Desired,
+    version: u32,
+) -> Result<Migration, PlanError> {
     let pairs = diff::Paired::new(current, desired);
     let ops = diff::ops(&pairs, desired)?;
     let upgrade = order::plan(&pairs, ops.clone(), version)?;
     // On the way back the current state is what is wanted, as far as the source manages it.
-    let start = Desired { schema: scoped(current, desired), scope: Scope::everything(), ..Desired::default() };
+    let start = Desired {
+        schema: scoped(current, desired),
+        scope: Scope::everything(),
+        ..Desired::default()
+    };
     let reached = pairs.desired.into_owned();
     let back = diff::Paired::new(&reached, &start);
     let back_ops = diff::ops(&back, &start)?;
     let downgrade = order::plan(&back, back_ops, version)?;
-    Ok(Migration { ops, upgrade, downgrade })
+    Ok(Migration {
+        ops,
+        upgrade,
+        downgrade,
+    })
 }
 
 /// The plan from one state to another, of everything in them.
@@ -86,7 +110,11 @@ pub fn migration(current: &Schema, desired: &Desired, version: u32) -> Result<Mi
 /// # Errors
 /// As [`migration`].
 pub fn plan(current: &Schema, desired: &Schema, version: u32) -> Result<Plan, PlanError> {
-    let desired = Desired { schema: desired.clone(), scope: Scope::everything(), ..Desired::default() };
+    let desired = Desired {
+        schema: desired.clone(),
+        scope: Scope::everything(),
+        ..Desired::default()
+    };
     let pairs = diff::Paired::new(current, &desired);
     let ops = diff::ops(&pairs, &desired)?;
     order::plan(&pairs, ops, version)
@@ -97,7 +125,8 @@ fn scoped(current: &Schema, desired: &Desired) -> Schema {
     current
         .iter()
         .filter(|(key, object)| {
-            !desired.scope.ignores(key) && (desired.schema.contains(key) || desired.scope.covers(object, current))
+            !desired.scope.ignores(key)
+                && (desired.schema.contains(key) || desired.scope.covers(object, current))
         })
         .map(|(_, object)| object.clone())
         .collect()
@@ -105,5 +134,13 @@ fn scoped(current: &Schema, desired: &Desired) -> Schema {
 
 /// The keys that a set of operations creates.
 fn created<'a>(ops: impl IntoIterator<Item = &'a Op>) -> BTreeSet<Key> {
-    ops.into_iter().filter_map(|op| if let Op::Create(it) = op { Some(it.key()) } else { None }).collect()
+    ops.into_iter()
+        .filter_map(|op| {
+            if let Op::Create(it) = op {
+                Some(it.key())
+            } else {
+                None
+            }
+        })
+        .collect()
 }

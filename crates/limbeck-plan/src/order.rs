@@ -26,13 +26,24 @@ pub(crate) fn plan(pairs: &Paired<'_>, ops: Vec<Op>, version: u32) -> Result<Pla
         };
         let steps = Steps::new(&complete, current, desired, version, folding);
         let edges = Edges::new(&steps, &complete, current, desired);
-        let knots: Vec<Key> = edges.cycles().concat().into_iter().map(|it| steps.steps[it].key.clone()).collect();
+        let knots: Vec<Key> = edges
+            .cycles()
+            .concat()
+            .into_iter()
+            .map(|it| steps.steps[it].key.clone())
+            .collect();
         if knots.is_empty() {
             let order = sorted(&steps, &edges);
             return Ok(write(&steps, &order, &complete, pairs, version));
         }
         let known = references.len() + all.len() + names.len();
-        names.extend(complete.renames.iter().map(Op::key).filter(|it| knots.contains(it)));
+        names.extend(
+            complete
+                .renames
+                .iter()
+                .map(Op::key)
+                .filter(|it| knots.contains(it)),
+        );
         for key in &knots {
             if !references.insert(key.clone()) {
                 all.insert(key.clone());
@@ -59,12 +70,17 @@ fn without_renames(ops: &[Op], names: &BTreeSet<Key>) -> Vec<Op> {
 
 fn sorted(steps: &Steps<'_>, edges: &Edges) -> Vec<usize> {
     let rank = |at: usize| {
-        let Step { work, stage, key, .. } = &steps.steps[at];
+        let Step {
+            work, stage, key, ..
+        } = &steps.steps[at];
         Reverse((*stage, key.script_order(), *work, at))
     };
     let mut waits = vec![0_usize; steps.steps.len()];
     edges.after.iter().flatten().for_each(|it| waits[*it] += 1);
-    let mut ready: BinaryHeap<_> = (0..waits.len()).filter(|it| waits[*it] == 0).map(rank).collect();
+    let mut ready: BinaryHeap<_> = (0..waits.len())
+        .filter(|it| waits[*it] == 0)
+        .map(rank)
+        .collect();
     let mut acc = Vec::with_capacity(waits.len());
     while let Some(Reverse((.., at))) = ready.pop() {
         acc.push(at);
@@ -78,7 +94,13 @@ fn sorted(steps: &Steps<'_>, edges: &Edges) -> Vec<usize> {
     acc
 }
 
-fn write(steps: &Steps<'_>, order: &[usize], complete: &Complete, pairs: &Paired<'_>, version: u32) -> Plan {
+fn write(
+    steps: &Steps<'_>,
+    order: &[usize],
+    complete: &Complete,
+    pairs: &Paired<'_>,
+    version: u32,
+) -> Plan {
     let (current, desired) = (pairs.current.as_ref(), pairs.desired.as_ref());
     let (created, asides) = (created(complete.ops.values()), complete.asides());
     let mut plan = Plan::default();
@@ -87,7 +109,15 @@ fn write(steps: &Steps<'_>, order: &[usize], complete: &Complete, pairs: &Paired
         let step = &steps.steps[*at];
         let swapped = complete.swapped.contains(&step.key);
         let inline = step.inline.iter().filter_map(|it| it.inline()).collect();
-        let ctx = Context { version, current, desired, created: &created, inline, swapped, asides: &asides };
+        let ctx = Context {
+            version,
+            current,
+            desired,
+            created: &created,
+            inline,
+            swapped,
+            asides: &asides,
+        };
         let mut script = Script::default();
         run(step, &ctx, &mut script);
         if script.statements.is_empty() {
@@ -97,7 +127,10 @@ fn write(steps: &Steps<'_>, order: &[usize], complete: &Complete, pairs: &Paired
         if !commits && !pending.is_empty() {
             let rest = order[place..].iter().map(|it| &steps.steps[*it]);
             if uses(rest, &pending, pairs) {
-                plan.segments.push(PlanSegment { transaction: true, steps: Vec::new() });
+                plan.segments.push(PlanSegment {
+                    transaction: true,
+                    steps: Vec::new(),
+                });
             }
             pending.clear();
         }
@@ -105,11 +138,25 @@ fn write(steps: &Steps<'_>, order: &[usize], complete: &Complete, pairs: &Paired
             pending.insert(step.key.clone());
         }
         let outside = script.statements.iter().any(|it| it.tx == Tx::Outside);
-        if plan.segments.last().is_none_or(|it| it.transaction == outside) {
-            plan.segments.push(PlanSegment { transaction: !outside, steps: Vec::new() });
+        if plan
+            .segments
+            .last()
+            .is_none_or(|it| it.transaction == outside)
+        {
+            plan.segments.push(PlanSegment {
+                transaction: !outside,
+                steps: Vec::new(),
+            });
         }
-        let step = PlanStep { key: step.key.clone(), ops: vec![describe(step)], statements: script.statements };
-        plan.segments.last_mut().into_iter().for_each(|it| it.steps.push(step.clone()));
+        let step = PlanStep {
+            key: step.key.clone(),
+            ops: vec![describe(step)],
+            statements: script.statements,
+        };
+        plan.segments
+            .last_mut()
+            .into_iter()
+            .for_each(|it| it.steps.push(step.clone()));
     }
     plan
 }
@@ -117,11 +164,16 @@ fn write(steps: &Steps<'_>, order: &[usize], complete: &Complete, pairs: &Paired
 fn run(step: &Step<'_>, ctx: &Context<'_>, acc: &mut Script) {
     match (step.work, step.op) {
         (Work::Rename, Op::Rename { current, desired }) => Object::rename(current, desired, acc),
-        (Work::Release, Op::Alter { current, desired }) => Object::release(current, desired, ctx, acc),
+        (Work::Release, Op::Alter { current, desired }) => {
+            Object::release(current, desired, ctx, acc)
+        }
         (Work::Alter, Op::Alter { current, desired }) => Object::alter(current, desired, ctx, acc),
         (Work::Drop, op) => op.current().into_iter().for_each(|it| it.drop(ctx, acc)),
         (Work::Aside, op) => op.current().into_iter().for_each(|it| it.move_aside(acc)),
-        (Work::DropAside, op) => op.current().into_iter().for_each(|it| it.drop_aside(ctx, acc)),
+        (Work::DropAside, op) => op
+            .current()
+            .into_iter()
+            .for_each(|it| it.drop_aside(ctx, acc)),
         (_, op) => op.desired().into_iter().for_each(|it| it.create(ctx, acc)),
     }
 }
@@ -134,7 +186,9 @@ fn describe(step: &Step<'_>) -> String {
         (Work::Aside, _) => format!("rename {} aside, to build it anew", step.key),
         (Work::DropAside, _) => format!("drop the old {}", step.key),
         (Work::Release, _) => format!("alter {}: let go of what is replaced", step.key),
-        (Work::Alter, Op::Alter { current, desired }) if Object::changes(current, desired).is_empty() => {
+        (Work::Alter, Op::Alter { current, desired })
+            if Object::changes(current, desired).is_empty() =>
+        {
             format!("convert {} to the new type", step.key)
         }
         (_, op) => op.to_string(),
@@ -142,11 +196,20 @@ fn describe(step: &Step<'_>) -> String {
 }
 
 /// Whether one of the steps needs, directly or through others, one of these keys.
-fn uses<'a>(rest: impl Iterator<Item = &'a Step<'a>>, pending: &BTreeSet<Key>, pairs: &Paired<'_>) -> bool {
+fn uses<'a>(
+    rest: impl Iterator<Item = &'a Step<'a>>,
+    pending: &BTreeSet<Key>,
+    pairs: &Paired<'_>,
+) -> bool {
     let mut seen = BTreeSet::new();
     let mut queue: Vec<Key> = Vec::new();
     for step in rest {
-        for object in step.op.desired().into_iter().chain(step.inline.iter().copied()) {
+        for object in step
+            .op
+            .desired()
+            .into_iter()
+            .chain(step.inline.iter().copied())
+        {
             queue.extend(object.depends_on(&pairs.desired));
         }
     }

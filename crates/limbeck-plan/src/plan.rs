@@ -41,7 +41,10 @@ impl Plan {
 
     /// Every statement, in order.
     pub fn statements(&self) -> impl Iterator<Item = &Statement> {
-        self.segments.iter().flat_map(|it| &it.steps).flat_map(|it| &it.statements)
+        self.segments
+            .iter()
+            .flat_map(|it| &it.steps)
+            .flat_map(|it| &it.statements)
     }
 
     /// How many statements carry each hazard.

@@ -88,10 +88,21 @@ impl<'a> Steps<'a> {
                     acc.drop_aside(key, op);
                 }
                 Op::Drop(_) => acc.drop(key, op),
-                Op::Alter { current: was, desired: is } => {
+                Op::Alter {
+                    current: was,
+                    desired: is,
+                } => {
                     let none = BTreeSet::new();
                     let inline = Vec::new();
-                    let ctx = Context { version, current, desired, created: &none, inline, swapped: false, asides: &none };
+                    let ctx = Context {
+                        version,
+                        current,
+                        desired,
+                        created: &none,
+                        inline,
+                        swapped: false,
+                        asides: &none,
+                    };
                     let mut script = Script::default();
                     Object::release(was, is, &ctx, &mut script);
                     if !script.statements.is_empty() {
@@ -117,7 +128,13 @@ impl<'a> Steps<'a> {
     }
 
     fn push(&mut self, work: Work, stage: Stage, key: Key, op: &'a Op) -> usize {
-        self.steps.push(Step { work, stage, key, op, inline: Vec::new() });
+        self.steps.push(Step {
+            work,
+            stage,
+            key,
+            op,
+            inline: Vec::new(),
+        });
         self.steps.len() - 1
     }
 
@@ -142,7 +159,12 @@ impl<'a> Steps<'a> {
     }
 
     /// Folds creations into the creation of their parent and drops into the drop of what they go with.
-    fn fold(mut self, complete: &'a Complete, current: &Schema, folding: impl Fn(&Key) -> Folding) -> Self {
+    fn fold(
+        mut self,
+        complete: &'a Complete,
+        current: &Schema,
+        folding: impl Fn(&Key) -> Folding,
+    ) -> Self {
         let mut folded = vec![None; self.steps.len()];
         for (at, step) in self.steps.iter().enumerate() {
             let object = match step.work {
@@ -152,15 +174,24 @@ impl<'a> Steps<'a> {
             };
             let Some(object) = object else { continue };
             let parent = object.parent();
-            let allowed = parent.as_ref().is_none_or(|it| folding(it).allows(step.stage));
+            let allowed = parent
+                .as_ref()
+                .is_none_or(|it| folding(it).allows(step.stage));
             if !allowed {
                 continue;
             }
             folded[at] = match step.work {
                 Work::Create if object.inline().is_some() => parent
-                    .filter(|it| matches!(complete.ops.get(it), Some(Op::Create(_) | Op::Replace { .. })))
+                    .filter(|it| {
+                        matches!(
+                            complete.ops.get(it),
+                            Some(Op::Create(_) | Op::Replace { .. })
+                        )
+                    })
                     .and_then(|it| self.ready.get(&it).copied()),
-                Work::Drop => object.goes_with(current).and_then(|it| self.gone.get(&it).copied()),
+                Work::Drop => object
+                    .goes_with(current)
+                    .and_then(|it| self.gone.get(&it).copied()),
                 _ => None,
             };
         }
@@ -182,8 +213,11 @@ impl<'a> Steps<'a> {
             self.steps[at].inline.push(object);
         }
         // What goes with an old self that stands aside has left its place with it.
-        let asides: BTreeMap<usize, usize> =
-            self.gone.iter().filter_map(|(key, at)| self.touched.get(key).map(|aside| (*at, *aside))).collect();
+        let asides: BTreeMap<usize, usize> = self
+            .gone
+            .iter()
+            .filter_map(|(key, at)| self.touched.get(key).map(|aside| (*at, *aside)))
+            .collect();
         for (key, at) in &self.gone {
             if folded[*at].is_some()
                 && let Some(aside) = asides.get(&root(*at))
@@ -191,7 +225,12 @@ impl<'a> Steps<'a> {
                 self.touched.insert(key.clone(), *aside);
             }
         }
-        for map in [&mut self.gone, &mut self.ready, &mut self.touched, &mut self.released] {
+        for map in [
+            &mut self.gone,
+            &mut self.ready,
+            &mut self.touched,
+            &mut self.released,
+        ] {
             map.values_mut().for_each(|it| *it = root(*it));
         }
         self.compact(&folded)
@@ -205,7 +244,12 @@ impl<'a> Steps<'a> {
             place.push(kept);
             kept += usize::from(it.is_none());
         }
-        for map in [&mut self.gone, &mut self.ready, &mut self.touched, &mut self.released] {
+        for map in [
+            &mut self.gone,
+            &mut self.ready,
+            &mut self.touched,
+            &mut self.released,
+        ] {
             map.values_mut().for_each(|it| *it = place[*it]);
         }
         let mut at = 0;
@@ -214,7 +258,8 @@ impl<'a> Steps<'a> {
             folded[at - 1].is_none()
         });
         for step in &mut self.steps {
-            step.inline.sort_by_cached_key(|it| (it.kind(), it.position(), it.key()));
+            step.inline
+                .sort_by_cached_key(|it| (it.kind(), it.position(), it.key()));
         }
         self
     }

@@ -66,8 +66,13 @@ impl Expr {
     /// that a column of that type makes of it: `'{}'` and `'{}'::jsonb`.
     pub fn is_literal_in(&self, other: &Self, ty: &SqlType) -> bool {
         let brackets = if ty.is_array() { "[]" } else { "" };
-        let plain = self.0.starts_with('\'') && matches!(self.normal().as_slice(), [Token::Text(it)] if *it == &*self.0);
-        plain && other.0.strip_prefix(&*self.0).is_some_and(|it| it == format!("::{}{brackets}", ty.base()))
+        let plain = self.0.starts_with('\'')
+            && matches!(self.normal().as_slice(), [Token::Text(it)] if *it == &*self.0);
+        plain
+            && other
+                .0
+                .strip_prefix(&*self.0)
+                .is_some_and(|it| it == format!("::{}{brackets}", ty.base()))
     }
 
     /// Every word and quoted identifier in the text, and those inside string literals (`nextval('s'::regclass)`):
@@ -93,12 +98,20 @@ impl Expr {
 
     /// The text as one operand: bare when it is a literal, a call or a cast, in parentheses otherwise.
     pub fn operand(&self) -> String {
-        if self.is_operand() { self.0.to_string() } else { format!("({})", self.0) }
+        if self.is_operand() {
+            self.0.to_string()
+        } else {
+            format!("({})", self.0)
+        }
     }
 
     /// The text as an index element: bare only when it is one function call (`CREATE INDEX`, parameter `expression`).
     pub fn element(&self) -> String {
-        if self.is_call() { self.0.to_string() } else { format!("({})", self.0) }
+        if self.is_call() {
+            self.0.to_string()
+        } else {
+            format!("({})", self.0)
+        }
     }
 
     fn is_operand(&self) -> bool {
@@ -121,8 +134,21 @@ impl Expr {
             }
             Token::Word(word) => !matches!(
                 word.as_str(),
-                "and" | "or" | "not" | "is" | "in" | "like" | "ilike" | "between" | "similar" | "collate" | "at" | "case"
-                    | "isnull" | "notnull" | "overlaps"
+                "and"
+                    | "or"
+                    | "not"
+                    | "is"
+                    | "in"
+                    | "like"
+                    | "ilike"
+                    | "between"
+                    | "similar"
+                    | "collate"
+                    | "at"
+                    | "case"
+                    | "isnull"
+                    | "notnull"
+                    | "overlaps"
             ),
             Token::Text(_) => true,
         })
@@ -194,11 +220,18 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
                 continue;
             }
             '\'' => push(&mut acc, Token::Text, rest, string_end(rest, 1, false)),
-            'e' | 'E' if rest[1..].starts_with('\'') => push(&mut acc, Token::Text, rest, string_end(rest, 2, true)),
+            'e' | 'E' if rest[1..].starts_with('\'') => {
+                push(&mut acc, Token::Text, rest, string_end(rest, 2, true))
+            }
             'b' | 'B' | 'x' | 'X' | 'n' | 'N' if rest[1..].starts_with('\'') => {
                 push(&mut acc, Token::Text, rest, string_end(rest, 2, false))
             }
-            '$' if dollar_end(rest).is_some() => push(&mut acc, Token::Text, rest, dollar_end(rest).unwrap_or(rest.len())),
+            '$' if dollar_end(rest).is_some() => push(
+                &mut acc,
+                Token::Text,
+                rest,
+                dollar_end(rest).unwrap_or(rest.len()),
+            ),
             '"' => quoted_word(&mut acc, rest),
             c if c.is_alphabetic() || c == '_' => match parse_ident(rest) {
                 Some((ident, after)) => {
@@ -208,7 +241,9 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
                 None => push(&mut acc, Token::Mark, rest, c.len_utf8()),
             },
             c if c.is_ascii_digit() => {
-                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(rest.len());
+                let end = rest
+                    .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.'))
+                    .unwrap_or(rest.len());
                 push(&mut acc, Token::Mark, rest, end)
             }
             ':' if rest.starts_with("::") => push(&mut acc, Token::Mark, rest, 2),
@@ -223,7 +258,12 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
     acc
 }
 
-fn push<'a>(acc: &mut Vec<Token<'a>>, make: fn(&'a str) -> Token<'a>, rest: &'a str, end: usize) -> usize {
+fn push<'a>(
+    acc: &mut Vec<Token<'a>>,
+    make: fn(&'a str) -> Token<'a>,
+    rest: &'a str,
+    end: usize,
+) -> usize {
     acc.push(make(&rest[..end]));
     end
 }
@@ -234,7 +274,12 @@ fn quoted_word<'a>(acc: &mut Vec<Token<'a>>, rest: &'a str) -> usize {
     };
     let end = rest.len() - after.len();
     // `"user"` and `user` are different things, so a word that needs its quotes keeps them in the token.
-    if ident.to_string().starts_with('"') && ident.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+    if ident.to_string().starts_with('"')
+        && ident
+            .as_str()
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b == b'_')
+    {
         return push(acc, Token::Mark, rest, end);
     }
     acc.push(Token::Word(ident));
@@ -264,7 +309,9 @@ fn dollar_end(sql: &str) -> Option<usize> {
     let close = sql[1..].find('$')? + 2;
     let tag = &sql[..close];
     let inner = &tag[1..tag.len() - 1];
-    if inner.starts_with(|c: char| c.is_ascii_digit()) || !inner.chars().all(|c| c.is_alphanumeric() || c == '_') {
+    if inner.starts_with(|c: char| c.is_ascii_digit())
+        || !inner.chars().all(|c| c.is_alphanumeric() || c == '_')
+    {
         return None;
     }
     Some(sql[close..].find(tag)? + close + tag.len())
@@ -294,7 +341,11 @@ mod tests {
 
     #[track_caller]
     fn check(left: &str, right: &str, same: bool) {
-        assert_eq!(Expr::new(left).same_tokens(&Expr::new(right)), same, "{left} / {right}");
+        assert_eq!(
+            Expr::new(left).same_tokens(&Expr::new(right)),
+            same,
+            "{left} / {right}"
+        );
     }
 
     #[test]
@@ -326,7 +377,11 @@ mod tests {
         check("'x'::text", "'x'::text", "('x'::text)");
         check("-1", "-1", "(-1)");
         check("a || b", "(a || b)", "(a || b)");
-        check("lower(a) || upper(b)", "(lower(a) || upper(b))", "(lower(a) || upper(b))");
+        check(
+            "lower(a) || upper(b)",
+            "(lower(a) || upper(b))",
+            "(lower(a) || upper(b))",
+        );
         check("s.f(a)", "s.f(a)", "s.f(a)");
     }
 

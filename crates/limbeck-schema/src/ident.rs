@@ -12,31 +12,230 @@ pub const MAX_IDENTIFIER_BYTES: usize = 64 - 1;
 /// Keywords of PostgreSQL 13 to 18 that are not unreserved, sorted. An identifier equal to one of them is quoted, as
 /// `quote_ident` does (PostgreSQL documentation, appendix "SQL Key Words").
 const KEYWORDS: &[&str] = &[
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint",
-    "binary", "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate",
-    "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog", "current_date",
-    "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "dec", "decimal", "default",
-    "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists", "extract", "false", "fetch", "float",
-    "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group", "grouping", "having", "ilike", "in",
-    "initially", "inner", "inout", "int", "integer", "intersect", "interval", "into", "is", "isnull", "join", "json",
-    "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar",
-    "json_serialize", "json_table", "json_value", "lateral", "leading", "least", "left", "like", "limit", "localtime",
-    "localtimestamp", "merge_action", "national", "natural", "nchar", "none", "normalize", "not", "notnull", "null",
-    "nullif", "numeric", "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing",
-    "position", "precision", "primary", "real", "references", "returning", "right", "row", "select", "session_user",
-    "setof", "similar", "smallint", "some", "substring", "symmetric", "system_user", "table", "tablesample", "then",
-    "time", "timestamp", "to", "trailing", "treat", "trim", "true", "union", "unique", "user", "using", "values",
-    "varchar", "variadic", "verbose", "when", "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement",
-    "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "between",
+    "bigint",
+    "binary",
+    "bit",
+    "boolean",
+    "both",
+    "case",
+    "cast",
+    "char",
+    "character",
+    "check",
+    "coalesce",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "dec",
+    "decimal",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "extract",
+    "false",
+    "fetch",
+    "float",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "greatest",
+    "group",
+    "grouping",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "inout",
+    "int",
+    "integer",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "json",
+    "json_array",
+    "json_arrayagg",
+    "json_exists",
+    "json_object",
+    "json_objectagg",
+    "json_query",
+    "json_scalar",
+    "json_serialize",
+    "json_table",
+    "json_value",
+    "lateral",
+    "leading",
+    "least",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "merge_action",
+    "national",
+    "natural",
+    "nchar",
+    "none",
+    "normalize",
+    "not",
+    "notnull",
+    "null",
+    "nullif",
+    "numeric",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "out",
+    "outer",
+    "overlaps",
+    "overlay",
+    "placing",
+    "position",
+    "precision",
+    "primary",
+    "real",
+    "references",
+    "returning",
+    "right",
+    "row",
+    "select",
+    "session_user",
+    "setof",
+    "similar",
+    "smallint",
+    "some",
+    "substring",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "trailing",
+    "treat",
+    "trim",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "values",
+    "varchar",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+    "xmlattributes",
+    "xmlconcat",
+    "xmlelement",
+    "xmlexists",
+    "xmlforest",
+    "xmlnamespaces",
+    "xmlparse",
+    "xmlpi",
+    "xmlroot",
+    "xmlserialize",
+    "xmltable",
 ];
 
 /// Names of types in `pg_catalog` that a type of somebody's own may have too, sorted (`pg_type.typname`).
 const CATALOG_TYPES: &[&str] = &[
-    "any", "bit", "bool", "box", "bpchar", "bytea", "char", "cid", "cidr", "circle", "date", "daterange", "float4",
-    "float8", "inet", "int2", "int4", "int4range", "int8", "int8range", "interval", "json", "jsonb", "jsonpath", "line",
-    "lseg", "macaddr", "macaddr8", "money", "name", "numeric", "numrange", "oid", "path", "point", "polygon", "record",
-    "text", "tid", "time", "timestamp", "timestamptz", "timetz", "trigger", "tsquery", "tsrange", "tstzrange",
-    "tsvector", "unknown", "uuid", "varbit", "varchar", "void", "xid", "xid8", "xml",
+    "any",
+    "bit",
+    "bool",
+    "box",
+    "bpchar",
+    "bytea",
+    "char",
+    "cid",
+    "cidr",
+    "circle",
+    "date",
+    "daterange",
+    "float4",
+    "float8",
+    "inet",
+    "int2",
+    "int4",
+    "int4range",
+    "int8",
+    "int8range",
+    "interval",
+    "json",
+    "jsonb",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "name",
+    "numeric",
+    "numrange",
+    "oid",
+    "path",
+    "point",
+    "polygon",
+    "record",
+    "text",
+    "tid",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "timetz",
+    "trigger",
+    "tsquery",
+    "tsrange",
+    "tstzrange",
+    "tsvector",
+    "unknown",
+    "uuid",
+    "varbit",
+    "varchar",
+    "void",
+    "xid",
+    "xid8",
+    "xml",
 ];
 
 /// An SQL identifier, exactly as the catalog stores it; prints quoted where PostgreSQL needs it.
@@ -64,7 +263,9 @@ impl Ident {
 
     fn is_plain(&self) -> bool {
         let mut bytes = self.0.bytes();
-        bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
+        bytes
+            .next()
+            .is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
             && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
             && KEYWORDS.binary_search(&self.as_str()).is_err()
     }
@@ -128,7 +329,9 @@ pub(crate) fn parse_ident(sql: &str) -> Option<(Ident, &str)> {
     }
     let end = sql
         .char_indices()
-        .find(|(at, c)| !(c.is_alphabetic() || *c == '_' || (*at > 0 && (c.is_ascii_digit() || *c == '$'))))
+        .find(|(at, c)| {
+            !(c.is_alphabetic() || *c == '_' || (*at > 0 && (c.is_ascii_digit() || *c == '$')))
+        })
         .map_or(sql.len(), |(at, _)| at);
     // PostgreSQL folds only ASCII letters in multibyte encodings (`downcase_identifier`).
     (end > 0).then(|| (Ident::from(sql[..end].to_ascii_lowercase()), &sql[end..]))
@@ -146,20 +349,32 @@ pub struct Name {
 impl Name {
     /// A name in the default schema.
     pub fn plain(name: impl Into<Ident>) -> Self {
-        Self { schema: None, name: name.into() }
+        Self {
+            schema: None,
+            name: name.into(),
+        }
     }
 
     /// A name in a schema.
     pub fn qualified(schema: Option<Ident>, name: impl Into<Ident>) -> Self {
-        Self { schema, name: name.into() }
+        Self {
+            schema,
+            name: name.into(),
+        }
     }
 
     /// Reads `name` or `schema.name` as SQL spells it; `None` if the text is neither.
     pub fn parse(sql: &str) -> Option<Self> {
         let (first, rest) = parse_ident(sql.trim())?;
         match rest.strip_prefix('.') {
-            Some(rest) => Some(Self { schema: Some(first), name: Ident::parse(rest)? }),
-            None => rest.is_empty().then_some(Self { schema: None, name: first }),
+            Some(rest) => Some(Self {
+                schema: Some(first),
+                name: Ident::parse(rest)?,
+            }),
+            None => rest.is_empty().then_some(Self {
+                schema: None,
+                name: first,
+            }),
         }
     }
 
@@ -187,7 +402,10 @@ impl Name {
 
     /// Another name in the same schema.
     pub fn sibling(&self, name: Ident) -> Self {
-        Self { schema: self.schema.clone(), name }
+        Self {
+            schema: self.schema.clone(),
+            name,
+        }
     }
 }
 
@@ -272,7 +490,10 @@ mod tests {
 
     #[test]
     fn qualified_names_are_read_as_sql_spells_them() {
-        assert_eq!(Name::parse("Audit.\"Log\""), Some(Name::qualified(Some("audit".into()), "Log")));
+        assert_eq!(
+            Name::parse("Audit.\"Log\""),
+            Some(Name::qualified(Some("audit".into()), "Log"))
+        );
         assert_eq!(Name::parse("a.b.c"), None);
         assert_eq!(Name::parse(""), None);
     }

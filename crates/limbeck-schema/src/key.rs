@@ -28,27 +28,47 @@ pub struct Key {
 impl Key {
     /// The key of an object that stands in a schema by itself.
     pub fn of(kind: KindTag, name: &Name) -> Self {
-        Self { kind, about: None, schema: name.schema.clone(), name: name.name.clone(), part: None }
+        Self {
+            kind,
+            about: None,
+            schema: name.schema.clone(),
+            name: name.name.clone(),
+            part: None,
+        }
     }
 
     /// The key of a part of a table.
     pub fn part(kind: KindTag, table: &Name, part: &Ident) -> Self {
-        Self { part: Some(part.clone()), ..Self::of(kind, table) }
+        Self {
+            part: Some(part.clone()),
+            ..Self::of(kind, table)
+        }
     }
 
     /// The key of a `kind` object that is about this one.
     pub fn about(&self, kind: KindTag) -> Self {
-        Self { kind, about: Some(self.kind), ..self.clone() }
+        Self {
+            kind,
+            about: Some(self.kind),
+            ..self.clone()
+        }
     }
 
     /// For an object that is about another one, the other one's key.
     pub fn subject(&self) -> Option<Self> {
-        self.about.map(|kind| Self { kind, about: None, ..self.clone() })
+        self.about.map(|kind| Self {
+            kind,
+            about: None,
+            ..self.clone()
+        })
     }
 
     /// The name with its schema: the object's own, or its table's.
     pub fn qualified(&self) -> Name {
-        Name { schema: self.schema.clone(), name: self.name.clone() }
+        Name {
+            schema: self.schema.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// The name that is this object's own: the part's if it has one.
@@ -66,7 +86,13 @@ impl Key {
 
     /// How keys order within one stage of a script: table by table, kinds in their registered order.
     pub fn script_order(&self) -> impl Ord + use<> {
-        (self.schema.clone(), self.name.clone(), self.kind, self.about, self.part.clone())
+        (
+            self.schema.clone(),
+            self.name.clone(),
+            self.kind,
+            self.about,
+            self.part.clone(),
+        )
     }
 }
 

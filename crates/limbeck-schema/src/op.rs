@@ -59,7 +59,9 @@ impl Op {
         match self {
             Self::Create(_) => None,
             Self::Drop(it) => Some(it),
-            Self::Alter { current, .. } | Self::Replace { current, .. } | Self::Rename { current, .. } => Some(current),
+            Self::Alter { current, .. }
+            | Self::Replace { current, .. }
+            | Self::Rename { current, .. } => Some(current),
         }
     }
 
@@ -68,7 +70,9 @@ impl Op {
         match self {
             Self::Drop(_) => None,
             Self::Create(it) => Some(it),
-            Self::Alter { desired, .. } | Self::Replace { desired, .. } | Self::Rename { desired, .. } => Some(desired),
+            Self::Alter { desired, .. }
+            | Self::Replace { desired, .. }
+            | Self::Rename { desired, .. } => Some(desired),
         }
     }
 
@@ -76,7 +80,9 @@ impl Op {
     pub fn key(&self) -> Key {
         match self {
             Self::Create(it) | Self::Drop(it) => it.key(),
-            Self::Alter { desired, .. } | Self::Replace { desired, .. } | Self::Rename { desired, .. } => desired.key(),
+            Self::Alter { desired, .. }
+            | Self::Replace { desired, .. }
+            | Self::Rename { desired, .. } => desired.key(),
         }
     }
 
@@ -96,14 +102,27 @@ impl Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create(it) => {
-                let verb = if it.parent().is_some() { "add" } else { "create" };
+                let verb = if it.parent().is_some() {
+                    "add"
+                } else {
+                    "create"
+                };
                 write!(f, "{verb} {}", it.summary())
             }
             Self::Drop(it) => write!(f, "drop {}", it.key()),
             Self::Alter { current, desired } => {
-                write!(f, "alter {}: {}", desired.key(), Object::changes(current, desired).join(", "))
+                write!(
+                    f,
+                    "alter {}: {}",
+                    desired.key(),
+                    Object::changes(current, desired).join(", ")
+                )
             }
-            Self::Replace { current, desired, why } => {
+            Self::Replace {
+                current,
+                desired,
+                why,
+            } => {
                 let changes = Object::changes(current, desired);
                 write!(f, "replace {} ({why})", desired.key())?;
                 if !changes.is_empty() {
@@ -112,7 +131,12 @@ impl Display for Op {
                 Ok(())
             }
             Self::Rename { current, desired } => {
-                write!(f, "rename {} to {}", current.key(), desired.key().own_name())
+                write!(
+                    f,
+                    "rename {} to {}",
+                    current.key(),
+                    desired.key().own_name()
+                )
             }
         }
     }

@@ -50,7 +50,11 @@ pub struct Decoding {
 impl Decoding {
     /// Names of this schema are read as names without one.
     pub fn new(default_schema: Ident) -> Self {
-        Self { default_schema, names: BTreeSet::new(), texts: BTreeSet::new() }
+        Self {
+            default_schema,
+            names: BTreeSet::new(),
+            texts: BTreeSet::new(),
+        }
     }
 
     /// One shared copy of a name: a column name that stands in ten thousand tables is kept once.
@@ -86,7 +90,11 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Starts at the first column.
     pub fn new(row: &'a dyn Row, decoding: &'a mut Decoding) -> Self {
-        Self { row, decoding, at: 0 }
+        Self {
+            row,
+            decoding,
+            at: 0,
+        }
     }
 
     fn next(&mut self) -> usize {
@@ -109,7 +117,10 @@ impl<'a> Fields<'a> {
     /// If it is null or no text.
     pub fn text(&mut self) -> Result<&'a str, DecodeError> {
         let at = self.next();
-        self.row.text(at)?.ok_or(DecodeError { at, expected: "a text" })
+        self.row.text(at)?.ok_or(DecodeError {
+            at,
+            expected: "a text",
+        })
     }
 
     /// The next column, a text that stands in many rows: one copy is kept.
@@ -143,7 +154,9 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If it is no text.
     pub fn schema(&mut self) -> Result<Option<Ident>, DecodeError> {
-        Ok(self.ident_or_null()?.filter(|it| *it != self.decoding.default_schema))
+        Ok(self
+            .ident_or_null()?
+            .filter(|it| *it != self.decoding.default_schema))
     }
 
     /// The next two columns, schema and name.
@@ -151,7 +164,10 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If the name is null or one is no text.
     pub fn name(&mut self) -> Result<Name, DecodeError> {
-        let name = Name { schema: self.ident_or_null()?, name: self.ident()? };
+        let name = Name {
+            schema: self.ident_or_null()?,
+            name: self.ident()?,
+        };
         Ok(name.in_default(&self.decoding.default_schema))
     }
 
@@ -160,14 +176,21 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If the name is null or one is no text.
     pub fn type_name(&mut self) -> Result<Name, DecodeError> {
-        let name = Name { schema: self.ident_or_null()?, name: self.ident()? };
+        let name = Name {
+            schema: self.ident_or_null()?,
+            name: self.ident()?,
+        };
         Ok(name.type_in_default(&self.decoding.default_schema))
     }
 
     /// A name from two texts of a list, schema and name.
     pub fn qualified(&mut self, schema: &str, name: &str) -> Name {
         let schema = self.decoding.intern(schema);
-        Name { schema: Some(schema), name: self.decoding.intern(name) }.in_default(&self.decoding.default_schema)
+        Name {
+            schema: Some(schema),
+            name: self.decoding.intern(name),
+        }
+        .in_default(&self.decoding.default_schema)
     }
 
     /// The next two columns, schema and name, both null for none. A name in `pg_catalog` needs no schema.
@@ -185,7 +208,10 @@ impl<'a> Fields<'a> {
     /// If it is null or no boolean.
     pub fn boolean(&mut self) -> Result<bool, DecodeError> {
         let at = self.next();
-        self.row.boolean(at)?.ok_or(DecodeError { at, expected: "a boolean" })
+        self.row.boolean(at)?.ok_or(DecodeError {
+            at,
+            expected: "a boolean",
+        })
     }
 
     /// The next column, a boolean that may be null.
@@ -212,7 +238,10 @@ impl<'a> Fields<'a> {
     /// If it is null or no `int8`.
     pub fn integer(&mut self) -> Result<i64, DecodeError> {
         let at = self.next();
-        self.row.integer(at)?.ok_or(DecodeError { at, expected: "an int8" })
+        self.row.integer(at)?.ok_or(DecodeError {
+            at,
+            expected: "an int8",
+        })
     }
 
     /// The next column, a `text[]`.

@@ -23,7 +23,9 @@ impl Serialize for Schema {
 
 impl FromIterator<Object> for Schema {
     fn from_iter<T: IntoIterator<Item = Object>>(iter: T) -> Self {
-        Self { objects: iter.into_iter().map(|it| (it.key(), it)).collect() }
+        Self {
+            objects: iter.into_iter().map(|it| (it.key(), it)).collect(),
+        }
     }
 }
 
@@ -91,24 +93,42 @@ impl Schema {
 
     /// The objects of one kind, by key.
     pub fn of_kind(&self, kind: KindTag) -> impl Iterator<Item = (&Key, &Object)> {
-        let first = Key { kind, about: None, schema: None, name: Ident::new(""), part: None };
-        self.objects.range(first..).take_while(move |(key, _)| key.kind == kind)
+        let first = Key {
+            kind,
+            about: None,
+            schema: None,
+            name: Ident::new(""),
+            part: None,
+        };
+        self.objects
+            .range(first..)
+            .take_while(move |(key, _)| key.kind == kind)
     }
 
     /// The objects of one kind in or of one table (or other name), by key.
-    pub fn parts<'a>(&'a self, kind: KindTag, table: &Name) -> impl Iterator<Item = (&'a Key, &'a Object)> + use<'a> {
+    pub fn parts<'a>(
+        &'a self,
+        kind: KindTag,
+        table: &Name,
+    ) -> impl Iterator<Item = (&'a Key, &'a Object)> + use<'a> {
         let first = Key::of(kind, table);
         let table = table.clone();
         self.objects
             .range((Bound::Included(first), Bound::Unbounded))
             .take_while(move |(key, _)| {
-                key.kind == kind && key.about.is_none() && key.name == table.name && key.schema == table.schema
+                key.kind == kind
+                    && key.about.is_none()
+                    && key.name == table.name
+                    && key.schema == table.schema
             })
     }
 
     /// The key under which a type of this name stands, whichever kind of type it is.
     pub fn type_key(&self, name: &Name) -> Option<Key> {
-        KindTag::TYPES.iter().map(|kind| Key::of(*kind, name)).find(|key| self.contains(key))
+        KindTag::TYPES
+            .iter()
+            .map(|kind| Key::of(*kind, name))
+            .find(|key| self.contains(key))
     }
 }
 
@@ -140,11 +160,20 @@ impl Scope {
             // The default schema is no object, but it can have a comment.
             return match current.get(&subject) {
                 Some(it) => self.covers(it, current),
-                None => self.kinds.as_ref().is_none_or(|it| it.contains(&subject.kind)),
+                None => self
+                    .kinds
+                    .as_ref()
+                    .is_none_or(|it| it.contains(&subject.kind)),
             };
         }
-        let in_schema = self.schemas.as_ref().is_none_or(|it| it.contains(&key.schema));
-        match object.managed_with(current).and_then(|owner| current.get(&owner)) {
+        let in_schema = self
+            .schemas
+            .as_ref()
+            .is_none_or(|it| it.contains(&key.schema));
+        match object
+            .managed_with(current)
+            .and_then(|owner| current.get(&owner))
+        {
             Some(owner) => self.covers(owner, current),
             None => in_schema && self.kinds.as_ref().is_none_or(|it| it.contains(&key.kind)),
         }
@@ -154,10 +183,13 @@ impl Scope {
     pub fn ignores(&self, key: &Key) -> bool {
         let name = key.qualified();
         let bare = name.name.as_str();
-        let full = name.schema.as_ref().map(|it| format!("{}.{bare}", it.as_str()));
-        self.ignored_tables
-            .iter()
-            .any(|glob| matches_glob(glob, bare) || full.as_ref().is_some_and(|it| matches_glob(glob, it)))
+        let full = name
+            .schema
+            .as_ref()
+            .map(|it| format!("{}.{bare}", it.as_str()));
+        self.ignored_tables.iter().any(|glob| {
+            matches_glob(glob, bare) || full.as_ref().is_some_and(|it| matches_glob(glob, it))
+        })
     }
 }
 
@@ -168,11 +200,15 @@ pub fn matches_glob(glob: &str, text: &str) -> bool {
         None => text.is_empty(),
         Some('*') => {
             let rest = glob_chars.as_str();
-            matches_glob(rest, text) || text.char_indices().any(|(at, c)| matches_glob(rest, &text[at + c.len_utf8()..]))
+            matches_glob(rest, text)
+                || text
+                    .char_indices()
+                    .any(|(at, c)| matches_glob(rest, &text[at + c.len_utf8()..]))
         }
         Some(wanted) => {
             let mut chars = text.chars();
-            chars.next().is_some_and(|c| wanted == '?' || wanted == c) && matches_glob(glob_chars.as_str(), chars.as_str())
+            chars.next().is_some_and(|c| wanted == '?' || wanted == c)
+                && matches_glob(glob_chars.as_str(), chars.as_str())
         }
     }
 }
@@ -197,7 +233,11 @@ pub type Group = (KindTag, Option<Ident>, Option<Ident>);
 impl Desired {
     /// The group of a key.
     pub fn group(key: &Key) -> Group {
-        (key.kind, key.schema.clone(), key.part.as_ref().map(|_| key.name.clone()))
+        (
+            key.kind,
+            key.schema.clone(),
+            key.part.as_ref().map(|_| key.name.clone()),
+        )
     }
 
     /// Managed current objects that may only have another name here: of kinds that are renamed without being asked,
@@ -220,7 +260,11 @@ mod tests {
 
     #[test]
     fn globs_match_whole_names() {
-        assert!(matches_glob("audit.*", "audit.log") && matches_glob("*", "") && matches_glob("a?c*", "abcd"));
+        assert!(
+            matches_glob("audit.*", "audit.log")
+                && matches_glob("*", "")
+                && matches_glob("a?c*", "abcd")
+        );
         assert!(!matches_glob("audit", "audit_log") && !matches_glob("?", ""));
     }
 }

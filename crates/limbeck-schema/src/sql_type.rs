@@ -55,15 +55,82 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// Built-in types as `format_type` names them; any other name is somebody's own type.
 const BUILT_IN: &[&str] = &[
-    "\"char\"", "aclitem", "bigint", "bit", "bit varying", "boolean", "box", "bpchar", "bytea", "character",
-    "character varying", "cid", "cidr", "circle", "date", "datemultirange", "daterange", "double precision", "gtsvector",
-    "inet", "int4multirange", "int4range", "int8multirange", "int8range", "integer", "interval", "json", "jsonb",
-    "jsonpath", "line", "lseg", "macaddr", "macaddr8", "money", "name", "numeric", "nummultirange", "numrange", "oid",
-    "oidvector", "path", "pg_lsn", "pg_snapshot", "point", "polygon", "real", "refcursor", "regclass", "regcollation",
-    "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator", "regproc", "regprocedure", "regrole",
-    "regtype", "smallint", "text", "tid", "time with time zone", "time without time zone", "timestamp with time zone",
-    "timestamp without time zone", "tsmultirange", "tsquery", "tsrange", "tstzmultirange", "tstzrange", "tsvector",
-    "txid_snapshot", "uuid", "xid", "xid8", "xml",
+    "\"char\"",
+    "aclitem",
+    "bigint",
+    "bit",
+    "bit varying",
+    "boolean",
+    "box",
+    "bpchar",
+    "bytea",
+    "character",
+    "character varying",
+    "cid",
+    "cidr",
+    "circle",
+    "date",
+    "datemultirange",
+    "daterange",
+    "double precision",
+    "gtsvector",
+    "inet",
+    "int4multirange",
+    "int4range",
+    "int8multirange",
+    "int8range",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "name",
+    "numeric",
+    "nummultirange",
+    "numrange",
+    "oid",
+    "oidvector",
+    "path",
+    "pg_lsn",
+    "pg_snapshot",
+    "point",
+    "polygon",
+    "real",
+    "refcursor",
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "regtype",
+    "smallint",
+    "text",
+    "tid",
+    "time with time zone",
+    "time without time zone",
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "tsvector",
+    "txid_snapshot",
+    "uuid",
+    "xid",
+    "xid8",
+    "xml",
 ];
 
 impl SqlType {
@@ -76,7 +143,9 @@ impl SqlType {
     /// their modifiers as written. `None` if the text cannot be a type.
     pub fn parse(sql: &str, default_schema: &Ident) -> Option<Self> {
         let parts = Parts::read(sql)?;
-        Some(Self { text: Arc::from(parts.canonical(default_schema)?) })
+        Some(Self {
+            text: Arc::from(parts.canonical(default_schema)?),
+        })
     }
 
     /// The text.
@@ -127,16 +196,31 @@ struct Parts {
 impl Parts {
     fn read(sql: &str) -> Option<Self> {
         let found = tokens(sql);
-        let mut parts = Self { words: Vec::new(), modifiers: None, tail: Vec::new(), array: false };
+        let mut parts = Self {
+            words: Vec::new(),
+            modifiers: None,
+            tail: Vec::new(),
+            array: false,
+        };
         let mut at = 0;
         while at < found.len() {
             match &found[at] {
-                Token::Word(word) if word.as_str() == "array" && !parts.words.is_empty() => parts.array = true,
+                Token::Word(word) if word.as_str() == "array" && !parts.words.is_empty() => {
+                    parts.array = true
+                }
                 Token::Word(word) => {
                     let text = word.to_string();
                     // A keyword such as `interval` or `character` is part of the grammar here and is never quoted.
-                    let text = if text.trim_matches('"') == word.as_str() && !sql.contains('"') { word.as_str().into() } else { text };
-                    if parts.modifiers.is_some() { parts.tail.push(text) } else { parts.words.push(text) }
+                    let text = if text.trim_matches('"') == word.as_str() && !sql.contains('"') {
+                        word.as_str().into()
+                    } else {
+                        text
+                    };
+                    if parts.modifiers.is_some() {
+                        parts.tail.push(text)
+                    } else {
+                        parts.words.push(text)
+                    }
                 }
                 Token::Mark("(") => {
                     let close = found[at..].iter().position(|it| *it == Token::Mark(")"))? + at;
@@ -149,7 +233,9 @@ impl Parts {
                     at = close;
                 }
                 Token::Mark(".") => parts.words.push(".".into()),
-                Token::Mark(quoted) if quoted.starts_with('"') => parts.words.push((*quoted).into()),
+                Token::Mark(quoted) if quoted.starts_with('"') => {
+                    parts.words.push((*quoted).into())
+                }
                 Token::Mark("%") | Token::Mark(_) | Token::Text(_) => return None,
             }
             at += 1;
@@ -171,15 +257,36 @@ impl Parts {
         if let Some(fields) = spelled.strip_prefix("interval") {
             let fields = fields.trim();
             let space = if fields.is_empty() { "" } else { " " };
-            return Some(format!("interval{space}{fields}{}{brackets}", self.modifier_text()));
+            return Some(format!(
+                "interval{space}{fields}{}{brackets}",
+                self.modifier_text()
+            ));
         }
         if spelled == "float" {
-            let digits = self.modifiers.as_ref().map_or(Ok(53), |it| it.concat().parse::<u32>()).ok()?;
-            return Some(format!("{}{brackets}", if digits <= 24 { "real" } else { "double precision" }));
+            let digits = self
+                .modifiers
+                .as_ref()
+                .map_or(Ok(53), |it| it.concat().parse::<u32>())
+                .ok()?;
+            return Some(format!(
+                "{}{brackets}",
+                if digits <= 24 {
+                    "real"
+                } else {
+                    "double precision"
+                }
+            ));
         }
-        let base = ALIASES.iter().find(|(alias, _)| *alias == spelled).map_or(spelled.as_str(), |(_, name)| name);
+        let base = ALIASES
+            .iter()
+            .find(|(alias, _)| *alias == spelled)
+            .map_or(spelled.as_str(), |(_, name)| name);
         if BUILT_IN.binary_search(&base).is_err() {
-            let name = if words.len() == 1 { Name::parse(&words[0])?.to_string() } else { spelled.clone() };
+            let name = if words.len() == 1 {
+                Name::parse(&words[0])?.to_string()
+            } else {
+                spelled.clone()
+            };
             return Some(format!("{name}{}{brackets}", self.modifier_text()));
         }
         let modifiers = match (base, &self.modifiers) {
@@ -189,13 +296,17 @@ impl Parts {
         };
         // The precision of times stands before `with time zone`.
         Some(match base.split_once(' ') {
-            Some((kind @ ("timestamp" | "time"), zone)) => format!("{kind}{modifiers} {zone}{brackets}"),
+            Some((kind @ ("timestamp" | "time"), zone)) => {
+                format!("{kind}{modifiers} {zone}{brackets}")
+            }
             _ => format!("{base}{modifiers}{brackets}"),
         })
     }
 
     fn modifier_text(&self) -> String {
-        self.modifiers.as_ref().map_or_else(String::new, |it| format!("({})", it.join(",")))
+        self.modifiers
+            .as_ref()
+            .map_or_else(String::new, |it| format!("({})", it.join(",")))
     }
 }
 
@@ -204,8 +315,14 @@ fn read_modifiers(found: &[Token<'_>]) -> Vec<String> {
     for token in found {
         match token {
             Token::Mark(",") => acc.push(String::new()),
-            Token::Mark(it) | Token::Text(it) => acc.last_mut().into_iter().for_each(|last| last.push_str(it)),
-            Token::Word(it) => acc.last_mut().into_iter().for_each(|last| last.push_str(it.as_str())),
+            Token::Mark(it) | Token::Text(it) => acc
+                .last_mut()
+                .into_iter()
+                .for_each(|last| last.push_str(it)),
+            Token::Word(it) => acc
+                .last_mut()
+                .into_iter()
+                .for_each(|last| last.push_str(it.as_str())),
         }
     }
     acc
@@ -220,7 +337,11 @@ mod tests {
         let public = Ident::new("public");
         let ty = SqlType::parse(spelled, &public).unwrap();
         assert_eq!(ty.as_str(), text);
-        assert_eq!(SqlType::parse(text, &public).unwrap().as_str(), text, "the canonical text is a fixed point");
+        assert_eq!(
+            SqlType::parse(text, &public).unwrap().as_str(),
+            text,
+            "the canonical text is a fixed point"
+        );
     }
 
     #[test]
@@ -262,10 +383,16 @@ mod tests {
     #[test]
     fn the_base_and_the_user_defined_name_are_told() {
         let ty = |it| SqlType::from_catalog(it);
-        assert_eq!(ty("timestamp(3) with time zone[]").base(), "timestamp with time zone");
+        assert_eq!(
+            ty("timestamp(3) with time zone[]").base(),
+            "timestamp with time zone"
+        );
         assert_eq!(ty("timestamp(3) with time zone").user_defined(), None);
         assert_eq!(ty("interval day to second(2)").user_defined(), None);
-        assert_eq!(ty("audit.\"Status\"[]").user_defined(), Some(Name::qualified(Some("audit".into()), "Status")));
+        assert_eq!(
+            ty("audit.\"Status\"[]").user_defined(),
+            Some(Name::qualified(Some("audit".into()), "Status"))
+        );
         assert_eq!(ty("status").user_defined(), Some(Name::plain("status")));
     }
 }

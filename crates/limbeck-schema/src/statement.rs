@@ -100,7 +100,12 @@ pub struct Script {
 impl Script {
     /// Adds a statement that takes `lock`; gives it back for warnings to be added.
     pub fn push(&mut self, lock: Lock, sql: impl Into<String>) -> &mut Statement {
-        self.statements.push(Statement { sql: sql.into(), lock, tx: Tx::Inside, warnings: Vec::new() });
+        self.statements.push(Statement {
+            sql: sql.into(),
+            lock,
+            tx: Tx::Inside,
+            warnings: Vec::new(),
+        });
         let last = self.statements.len() - 1;
         &mut self.statements[last]
     }
@@ -109,7 +114,10 @@ impl Script {
 impl Statement {
     /// Adds a hazard and its advice.
     pub fn warn(&mut self, hazard: Hazard, advice: impl Into<String>) -> &mut Self {
-        self.warnings.push(Warning { hazard, advice: advice.into() });
+        self.warnings.push(Warning {
+            hazard,
+            advice: advice.into(),
+        });
         self
     }
 

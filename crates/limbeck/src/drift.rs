@@ -14,14 +14,20 @@ pub async fn differences<'c>(
     metadata: &MetaData,
 ) -> Result<Option<String>, CompareError> {
     let acquired = conn.acquire().await;
-    let mut conn = acquired
-        .map_err(|source| limbeck_catalog::CatalogError::Connect { url: "the pool's database".into(), source })?;
+    let mut conn = acquired.map_err(|source| limbeck_catalog::CatalogError::Connect {
+        url: "the pool's database".into(),
+        source,
+    })?;
     let ops = compare_metadata(&mut conn, metadata).await?;
     if ops.is_empty() {
         return Ok(None);
     }
     let list: Vec<String> = ops.iter().map(|op| format!("  {op}")).collect();
-    Ok(Some(format!("the database differs from the models in {} places:\n{}", ops.len(), list.join("\n"))))
+    Ok(Some(format!(
+        "the database differs from the models in {} places:\n{}",
+        ops.len(),
+        list.join("\n")
+    )))
 }
 
 /// Fails the test with the list of differences unless the database agrees with the metadata.

@@ -77,6 +77,8 @@ pub use limbeck_metadata::{
     Table, Truncation, TypeInfo, Unique, exact, types,
 };
 
+#[cfg(feature = "cli")]
+pub use limbeck_cli as cli;
 #[doc(hidden)]
 pub use limbeck_metadata::__private;
 #[cfg(feature = "compare")]
@@ -84,5 +86,3 @@ pub use {
     drift::differences,
     limbeck_catalog::{self as catalog, CompareError, compare_metadata},
 };
-#[cfg(feature = "cli")]
-pub use limbeck_cli as cli;

@@ -6,6 +6,7 @@ mod init;
 mod revision;
 mod run;
 mod status;
+mod verify;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -41,6 +42,7 @@ impl Context<'_> {
             Command::Merge(it) => self.merge(&it),
             Command::Stamp(it) => self.stamp(&it).await,
             Command::Edit(it) => self.edit(&it).await,
+            Command::Verify => self.verify().await,
             Command::Inspect => self.list_objects().await,
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
         }

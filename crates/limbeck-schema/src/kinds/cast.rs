@@ -5,9 +5,27 @@ use std::fmt::Display;
 
 use crate::sql_type::SqlType;
 
-const NUMBERS: &[&str] = &["smallint", "integer", "bigint", "real", "double precision", "numeric"];
-const STRINGS: &[&str] = &["text", "character varying", "character", "bpchar", "name", "citext"];
-const TIMES: &[&str] = &["timestamp with time zone", "timestamp without time zone", "date"];
+const NUMBERS: &[&str] = &[
+    "smallint",
+    "integer",
+    "bigint",
+    "real",
+    "double precision",
+    "numeric",
+];
+const STRINGS: &[&str] = &[
+    "text",
+    "character varying",
+    "character",
+    "bpchar",
+    "name",
+    "citext",
+];
+const TIMES: &[&str] = &[
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "date",
+];
 
 /// Pairs with an implicit or assignment cast besides those inside the families above.
 const ASSIGNED: &[(&str, &str)] = &[
@@ -37,8 +55,18 @@ const ASSIGNED: &[(&str, &str)] = &[
 fn is_oid(ty: &str) -> bool {
     matches!(
         ty,
-        "oid" | "regclass" | "regcollation" | "regconfig" | "regdictionary" | "regnamespace" | "regoper" | "regoperator"
-            | "regproc" | "regprocedure" | "regrole" | "regtype"
+        "oid"
+            | "regclass"
+            | "regcollation"
+            | "regconfig"
+            | "regdictionary"
+            | "regnamespace"
+            | "regoper"
+            | "regoperator"
+            | "regproc"
+            | "regprocedure"
+            | "regrole"
+            | "regtype"
     )
 }
 
@@ -47,18 +75,29 @@ fn is_assigned(from: &str, to: &str) -> bool {
     let both = |family: &[&str]| family.contains(&from) && family.contains(&to);
     let whole = |it: &str| matches!(it, "integer" | "bigint");
     let oids = (is_oid(from) && (is_oid(to) || whole(to))) || (whole(from) && is_oid(to));
-    from == to || STRINGS.contains(&to) || both(NUMBERS) || both(TIMES) || ASSIGNED.contains(&(from, to)) || oids
+    from == to
+        || STRINGS.contains(&to)
+        || both(NUMBERS)
+        || both(TIMES)
+        || ASSIGNED.contains(&(from, to))
+        || oids
 }
 
 /// The `USING` expression of a type change; `None` where PostgreSQL needs none.
 pub(crate) fn using(column: &dyn Display, from: &SqlType, to: &SqlType) -> Option<String> {
     let (source, target) = (from.base(), to.base());
     let (source, target) = (source.as_str(), target.as_str());
-    if from.is_array() == to.is_array() && is_assigned(source, target) || !to.is_array() && STRINGS.contains(&target) {
+    if from.is_array() == to.is_array() && is_assigned(source, target)
+        || !to.is_array() && STRINGS.contains(&target)
+    {
         return None;
     }
     if from.is_array() || to.is_array() {
-        let brackets = if from.is_array() && to.is_array() { "[]" } else { "" };
+        let brackets = if from.is_array() && to.is_array() {
+            "[]"
+        } else {
+            ""
+        };
         return Some(format!("{column}::text{brackets}::{to}"));
     }
     let number = |it: &str| NUMBERS.contains(&it);
@@ -66,11 +105,15 @@ pub(crate) fn using(column: &dyn Display, from: &SqlType, to: &SqlType) -> Optio
         ("boolean", "integer") | ("integer", "boolean") => format!("{column}::{to}"),
         ("boolean", it) if number(it) => format!("{column}::integer::{to}"),
         (it, "boolean") if number(it) => format!("({column} <> 0)"),
-        (it, "timestamp with time zone") if number(it) => format!("to_timestamp({column}::double precision)"),
+        (it, "timestamp with time zone") if number(it) => {
+            format!("to_timestamp({column}::double precision)")
+        }
         (it, "timestamp without time zone" | "date") if number(it) => {
             format!("(to_timestamp({column}::double precision) AT TIME ZONE 'UTC')::{to}")
         }
-        (time, it) if number(it) && TIMES.contains(&time) => format!("extract(epoch FROM {column})::{to}"),
+        (time, it) if number(it) && TIMES.contains(&time) => {
+            format!("extract(epoch FROM {column})::{to}")
+        }
         (it, _) if STRINGS.contains(&it) && it != "name" => format!("{column}::{to}"),
         _ => format!("{column}::text::{to}"),
     })
@@ -107,8 +150,12 @@ pub(crate) fn may_lose(from: &SqlType, to: &SqlType) -> bool {
     let rank = |it: &str| NUMBERS.iter().position(|n| *n == it);
     let (source, target) = (from.base(), to.base());
     match (rank(&source), rank(&target)) {
-        (Some(a), Some(b)) if source != target => b < a || (source == "bigint" && target == "double precision"),
-        _ if target == "text" || (target == "character varying" && !to.as_str().contains('(')) => false,
+        (Some(a), Some(b)) if source != target => {
+            b < a || (source == "bigint" && target == "double precision")
+        }
+        _ if target == "text" || (target == "character varying" && !to.as_str().contains('(')) => {
+            false
+        }
         _ => rewrites(from, to) && !(source == "date" && target.starts_with("timestamp")),
     }
 }
@@ -121,7 +168,10 @@ mod tests {
     #[track_caller]
     fn check(from: &str, to: &str, expected: Option<&str>) {
         let ty = |it: &str| SqlType::parse(it, &Ident::new("public")).unwrap();
-        assert_eq!(using(&Ident::new("c"), &ty(from), &ty(to)).as_deref(), expected);
+        assert_eq!(
+            using(&Ident::new("c"), &ty(from), &ty(to)).as_deref(),
+            expected
+        );
     }
 
     #[test]
@@ -133,7 +183,11 @@ mod tests {
         check("text", "integer", Some("c::integer"));
         check("text", "status", Some("c::status"));
         check("mood", "status", Some("c::text::status"));
-        check("real", "timestamptz", Some("to_timestamp(c::double precision)"));
+        check(
+            "real",
+            "timestamptz",
+            Some("to_timestamp(c::double precision)"),
+        );
         check("timestamptz", "real", Some("extract(epoch FROM c)::real"));
         check("boolean", "bigint", Some("c::integer::bigint"));
         check("bigint", "boolean", Some("(c <> 0)"));

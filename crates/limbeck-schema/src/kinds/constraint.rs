@@ -70,8 +70,13 @@ pub(crate) fn catalog_sql(contype: char, columns: &str, joins: &str, order: &str
 }
 
 /// The columns of a table as keys.
-pub(crate) fn column_keys<'a>(table: &'a Name, columns: &'a [Ident]) -> impl Iterator<Item = Key> + 'a {
-    columns.iter().map(|it| Key::part(KindTag::Column, table, it))
+pub(crate) fn column_keys<'a>(
+    table: &'a Name,
+    columns: &'a [Ident],
+) -> impl Iterator<Item = Key> + 'a {
+    columns
+        .iter()
+        .map(|it| Key::part(KindTag::Column, table, it))
 }
 
 /// The columns of a table that an expression's words name: a superset of those it uses.
@@ -96,21 +101,38 @@ pub(crate) fn add<'a>(
 
 /// `ALTER TABLE … DROP CONSTRAINT`.
 pub(crate) fn drop(acc: &mut Script, key: &Key) {
-    let sql = format!("ALTER TABLE {} DROP CONSTRAINT {}", key.qualified(), key.own_name());
+    let sql = format!(
+        "ALTER TABLE {} DROP CONSTRAINT {}",
+        key.qualified(),
+        key.own_name()
+    );
     acc.push(Lock::AccessExclusive, sql);
 }
 
 /// `ALTER TABLE … VALIDATE CONSTRAINT`.
 pub(crate) fn validate(acc: &mut Script, key: &Key) {
-    let sql = format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", key.qualified(), key.own_name());
-    acc.push(Lock::ShareUpdateExclusive, sql)
-        .warn(Hazard::MayFail, format!("reads every row of {} and fails if one does not fit", key.qualified()));
+    let sql = format!(
+        "ALTER TABLE {} VALIDATE CONSTRAINT {}",
+        key.qualified(),
+        key.own_name()
+    );
+    acc.push(Lock::ShareUpdateExclusive, sql).warn(
+        Hazard::MayFail,
+        format!(
+            "reads every row of {} and fails if one does not fit",
+            key.qualified()
+        ),
+    );
 }
 
 /// `ALTER TABLE … RENAME CONSTRAINT`.
 pub(crate) fn rename(acc: &mut Script, current: &Key, desired: &Key) {
-    let sql =
-        format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", current.qualified(), current.own_name(), desired.own_name());
+    let sql = format!(
+        "ALTER TABLE {} RENAME CONSTRAINT {} TO {}",
+        current.qualified(),
+        current.own_name(),
+        desired.own_name()
+    );
     acc.push(Lock::AccessExclusive, sql);
 }
 
@@ -135,18 +157,38 @@ pub struct KeyIndex {
 impl KeyIndex {
     /// Columns with every default.
     pub fn new(columns: Vec<Ident>) -> Self {
-        Self { columns, include: Vec::new(), deferral: Deferral::No, options: BTreeMap::new() }
+        Self {
+            columns,
+            include: Vec::new(),
+            deferral: Deferral::No,
+            options: BTreeMap::new(),
+        }
     }
 
     /// What follows the keywords: `(a, b) INCLUDE (c) WITH (fillfactor=70) DEFERRABLE`.
     pub(crate) fn sql(&self) -> String {
-        let Self { columns, include, deferral, options } = self;
-        format!("({}){}{}{deferral}", crate::List(columns), include_clause(include), with_clause(options))
+        let Self {
+            columns,
+            include,
+            deferral,
+            options,
+        } = self;
+        format!(
+            "({}){}{}{deferral}",
+            crate::List(columns),
+            include_clause(include),
+            with_clause(options)
+        )
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {
         const WHY: &str = "PostgreSQL cannot change the columns or deferral of a key";
-        let Self { columns, include, deferral, options } = current;
+        let Self {
+            columns,
+            include,
+            deferral,
+            options,
+        } = current;
         it.fixed("columns", columns, &desired.columns, WHY);
         it.fixed("include", include, &desired.include, WHY);
         it.fixed("deferral", deferral, &desired.deferral, WHY);
@@ -156,7 +198,10 @@ impl KeyIndex {
     /// The storage parameters are all that can be altered.
     pub(crate) fn alter(current: &Self, desired: &Self, index: &Name, acc: &mut Script) {
         for clause in set_and_reset(&current.options, &desired.options) {
-            acc.push(Lock::ShareUpdateExclusive, format!("ALTER INDEX {index} {clause}"));
+            acc.push(
+                Lock::ShareUpdateExclusive,
+                format!("ALTER INDEX {index} {clause}"),
+            );
         }
     }
 
@@ -173,7 +218,11 @@ impl KeyIndex {
     pub(crate) fn decode(&mut self, fields: &mut Fields<'_>) -> Result<(), DecodeError> {
         let included = fields.boolean()?;
         let column = fields.ident()?;
-        if included { self.include.push(column) } else { self.columns.push(column) }
+        if included {
+            self.include.push(column)
+        } else {
+            self.columns.push(column)
+        }
         self.deferral = Deferral::new(fields.boolean()?, fields.boolean()?);
         self.options = options(fields.list()?);
         Ok(())

@@ -75,13 +75,34 @@ pub struct Defaults {
 
 impl PartialEq for Element {
     fn eq(&self, other: &Self) -> bool {
-        let Self { key, collation, opclass, opclass_options, order, nulls, defaults } = self;
-        let same = |a: &Option<Name>, a_default: &Option<Name>, b: &Option<Name>, b_default: &Option<Name>| {
+        let Self {
+            key,
+            collation,
+            opclass,
+            opclass_options,
+            order,
+            nulls,
+            defaults,
+        } = self;
+        let same = |a: &Option<Name>,
+                    a_default: &Option<Name>,
+                    b: &Option<Name>,
+                    b_default: &Option<Name>| {
             a == b || (a.is_none() && b == a_default) || (b.is_none() && a == b_default)
         };
         *key == other.key
-            && same(collation, &defaults.collation, &other.collation, &other.defaults.collation)
-            && same(opclass, &defaults.opclass, &other.opclass, &other.defaults.opclass)
+            && same(
+                collation,
+                &defaults.collation,
+                &other.collation,
+                &other.defaults.collation,
+            )
+            && same(
+                opclass,
+                &defaults.opclass,
+                &other.opclass,
+                &other.defaults.opclass,
+            )
             && *opclass_options == other.opclass_options
             && *order == other.order
             && *nulls == other.nulls
@@ -104,7 +125,15 @@ impl Element {
     fn new(key: ElementKey) -> Self {
         let (collation, opclass, opclass_options) = (None, None, Vec::new());
         let defaults = Defaults::default();
-        Self { key, collation, opclass, opclass_options, order: Order::Asc, nulls: Nulls::Last, defaults }
+        Self {
+            key,
+            collation,
+            opclass,
+            opclass_options,
+            order: Order::Asc,
+            nulls: Nulls::Last,
+            defaults,
+        }
     }
 
     /// The text in `CREATE INDEX` and `EXCLUDE`.
@@ -119,7 +148,9 @@ impl Element {
         match (&self.opclass, self.opclass_options.as_slice()) {
             (None, _) => {}
             (Some(opclass), []) => sql.push_str(&format!(" {opclass}")),
-            (Some(opclass), options) => sql.push_str(&format!(" {opclass} ({})", options.join(", "))),
+            (Some(opclass), options) => {
+                sql.push_str(&format!(" {opclass} ({})", options.join(", ")))
+            }
         }
         match (self.order, self.nulls) {
             (Order::Asc, Nulls::Last) => {}
@@ -146,7 +177,10 @@ impl Element {
     pub(crate) fn slot(&mut self) -> Option<ExprSlot<'_>> {
         match &mut self.key {
             ElementKey::Column(_) => None,
-            ElementKey::Expression(expr) => Some(ExprSlot { role: Role::Value, expr }),
+            ElementKey::Expression(expr) => Some(ExprSlot {
+                role: Role::Value,
+                expr,
+            }),
         }
     }
 }
@@ -196,17 +230,36 @@ pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Decoded, DecodeError> {
     let collation = fields.name_or_null()?;
     let own_opclass = fields.boolean()?;
     let opclass = fields.name_or_null()?;
-    let order = if fields.boolean()? { Order::Desc } else { Order::Asc };
-    let nulls = if fields.boolean()? { Nulls::First } else { Nulls::Last };
+    let order = if fields.boolean()? {
+        Order::Desc
+    } else {
+        Order::Asc
+    };
+    let nulls = if fields.boolean()? {
+        Nulls::First
+    } else {
+        Nulls::Last
+    };
     if let ElementKey::Expression(expr) = &key {
         own_collation &= !expr.words().contains(&Ident::new("collate"));
     }
     let split = |own: bool, name: Option<Name>| if own { (name, None) } else { (None, name) };
     let (collation, default_collation) = split(own_collation, collation);
     let (opclass, default_opclass) = split(own_opclass, opclass);
-    let defaults = Defaults { collation: default_collation, opclass: default_opclass };
+    let defaults = Defaults {
+        collation: default_collation,
+        opclass: default_opclass,
+    };
     let opclass_options = fields.list()?;
-    Ok(Decoded::Element(Element { key, collation, opclass, opclass_options, order, nulls, defaults }))
+    Ok(Decoded::Element(Element {
+        key,
+        collation,
+        opclass,
+        opclass_options,
+        order,
+        nulls,
+        defaults,
+    }))
 }
 
 /// `k=v` lists of the catalog (`reloptions`) as a map.
@@ -224,8 +277,14 @@ pub(crate) fn options_sql(options: &BTreeMap<String, String>) -> String {
     let list: Vec<String> = options
         .iter()
         .map(|(name, value)| {
-            let plain = value.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'));
-            if plain && !value.is_empty() { format!("{name}={value}") } else { format!("{name}={}", crate::Literal(value)) }
+            let plain = value
+                .bytes()
+                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'));
+            if plain && !value.is_empty() {
+                format!("{name}={value}")
+            } else {
+                format!("{name}={}", crate::Literal(value))
+            }
         })
         .collect();
     format!("({})", list.join(", "))
@@ -233,14 +292,28 @@ pub(crate) fn options_sql(options: &BTreeMap<String, String>) -> String {
 
 /// ` WITH (…)` or nothing.
 pub(crate) fn with_clause(options: &BTreeMap<String, String>) -> String {
-    if options.is_empty() { String::new() } else { format!(" WITH {}", options_sql(options)) }
+    if options.is_empty() {
+        String::new()
+    } else {
+        format!(" WITH {}", options_sql(options))
+    }
 }
 
 /// Parameters that differ, as `SET (…)` and `RESET (…)` clauses.
-pub(crate) fn set_and_reset(current: &BTreeMap<String, String>, desired: &BTreeMap<String, String>) -> Vec<String> {
-    let set: BTreeMap<_, _> =
-        desired.iter().filter(|(k, v)| current.get(*k) != Some(*v)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    let reset: Vec<&str> = current.keys().filter(|k| !desired.contains_key(*k)).map(String::as_str).collect();
+pub(crate) fn set_and_reset(
+    current: &BTreeMap<String, String>,
+    desired: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let set: BTreeMap<_, _> = desired
+        .iter()
+        .filter(|(k, v)| current.get(*k) != Some(*v))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    let reset: Vec<&str> = current
+        .keys()
+        .filter(|k| !desired.contains_key(*k))
+        .map(String::as_str)
+        .collect();
     let mut acc = Vec::new();
     if !set.is_empty() {
         acc.push(format!("SET {}", options_sql(&set)));
@@ -253,5 +326,9 @@ pub(crate) fn set_and_reset(current: &BTreeMap<String, String>, desired: &BTreeM
 
 /// ` INCLUDE (…)` or nothing.
 pub(crate) fn include_clause(include: &[Ident]) -> String {
-    if include.is_empty() { String::new() } else { format!(" INCLUDE ({})", crate::List(include)) }
+    if include.is_empty() {
+        String::new()
+    } else {
+        format!(" INCLUDE ({})", crate::List(include))
+    }
 }

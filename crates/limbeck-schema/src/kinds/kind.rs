@@ -96,15 +96,27 @@ pub struct Slot {
 
 impl Slot {
     pub(crate) fn relation(name: Name) -> Self {
-        Self { space: "relation", name, part: None }
+        Self {
+            space: "relation",
+            name,
+            part: None,
+        }
     }
 
     pub(crate) fn ty(name: Name) -> Self {
-        Self { space: "type", name, part: None }
+        Self {
+            space: "type",
+            name,
+            part: None,
+        }
     }
 
     pub(crate) fn constraint(table: &Name, part: &Ident) -> Self {
-        Self { space: "constraint", name: table.clone(), part: Some(part.clone()) }
+        Self {
+            space: "constraint",
+            name: table.clone(),
+            part: Some(part.clone()),
+        }
     }
 }
 
@@ -154,7 +166,13 @@ impl Difference {
     }
 
     /// Notes a field that cannot be altered: if it differs, the object is replaced.
-    pub fn fixed<T: PartialEq + Shown>(&mut self, name: &str, current: &T, desired: &T, why: &'static str) {
+    pub fn fixed<T: PartialEq + Shown>(
+        &mut self,
+        name: &str,
+        current: &T,
+        desired: &T,
+        why: &'static str,
+    ) {
         if self.field(name, current, desired) {
             self.replace_because(why);
         }
@@ -218,13 +236,22 @@ impl<T: Shown> Shown for Option<T> {
 
 impl<T: Shown> Shown for Vec<T> {
     fn shown(&self) -> String {
-        format!("({})", self.iter().map(Shown::shown).collect::<Vec<_>>().join(", "))
+        format!(
+            "({})",
+            self.iter().map(Shown::shown).collect::<Vec<_>>().join(", ")
+        )
     }
 }
 
 impl Shown for BTreeMap<String, String> {
     fn shown(&self) -> String {
-        format!("({})", self.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "))
+        format!(
+            "({})",
+            self.iter()
+                .map(|(k, v)| format!("{k}={v}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
     }
 }
 
@@ -308,7 +335,11 @@ pub trait Kind: Clone + PartialEq + Sized {
     }
     /// What has to be built anew for this to be possible, because of what uses it in the current schema, and why.
     /// `current` is `None` where it is created.
-    fn obstacle(_current: Option<&Self>, _desired: &Self, _schema: &Schema) -> Option<(Key, &'static str)> {
+    fn obstacle(
+        _current: Option<&Self>,
+        _desired: &Self,
+        _schema: &Schema,
+    ) -> Option<(Key, &'static str)> {
         None
     }
     /// Its expressions.
@@ -324,4 +355,3 @@ pub trait Kind: Clone + PartialEq + Sized {
     /// For `Replacement::Aside`: writes what drops its old self.
     fn drop_aside(&self, _ctx: &Context<'_>, _acc: &mut Script) {}
 }
-

@@ -104,7 +104,8 @@ impl Object {
 
     /// Whether both are equal but for their names.
     pub fn same_but_name(&self, other: &Self) -> bool {
-        self.kind() == other.kind() && Self::compare(&self.with_key(&other.key()), other) == Difference::default()
+        self.kind() == other.kind()
+            && Self::compare(&self.with_key(&other.key()), other) == Difference::default()
     }
 }
 

@@ -41,15 +41,41 @@ impl StorageMode {
     /// The default of a type, for servers before 16, where `SET STORAGE DEFAULT` is not known.
     fn of_type(schema: &Schema, ty: &SqlType) -> Self {
         const PLAIN: &[&str] = &[
-            "\"char\"", "bigint", "boolean", "box", "circle", "date", "double precision", "integer", "interval", "line",
-            "lseg", "macaddr", "macaddr8", "money", "name", "oid", "pg_lsn", "point", "real", "smallint", "uuid", "xid",
-            "time with time zone", "time without time zone", "timestamp with time zone", "timestamp without time zone",
+            "\"char\"",
+            "bigint",
+            "boolean",
+            "box",
+            "circle",
+            "date",
+            "double precision",
+            "integer",
+            "interval",
+            "line",
+            "lseg",
+            "macaddr",
+            "macaddr8",
+            "money",
+            "name",
+            "oid",
+            "pg_lsn",
+            "point",
+            "real",
+            "smallint",
+            "uuid",
+            "xid",
+            "time with time zone",
+            "time without time zone",
+            "timestamp with time zone",
+            "timestamp without time zone",
         ];
         if ty.is_array() {
             return Self::Extended;
         }
         let name = ty.user_defined();
-        if let Some(Object::Domain(it)) = name.as_ref().and_then(|it| schema.get(&Key::of(KindTag::Domain, it))) {
+        if let Some(Object::Domain(it)) = name
+            .as_ref()
+            .and_then(|it| schema.get(&Key::of(KindTag::Domain, it)))
+        {
             return Self::of_type(schema, &it.base);
         }
         let is_enum = name.is_some_and(|it| schema.contains(&Key::of(KindTag::EnumType, &it)));
@@ -93,7 +119,11 @@ pub struct Physical {
 impl Physical {
     /// The select list that `decode` reads, for `pg_attribute a` and its type `t`.
     pub(crate) fn columns(version: u32) -> String {
-        let compression = if version >= 140_000 { "nullif(a.attcompression, '')::text" } else { "NULL" };
+        let compression = if version >= 140_000 {
+            "nullif(a.attcompression, '')::text"
+        } else {
+            "NULL"
+        };
         // The target that stands for the setting is -1, and null since 17.
         format!(
             "CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END, {compression}, nullif(a.attstattarget, \
@@ -104,14 +134,21 @@ impl Physical {
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             storage: fields.text_or_null()?.map(StorageMode::from_catalog),
-            compression: fields.text_or_null()?.map(|it| Ident::new(if it == "l" { "lz4" } else { "pglz" })),
+            compression: fields
+                .text_or_null()?
+                .map(|it| Ident::new(if it == "l" { "lz4" } else { "pglz" })),
             statistics: fields.integer_or_null()?,
             options: options(fields.list()?),
         })
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {
-        let Self { storage, compression, statistics, options } = current;
+        let Self {
+            storage,
+            compression,
+            statistics,
+            options,
+        } = current;
         it.field("storage", storage, &desired.storage);
         it.field("compression", compression, &desired.compression);
         it.field("statistics target", statistics, &desired.statistics);
@@ -120,9 +157,25 @@ impl Physical {
 
     /// Writes what leads from one state of a column to another. A change of the type leaves storage and compression at
     /// the new type's defaults (`ATExecAlterColumnType`).
-    pub(crate) fn write(current: &Self, desired: &Self, retyped: bool, column: &Column, ctx: &Context<'_>, acc: &mut Script) {
-        let Self { storage, compression, statistics, options } = current;
-        let (storage, compression) = if retyped { (None, None) } else { (*storage, compression.clone()) };
+    pub(crate) fn write(
+        current: &Self,
+        desired: &Self,
+        retyped: bool,
+        column: &Column,
+        ctx: &Context<'_>,
+        acc: &mut Script,
+    ) {
+        let Self {
+            storage,
+            compression,
+            statistics,
+            options,
+        } = current;
+        let (storage, compression) = if retyped {
+            (None, None)
+        } else {
+            (*storage, compression.clone())
+        };
         let alter = format!("ALTER TABLE {} ALTER COLUMN {}", column.table, column.name);
         if storage != desired.storage {
             let mode = match desired.storage {
@@ -130,15 +183,27 @@ impl Physical {
                 None if ctx.version >= 160_000 => "default".into(),
                 None => StorageMode::of_type(ctx.desired, &column.ty).shown(),
             };
-            acc.push(Lock::AccessExclusive, format!("{alter} SET STORAGE {}", mode.to_uppercase()));
+            acc.push(
+                Lock::AccessExclusive,
+                format!("{alter} SET STORAGE {}", mode.to_uppercase()),
+            );
         }
         if compression != desired.compression {
-            let method = desired.compression.as_ref().map_or("default", Ident::as_str);
-            acc.push(Lock::AccessExclusive, format!("{alter} SET COMPRESSION {method}"));
+            let method = desired
+                .compression
+                .as_ref()
+                .map_or("default", Ident::as_str);
+            acc.push(
+                Lock::AccessExclusive,
+                format!("{alter} SET COMPRESSION {method}"),
+            );
         }
         if *statistics != desired.statistics {
             let target = desired.statistics.unwrap_or(-1);
-            acc.push(Lock::ShareUpdateExclusive, format!("{alter} SET STATISTICS {target}"));
+            acc.push(
+                Lock::ShareUpdateExclusive,
+                format!("{alter} SET STATISTICS {target}"),
+            );
         }
         for clause in set_and_reset(options, &desired.options) {
             acc.push(Lock::ShareUpdateExclusive, format!("{alter} {clause}"));

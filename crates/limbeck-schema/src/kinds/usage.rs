@@ -20,7 +20,9 @@ pub fn type_owner(schema: &Schema, name: &Name) -> Option<Key> {
 fn multirange_owner(schema: &Schema, name: &Name) -> Option<Key> {
     let ranges = schema.of_kind(KindTag::Range);
     ranges
-        .filter(|(_, it)| matches!(it, Object::Range(range) if range.multirange.as_ref() == Some(name)))
+        .filter(
+            |(_, it)| matches!(it, Object::Range(range) if range.multirange.as_ref() == Some(name)),
+        )
         .map(|(key, _)| key.clone())
         .next()
 }
@@ -35,7 +37,9 @@ pub(crate) fn owner_of(schema: &Schema, ty: &SqlType) -> Option<Key> {
 pub fn operands_of(schema: &Schema, name: &Name) -> Vec<(Ident, SqlType, Option<Name>)> {
     match schema.get(&Key::of(KindTag::Domain, name)) {
         // The keyword reads as a column of this name where a column can be named.
-        Some(Object::Domain(it)) => vec![(Ident::new("value"), it.base.clone(), it.collation.clone())],
+        Some(Object::Domain(it)) => {
+            vec![(Ident::new("value"), it.base.clone(), it.collation.clone())]
+        }
         _ => columns_of(schema, name)
             .into_iter()
             .map(|it| (it.name.clone(), it.ty.clone(), it.collation.clone()))
@@ -44,17 +48,30 @@ pub fn operands_of(schema: &Schema, name: &Name) -> Vec<(Ident, SqlType, Option<
 }
 
 /// The types that an expression's words name, in the schema of `home`, in the default one, and in those it mentions.
-pub(crate) fn mentioned_types(schema: &Schema, home: &Name, words: &BTreeSet<Ident>, acc: &mut BTreeSet<Key>) {
-    let is_schema = |it: &&Ident| schema.contains(&Key::of(KindTag::Namespace, &Name::plain((*it).clone())));
+pub(crate) fn mentioned_types(
+    schema: &Schema,
+    home: &Name,
+    words: &BTreeSet<Ident>,
+    acc: &mut BTreeSet<Key>,
+) {
+    let is_schema =
+        |it: &&Ident| schema.contains(&Key::of(KindTag::Namespace, &Name::plain((*it).clone())));
     let mut places: BTreeSet<Option<&Ident>> = words.iter().filter(is_schema).map(Some).collect();
     places.extend([None, home.schema.as_ref()]);
     for word in words {
-        let names = places.iter().map(|it| Name { schema: it.cloned(), name: word.clone() });
+        let names = places.iter().map(|it| Name {
+            schema: it.cloned(),
+            name: word.clone(),
+        });
         acc.extend(names.filter_map(|it| schema.type_key(&it)));
     }
     if words.contains("collate") {
         let collations = schema.of_kind(KindTag::Collation);
-        acc.extend(collations.filter(|(key, _)| words.contains(&key.name)).map(|(key, _)| key.clone()));
+        acc.extend(
+            collations
+                .filter(|(key, _)| words.contains(&key.name))
+                .map(|(key, _)| key.clone()),
+        );
     }
 }
 
@@ -76,12 +93,14 @@ pub(crate) fn stored(schema: &Schema, ty: &Key) -> Stored {
     let mut found = Stored::No;
     loop {
         let known = bare.len() + inside.len();
-        let held = |it: &SqlType, bare: &BTreeSet<Key>, inside: &BTreeSet<Key>| match owner_of(schema, it) {
-            Some(owner) if inside.contains(&owner) => Stored::Inside,
-            Some(owner) if bare.contains(&owner) && it.is_array() => Stored::Inside,
-            Some(owner) if bare.contains(&owner) => Stored::Bare,
-            _ => Stored::No,
-        };
+        let held =
+            |it: &SqlType, bare: &BTreeSet<Key>, inside: &BTreeSet<Key>| match owner_of(schema, it)
+            {
+                Some(owner) if inside.contains(&owner) => Stored::Inside,
+                Some(owner) if bare.contains(&owner) && it.is_array() => Stored::Inside,
+                Some(owner) if bare.contains(&owner) => Stored::Bare,
+                _ => Stored::No,
+            };
         for (key, object) in schema.iter() {
             match object {
                 Object::Domain(it) => match held(&it.base, &bare, &inside) {
@@ -90,7 +109,10 @@ pub(crate) fn stored(schema: &Schema, ty: &Key) -> Stored {
                     Stored::Inside => drop(inside.insert(key.clone())),
                 },
                 Object::CompositeType(it)
-                    if it.attributes.iter().any(|it| held(&it.ty, &bare, &inside) != Stored::No) =>
+                    if it
+                        .attributes
+                        .iter()
+                        .any(|it| held(&it.ty, &bare, &inside) != Stored::No) =>
                 {
                     inside.insert(key.clone());
                 }
