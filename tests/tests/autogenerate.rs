@@ -232,7 +232,9 @@ async fn differences(db: &TestDb, record: &Value) -> Result<Option<Vec<String>>,
         .await
     {
         Err(it) if it.to_string().contains("collation") => return Ok(None),
-        it => drop(it.map_err(|it| it.to_string())?),
+        it => {
+            it.map_err(|it| it.to_string())?;
+        }
     }
     let text = metadata(&record["model"]).to_string();
     let metadata = MetaData::from_json(&text, "model").map_err(|it| format!("{it}\n{text}"))?;

@@ -105,5 +105,5 @@ impl<T: ArrayElement + ToOwned + ?Sized> ArrayElement for Cow<'_, T> {}
 
 columns! {
     std::time::Duration => "interval",
-    std::net::IpAddr => "inet",
+    core::net::IpAddr => "inet",
 }
