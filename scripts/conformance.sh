@@ -51,4 +51,10 @@ for ((shard = 0; shard < shards; shard++)); do
 done
 [ -z "${OUT:-}" ] || { mkdir -p "$OUT" && cp "$work"/*.json "$OUT"; }
 echo "conformance: $held of $ran pairs held (floor: $floor %)"
+
+# Alembic's recorded comparisons and graph calls.
+cases=$(cd "$cases" && pwd)
+LIMBECK_CASES=$cases scripts/with-cluster.sh -- cargo test --quiet -p limbeck-tests --test autogenerate
+LIMBECK_CASES=$cases cargo test --quiet -p limbeck-revision --test graph_records
+
 [ "$ran" -gt 0 ] && [ $((held * 100)) -ge $((floor * ran)) ]

@@ -273,3 +273,28 @@ async fn a_role_that_owns_nothing_reads_all() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_large_catalog_read_by_two_connections_is_the_same() {
+    // An index and a toast table each make the catalog large with fewer tables.
+    let sql = "DO $$ BEGIN FOR i IN 1..1100 LOOP EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, a text UNIQUE)', i); \
+               END LOOP; END $$";
+    let db = database(sql).await;
+    let mut conn = db.connect().await.unwrap();
+    let alone = Catalog::read(&mut conn, &ReadOptions::default())
+        .await
+        .unwrap();
+    let options = ReadOptions {
+        companion: Some(db.url().to_owned()),
+        ..ReadOptions::default()
+    };
+    let together = Catalog::read(&mut conn, &options).await.unwrap();
+    assert_eq!(together.schema, alone.schema);
+    assert_eq!(alone.schema.len(), 1100 * 5);
+    let options = ReadOptions {
+        companion: Some("postgresql://nobody@127.0.0.1:1/none".into()),
+        ..ReadOptions::default()
+    };
+    let refused = Catalog::read(&mut conn, &options).await.unwrap();
+    assert_eq!(refused.schema, alone.schema, "one connection is enough");
+}

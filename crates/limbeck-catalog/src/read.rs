@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use limbeck_schema::kinds::extension_objects_sql;
 use limbeck_schema::row::{Decoding, Fields};
-use limbeck_schema::{Ident, KindTag, Name, Object, Schema};
+use limbeck_schema::{Ident, KindTag, Name, Schema};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::CatalogError;
@@ -17,12 +17,15 @@ const OLDEST: u32 = 13;
 pub struct ReadOptions {
     /// Limbeck's own tables; by default those of the default configuration.
     pub own_tables: Vec<Name>,
+    /// The connection string of the same database, for a second connection where the catalog is large.
+    pub companion: Option<String>,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
         Self {
             own_tables: vec![Name::plain("limbeck_version"), Name::plain("limbeck_log")],
+            companion: None,
         }
     }
 }
@@ -45,18 +48,23 @@ pub(crate) struct Session {
     pub in_recovery: bool,
     /// The text to set `search_path` to so that just the default schema is searched.
     pub narrow_path: String,
+    /// Whether a second connection is worth its while.
+    pub is_large: bool,
 }
 
 impl Session {
     pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self, CatalogError> {
         const SQL: &str = "SELECT current_schema()::text, current_setting('server_version_num')::int4, pg_is_in_recovery(), \
-                           quote_ident(current_schema()), current_setting('search_path')";
+                           quote_ident(current_schema()), current_setting('search_path'), pg_relation_size('pg_class') > $1";
+        /// A catalog of about a thousand tables; below, a second connection costs more than it wins.
+        const LARGE_BYTES: i64 = 1 << 20;
         let failed = |source| CatalogError::Query {
             what: "the session",
             source,
         };
         let row = sqlx::query(SQL)
             .persistent(false)
+            .bind(LARGE_BYTES)
             .fetch_one(conn)
             .await
             .map_err(failed)?;
@@ -78,6 +86,7 @@ impl Session {
             version,
             in_recovery: row.try_get(2).map_err(failed)?,
             narrow_path: row.try_get(3).map_err(failed)?,
+            is_large: row.try_get(5).map_err(failed)?,
         })
     }
 }
@@ -100,30 +109,30 @@ impl Catalog {
         session: Session,
         options: &ReadOptions,
     ) -> Result<Self, CatalogError> {
-        let failed = |source| CatalogError::Query {
-            what: "the snapshot",
-            source,
+        let mut tx = conn.begin_with(BEGIN).await.map_err(broken)?;
+        prepare(&mut tx, &session).await?;
+        let mut companion = match &options.companion {
+            Some(url) if session.is_large => Companion::join(&mut tx, url, &session).await,
+            _ => None,
         };
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let mut tx = conn.begin_with(begin).await.map_err(failed)?;
-        // Names and expressions are printed relative to the search path, so it is the default schema alone. The planner
-        // takes catalogs for large and would spend more on just-in-time compilation than it wins.
-        // The statements join in the order in which they should, so the planner need not look for a better one.
-        const SET: &str = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true), \
-                           set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
-        let set = sqlx::query(SET)
-            .persistent(false)
-            .bind(&session.narrow_path);
-        set.execute(&mut *tx).await.map_err(failed)?;
-        let extensions = sqlx::query(AssertSqlSafe(extension_objects_sql())).persistent(false);
-        extensions.execute(&mut *tx).await.map_err(failed)?;
-        let mut objects: Vec<Object> = Vec::new();
-        let mut decoding = Decoding::new(session.default_schema.clone());
-        for kind in KindTag::ALL {
-            read_kind(&mut tx, *kind, session.version, &mut decoding, &mut objects).await?;
+        let mut schema = match &mut companion {
+            None => read_kinds(&mut tx, KindTag::ALL.iter().copied(), &session).await?,
+            Some(Companion(other)) => {
+                let (dear, rest): (Vec<_>, Vec<_>) =
+                    KindTag::ALL.iter().copied().partition(|it| it.is_dear());
+                let (mut schema, dear) = tokio::try_join!(
+                    read_kinds(&mut tx, rest.into_iter(), &session),
+                    read_kinds(other, dear.into_iter(), &session)
+                )?;
+                schema.append(dear);
+                schema
+            }
+        };
+        tx.rollback().await.map_err(broken)?;
+        if let Some(Companion(other)) = companion {
+            // All has been read; how the other connection ends changes nothing.
+            let _ = other.close().await;
         }
-        tx.rollback().await.map_err(failed)?;
-        let mut schema: Schema = objects.into_iter().collect();
         if !options.own_tables.is_empty() {
             schema.retain(|key, _| !options.own_tables.contains(&key.qualified()));
         }
@@ -135,12 +144,61 @@ impl Catalog {
     }
 }
 
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+fn broken(source: sqlx::Error) -> CatalogError {
+    let what = "the snapshot";
+    CatalogError::Query { what, source }
+}
+
+/// Settings of a transaction that reads. Names and expressions are printed relative to the search path, so it is the
+/// default schema alone. The planner takes catalogs for large and would spend more on just-in-time compilation than it
+/// wins, and the statements join in the order in which they should, so it need not look for a better one.
+async fn prepare(conn: &mut PgConnection, session: &Session) -> Result<(), CatalogError> {
+    const SET: &str = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true), \
+                       set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
+    let set = sqlx::query(SET).persistent(false).bind(&session.narrow_path);
+    set.execute(&mut *conn).await.map_err(broken)?;
+    let extensions = sqlx::query(AssertSqlSafe(extension_objects_sql())).persistent(false);
+    extensions.execute(conn).await.map_err(broken)?;
+    Ok(())
+}
+
+/// A second connection in the same snapshot, so that two of the server's processes share the work.
+struct Companion(PgConnection);
+
+impl Companion {
+    /// `None` where there can be none: the snapshot cannot be shared, or no connection is left. One is enough.
+    async fn join(conn: &mut PgConnection, url: &str, session: &Session) -> Option<Self> {
+        let export = sqlx::query_scalar("SELECT pg_export_snapshot()").persistent(false);
+        let snapshot: String = export.fetch_one(conn).await.ok()?;
+        let mut other = crate::connect(url).await.ok()?;
+        let join = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'");
+        sqlx::raw_sql(AssertSqlSafe(join)).execute(&mut other).await.ok()?;
+        prepare(&mut other, session).await.ok()?;
+        Some(Self(other))
+    }
+}
+
+async fn read_kinds(
+    conn: &mut PgConnection,
+    kinds: impl Iterator<Item = KindTag>,
+    session: &Session,
+) -> Result<Schema, CatalogError> {
+    let mut decoding = Decoding::new(session.default_schema.clone());
+    let mut schema = Schema::new();
+    for kind in kinds {
+        read_kind(conn, kind, session.version, &mut decoding, &mut schema).await?;
+    }
+    Ok(schema)
+}
+
 async fn read_kind(
     conn: &mut PgConnection,
     kind: KindTag,
     version: u32,
     decoding: &mut Decoding,
-    acc: &mut Vec<Object>,
+    acc: &mut Schema,
 ) -> Result<(), CatalogError> {
     let failed = |source| CatalogError::Query {
         what: kind.name(),

@@ -164,12 +164,14 @@ impl Context<'_> {
         let from = from.map(Source::parse).transpose()?;
         let target = self.target(to)?;
         let like = self.like(from.as_ref(), &target)?;
+        let companion = from.is_none().then(|| self.url()).transpose()?;
         let mut current = match from {
             None => Opened::database(self.connect().await?),
             Some(source) => self.open(source, like.as_deref()).await?,
         };
+        let read = self.read_options(&mut current.conn).await?;
         let options = CompareOptions {
-            read: self.read_options(&mut current.conn).await?,
+            read: ReadOptions { companion, ..read },
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
@@ -331,7 +333,11 @@ impl Context<'_> {
                     .collect();
             }
         }
-        Ok(ReadOptions { own_tables })
+        let companion = None;
+        Ok(ReadOptions {
+            own_tables,
+            companion,
+        })
     }
 }
 

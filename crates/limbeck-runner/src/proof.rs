@@ -248,6 +248,7 @@ async fn differences(conn: &mut PgConnection, desired: Desired) -> Result<Vec<St
     let options = CompareOptions {
         read: ReadOptions {
             own_tables: Vec::new(),
+            companion: None,
         },
     };
     match compare_desired(conn, desired, &options).await {

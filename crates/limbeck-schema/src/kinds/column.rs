@@ -194,6 +194,7 @@ pub fn default_name(table: &Ident, columns: &[&str], suffix: &str) -> Ident {
 
 impl Kind for Column {
     const CREATE: Stage = Stage::Columns;
+    const DEAR: bool = true;
     const DROP: Stage = Stage::DropColumns;
 
     fn catalog_sql(version: u32) -> String {

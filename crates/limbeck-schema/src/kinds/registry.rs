@@ -71,6 +71,11 @@ macro_rules! kinds {
                 match self { $(Self::$Type => <$Type as Kind>::RENAMES,)* }
             }
 
+            /// Whether reading them takes about as long as reading all other kinds.
+            pub fn is_dear(self) -> bool {
+                match self { $(Self::$Type => <$Type as Kind>::DEAR,)* }
+            }
+
             /// An empty collector for rows of this kind.
             pub fn collector(self) -> Collector {
                 match self { $(Self::$Type => Collector::$Type(Vec::new()),)* }
@@ -96,7 +101,7 @@ macro_rules! kinds {
             }
 
             /// The objects read.
-            pub fn finish(self, acc: &mut Vec<Object>) {
+            pub fn finish(self, acc: &mut Schema) {
                 match self { $(Self::$Type(it) => acc.extend(it.into_iter().map(Object::$Type)),)* }
             }
         }
