@@ -11,7 +11,7 @@ demo: ## walk the main job on a throwaway server: models, revision, upgrade, no 
 	@cargo run --quiet -p limbeck --example demo --features cli
 
 test: ## run every test of the workspace on one throwaway server
-	@scripts/with-cluster.sh -- cargo test --workspace --all-features --no-fail-fast
+	@scripts/with-cluster.sh -- env -u DATABASE_URL cargo test --workspace --all-features --no-fail-fast
 
 check: ## formatting, lints, documentation, the architecture's guards
 	cargo fmt --all --check
