@@ -157,7 +157,9 @@ fn broken(source: sqlx::Error) -> CatalogError {
 async fn prepare(conn: &mut PgConnection, session: &Session) -> Result<(), CatalogError> {
     const SET: &str = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true), \
                        set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
-    let set = sqlx::query(SET).persistent(false).bind(&session.narrow_path);
+    let set = sqlx::query(SET)
+        .persistent(false)
+        .bind(&session.narrow_path);
     set.execute(&mut *conn).await.map_err(broken)?;
     let extensions = sqlx::query(AssertSqlSafe(extension_objects_sql())).persistent(false);
     extensions.execute(conn).await.map_err(broken)?;
@@ -174,7 +176,10 @@ impl Companion {
         let snapshot: String = export.fetch_one(conn).await.ok()?;
         let mut other = crate::connect(url).await.ok()?;
         let join = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'");
-        sqlx::raw_sql(AssertSqlSafe(join)).execute(&mut other).await.ok()?;
+        sqlx::raw_sql(AssertSqlSafe(join))
+            .execute(&mut other)
+            .await
+            .ok()?;
         prepare(&mut other, session).await.ok()?;
         Some(Self(other))
     }

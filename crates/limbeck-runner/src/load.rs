@@ -14,6 +14,14 @@ use crate::work::words;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
+    /// The settings behind a file could not be reset.
+    #[error("cannot reset the settings behind {}, which may leave a transaction open", .path.display())]
+    Reset {
+        /// The file.
+        path: PathBuf,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
     /// A file or folder cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
@@ -88,7 +96,11 @@ impl LoadError {
         let (place, message) = match self {
             Self::Statement { place, answer } => (place.as_ref(), one_line(&answer.message)),
             Self::ClusterWide { place, .. } => (place, "changes the whole server".to_owned()),
-            Self::Read { .. } | Self::Empty(_) | Self::Split { .. } | Self::Driver { .. } => {
+            Self::Reset { .. }
+            | Self::Read { .. }
+            | Self::Empty(_)
+            | Self::Split { .. }
+            | Self::Driver { .. } => {
                 return None;
             }
         };
@@ -171,6 +183,15 @@ pub async fn load(
             }
             run(conn, &source, statement, present).await?;
         }
+        // What a file sets is its own affair: `pg_dump` empties the search path, and the next file would feel it.
+        let reset = sqlx::raw_sql("RESET SESSION AUTHORIZATION; RESET ALL");
+        reset
+            .execute(&mut *conn)
+            .await
+            .map_err(|source| LoadError::Reset {
+                path: path.clone(),
+                source,
+            })?;
     }
     Ok(())
 }

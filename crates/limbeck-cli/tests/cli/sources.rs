@@ -14,7 +14,7 @@ async fn sql_files_are_loaded_in_order_and_reached_with_a_proof() {
     world.write(
         "schema/1_tables.sql",
         "SET search_path = '';\nCREATE TYPE public.mood AS ENUM ('a', 'b');\nCREATE TABLE public.account (id int PRIMARY KEY, \
-         m public.mood DEFAULT 'a', name varchar(9) CHECK (name IN ('x', 'y')));\nRESET search_path;\n",
+         m public.mood DEFAULT 'a', name varchar(9) CHECK (name IN ('x', 'y')));\n",
     );
     let ran = world.run(&["check", "--target", "{}/schema"]).await;
     assert_eq!(ran.status, 1, "{}", ran.err);
