@@ -7,7 +7,7 @@
 # percent of the pairs must hold (default: the number below, which only ever rises).
 set -euo pipefail
 
-floor=${FLOOR:-98}
+floor=${FLOOR:-99}
 shards=${SHARDS:-2}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cases=${CASES:-$root/../shared/cases}
