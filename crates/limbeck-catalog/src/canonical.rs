@@ -40,7 +40,7 @@ pub(crate) async fn canonicalise(
         .await
         .map_err(|message| CompareError::Judge { count, message })?;
     let types = judge.types(&types).await;
-    let renamed = adopt_types(desired, &catalog.schema, types?)?;
+    let renamed = adopt_types(desired, types?)?;
     // Questions carry types, so those that the server spells otherwise are put in first.
     let (asked, questions) = if renamed {
         self::questions(&catalog.schema, desired)
@@ -82,7 +82,6 @@ fn is_type(key: &Key) -> bool {
 /// Puts the server's spelling of types in; says whether any changed.
 fn adopt_types(
     desired: &mut Desired,
-    _current: &Schema,
     types: BTreeMap<SqlType, Result<SqlType, String>>,
 ) -> Result<bool, CompareError> {
     if types.is_empty() {

@@ -31,7 +31,6 @@ impl Kind for Comment {
     const DROP: Stage = Stage::DropParts;
 
     fn catalog_sql(_version: u32) -> String {
-        let user = |class: &str, oid: &str| user_objects(class, oid);
         // The first column is a kind's name as the registry has it. What `initdb` says of `public` is nobody's comment.
         format!(
             "SELECT 'schema', NULL::name, n.nspname, NULL::name, d.description FROM pg_description d JOIN pg_namespace n ON \
@@ -56,12 +55,12 @@ impl Kind for Comment {
              SELECT 'collation', n.nspname, c.collname, NULL, d.description FROM pg_description d JOIN pg_collation c ON \
              c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.collnamespace WHERE d.classoid = 'pg_collation'::regclass AND \
              {}",
-            user("pg_namespace", "n.oid"),
-            user("pg_type", "t.oid"),
-            user("pg_class", "c.oid"),
-            user("pg_class", "t.oid"),
-            user("pg_type", "t.oid"),
-            user("pg_collation", "c.oid"),
+            user_objects("pg_namespace", "n.oid"),
+            user_objects("pg_type", "t.oid"),
+            user_objects("pg_class", "c.oid"),
+            user_objects("pg_class", "t.oid"),
+            user_objects("pg_type", "t.oid"),
+            user_objects("pg_collation", "c.oid"),
         )
     }
 
