@@ -1,9 +1,12 @@
 //! Reading: one snapshot, one statement a kind, whatever the number of tables.
 
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::TryStreamExt;
 use limbeck_schema::kinds::extension_objects_sql;
 use limbeck_schema::row::{Decoding, Fields};
-use limbeck_schema::{Ident, KindTag, Name, Schema};
+use limbeck_schema::{Ident, Key, KindTag, Name, Schema};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::CatalogError;
@@ -115,26 +118,30 @@ impl Catalog {
             Some(url) if session.is_large => Companion::join(&mut tx, url, &session).await,
             _ => None,
         };
-        let mut schema = match &mut companion {
-            None => read_kinds(&mut tx, KindTag::ALL.iter().copied(), &session).await?,
+        let queue = Queue::new();
+        let schema = match &mut companion {
+            None => queue.read(&mut tx, &session).await,
             Some(Companion(other)) => {
-                let (dear, rest): (Vec<_>, Vec<_>) =
-                    KindTag::ALL.iter().copied().partition(|it| it.is_dear());
-                let (mut schema, dear) = tokio::try_join!(
-                    read_kinds(&mut tx, rest.into_iter(), &session),
-                    read_kinds(other, dear.into_iter(), &session)
-                )?;
-                schema.append(dear);
-                schema
+                let both =
+                    tokio::try_join!(queue.read(&mut tx, &session), queue.read(other, &session));
+                both.map(|(mut schema, rest)| {
+                    schema.append(rest);
+                    schema
+                })
             }
         };
+        let mut schema = schema?;
         tx.rollback().await.map_err(broken)?;
         if let Some(Companion(other)) = companion {
             // All has been read; how the other connection ends changes nothing.
             let _ = other.close().await;
         }
         if !options.own_tables.is_empty() {
-            schema.retain(|key, _| !options.own_tables.contains(&key.qualified()));
+            let is_own = |key: &Key| {
+                let mut own = options.own_tables.iter();
+                own.any(|it| it.name == key.name && it.schema == key.schema)
+            };
+            schema.retain(|key, _| !is_own(key));
         }
         Ok(Self {
             schema,
@@ -152,10 +159,12 @@ fn broken(source: sqlx::Error) -> CatalogError {
 }
 
 /// Settings of a transaction that reads. Names and expressions are printed relative to the search path, so it is the
-/// default schema alone. The planner takes catalogs for large and would spend more on just-in-time compilation than it
-/// wins, and the statements join in the order in which they should, so it need not look for a better one.
+/// default schema alone. The planner takes catalogs for large and would spend more on just-in-time compilation and on
+/// workers than it wins, and the statements join in the order in which they should, so it need not look for a better
+/// one. Joins of a large catalog fit into this much memory.
 async fn prepare(conn: &mut PgConnection, session: &Session) -> Result<(), CatalogError> {
     const SET: &str = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true), \
+                       set_config('max_parallel_workers_per_gather', '0', true), set_config('work_mem', '64MB', true), \
                        set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
     let set = sqlx::query(SET)
         .persistent(false)
@@ -185,17 +194,33 @@ impl Companion {
     }
 }
 
-async fn read_kinds(
-    conn: &mut PgConnection,
-    kinds: impl Iterator<Item = KindTag>,
-    session: &Session,
-) -> Result<Schema, CatalogError> {
-    let mut decoding = Decoding::new(session.default_schema.clone());
-    let mut schema = Schema::new();
-    for kind in kinds {
-        read_kind(conn, kind, session.version, &mut decoding, &mut schema).await?;
+/// The kinds still to be read, those first that take longest, so that two connections end at about the same time.
+struct Queue {
+    kinds: Vec<KindTag>,
+    next: AtomicUsize,
+}
+
+impl Queue {
+    fn new() -> Self {
+        let mut kinds = KindTag::ALL.to_vec();
+        kinds.sort_by_key(|it| Reverse(it.reading()));
+        let next = AtomicUsize::new(0);
+        Self { kinds, next }
     }
-    Ok(schema)
+
+    /// Reads kinds until none is left.
+    async fn read(
+        &self,
+        conn: &mut PgConnection,
+        session: &Session,
+    ) -> Result<Schema, CatalogError> {
+        let mut decoding = Decoding::new(session.default_schema.clone());
+        let mut schema = Schema::new();
+        while let Some(kind) = self.kinds.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            read_kind(conn, *kind, session.version, &mut decoding, &mut schema).await?;
+        }
+        Ok(schema)
+    }
 }
 
 async fn read_kind(

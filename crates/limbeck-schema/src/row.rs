@@ -1,6 +1,7 @@
 //! How catalog rows reach the kinds: a row is read left to right, column by column.
 
-use std::collections::BTreeSet;
+use std::borrow::Borrow;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use crate::ident::{Ident, Name};
@@ -39,12 +40,12 @@ pub struct DecodeError {
     pub expected: &'static str,
 }
 
-/// What decoding shares between rows: the default schema, and one copy of each name.
+/// What decoding shares between rows: the default schema, and copies of names and texts.
 #[derive(Debug)]
 pub struct Decoding {
     default_schema: Ident,
-    names: BTreeSet<Ident>,
-    texts: BTreeSet<Arc<str>>,
+    names: Copies<Ident>,
+    texts: Copies<Arc<str>>,
 }
 
 impl Decoding {
@@ -52,31 +53,46 @@ impl Decoding {
     pub fn new(default_schema: Ident) -> Self {
         Self {
             default_schema,
-            names: BTreeSet::new(),
-            texts: BTreeSet::new(),
+            names: Copies::new(),
+            texts: Copies::new(),
         }
     }
 
-    /// One shared copy of a name: a column name that stands in ten thousand tables is kept once.
+    /// A shared copy of a name: a column name that stands in ten thousand tables is kept once.
     pub fn intern(&mut self, name: &str) -> Ident {
-        if let Some(known) = self.names.get(name) {
-            return known.clone();
-        }
-        let ident = Ident::new(name);
-        self.names.insert(ident.clone());
-        ident
+        self.names.get(name)
+    }
+
+    /// A shared copy of a text that stands in many rows.
+    pub fn share(&mut self, text: &str) -> Arc<str> {
+        self.texts.get(text)
     }
 }
 
-impl Decoding {
-    /// One shared copy of a text that stands in many rows.
-    pub fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return known.clone();
+/// Copies of texts that were met lately. Each text has one slot, and of two that meet in a slot the later one stays: what
+/// is missed is made once more, so that looking takes one comparison however many texts there are.
+#[derive(Debug)]
+struct Copies<T> {
+    slots: Vec<Option<T>>,
+}
+
+impl<T: Borrow<str> + Clone + for<'a> From<&'a str>> Copies<T> {
+    const SLOTS: usize = 1 << 15;
+
+    const fn new() -> Self {
+        Self { slots: Vec::new() }
+    }
+
+    fn get(&mut self, text: &str) -> T {
+        self.slots.resize(Self::SLOTS, None);
+        let mut hasher = DefaultHasher::new();
+        hasher.write(text.as_bytes());
+        let at = usize::try_from(hasher.finish() % Self::SLOTS as u64).unwrap_or_default();
+        let slot = &mut self.slots[at];
+        match slot {
+            Some(known) if (*known).borrow() == text => known.clone(),
+            _ => slot.insert(T::from(text)).clone(),
         }
-        let shared: Arc<str> = Arc::from(text);
-        self.texts.insert(shared.clone());
-        shared
     }
 }
 

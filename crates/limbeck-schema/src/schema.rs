@@ -203,6 +203,9 @@ impl Scope {
 
     /// Whether the object is of an ignored table.
     pub fn ignores(&self, key: &Key) -> bool {
+        if self.ignored_tables.is_empty() {
+            return false;
+        }
         let name = key.qualified();
         let bare = name.name.as_str();
         let full = name

@@ -42,6 +42,7 @@ impl Kind for Check {
     const CREATE: Stage = Stage::Constraints;
     const DROP: Stage = Stage::DropParts;
     const RENAMES: bool = true;
+    const READING: u32 = 4;
 
     fn catalog_sql(_version: u32) -> String {
         let columns = ", pg_get_expr(c.conbin, c.conrelid), c.connoinherit, c.convalidated";

@@ -1,6 +1,7 @@
 //! Columns (`pg_attribute`, `pg_attrdef`, and `pg_sequence` for identity).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -43,9 +44,10 @@ pub struct Column {
     pub generated: Option<Expr>,
     /// `GENERATED … AS IDENTITY`; in a box, since few columns have one and there are many columns.
     pub identity: Option<Box<Identity>>,
-    /// How its values are kept and measured; `None` where nothing says it, which agrees with anything.
+    /// How its values are kept and measured; `None` where nothing says it, which agrees with anything. Shared, since
+    /// hardly any column has something to say.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub physical: Option<Physical>,
+    pub physical: Option<Arc<Physical>>,
 }
 
 /// `GENERATED … AS IDENTITY`.
@@ -194,15 +196,16 @@ pub fn default_name(table: &Ident, columns: &[&str], suffix: &str) -> Ident {
 
 impl Kind for Column {
     const CREATE: Stage = Stage::Columns;
-    const DEAR: bool = true;
     const DROP: Stage = Stage::DropColumns;
+    const READING: u32 = 10;
 
     fn catalog_sql(version: u32) -> String {
         let physical = Physical::columns(version);
         format!(
             "SELECT n.nspname, c.relname, a.attname, a.attnum::int8, format_type(a.atttypid, a.atttypmod), CASE WHEN \
              a.attcollation <> t.typcollation THEN nco.nspname END, CASE WHEN a.attcollation <> t.typcollation THEN \
-             co.collname END, NOT a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated::text, \
+             co.collname END, NOT a.attnotnull, pg_get_expr(d.adbin, CASE a.attgenerated \
+         WHEN '' THEN 0 ELSE d.adrelid END), a.attgenerated::text, \
              {physical}, a.attidentity::text, {OPTION_COLUMNS}, s.nspname, s.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
              pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON \
              co.oid = a.attcollation AND a.attcollation <> t.typcollation LEFT JOIN pg_namespace nco ON nco.oid = \
@@ -232,7 +235,7 @@ impl Kind for Column {
         if !fields.text()?.is_empty() {
             column.generated = column.default.take();
         }
-        column.physical = Some(Physical::decode(fields)?);
+        column.physical = Some(Physical::decode(fields)?.shared());
         let identity = fields.text()?;
         if !identity.is_empty() {
             let options = SequenceOptions::decode(fields)?;
@@ -516,7 +519,7 @@ fn write_restart(column: &Column, sequence: &str, acc: &mut Script) {
 pub fn columns_of<'a>(schema: &'a Schema, table: &Name) -> Vec<&'a Column> {
     let mut acc: Vec<&Column> = schema
         .parts(KindTag::Column, table)
-        .filter_map(|(_, it)| if let Object::Column(column) = it { Some(column) } else { None })
+        .filter_map(|(_, it)| if let Object::Column(column) = it { Some(&**column) } else { None })
         .collect();
     acc.sort_by_key(|it| it.position);
     acc

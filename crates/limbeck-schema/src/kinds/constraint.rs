@@ -58,7 +58,6 @@ impl Shown for Deferral {
 }
 
 /// The statement that reads constraints of one `contype`, with `columns` after schema, table and name. A foreign key
-/// to a partitioned table has further rows for its partitions, which are not constraints of their own. A foreign key
 /// to a partitioned table has further rows for its partitions, which are not constraints of their own.
 pub(crate) fn catalog_sql(contype: char, columns: &str, joins: &str, order: &str) -> String {
     format!(

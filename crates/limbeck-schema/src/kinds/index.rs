@@ -93,6 +93,7 @@ impl Kind for Index {
     const CREATE: Stage = Stage::Indexes;
     const DROP: Stage = Stage::DropParts;
     const RENAMES: bool = true;
+    const READING: u32 = 6;
 
     fn catalog_sql(version: u32) -> String {
         let nulls = if version >= 150_000 { "x.indnullsnotdistinct" } else { "false" };

@@ -267,8 +267,8 @@ pub trait Kind: Clone + PartialEq + Sized {
     const IS_TYPE: bool = false;
     /// How it is replaced.
     const REPLACEMENT: Replacement = Replacement::DropCreate;
-    /// Whether reading them takes about as long as reading all others: they are read beside the rest where it pays.
-    const DEAR: bool = false;
+    /// About how long reading them takes next to other kinds: where two connections read, the longest begin.
+    const READING: u32 = 1;
     /// Whether one that only changed its name is renamed without being asked: true only where nothing but the name
     /// tells two of them apart, so that no guess is made.
     const RENAMES: bool = false;

@@ -2,6 +2,7 @@
 //! options (`pg_attribute.attstorage`, `attcompression`, `attstattarget`, `attoptions`).
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 
@@ -140,6 +141,12 @@ impl Physical {
             statistics: fields.integer_or_null()?,
             options: options(fields.list()?),
         })
+    }
+
+    /// The one copy of the state in which nothing is said, or a copy of its own.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        static DEFAULT: LazyLock<Arc<Physical>> = LazyLock::new(Arc::default);
+        if self == **DEFAULT { DEFAULT.clone() } else { Arc::new(self) }
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {

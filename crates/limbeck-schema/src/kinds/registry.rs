@@ -8,7 +8,7 @@ macro_rules! kinds {
 
             impl From<$Type> for Object {
                 fn from(it: $Type) -> Self {
-                    Self::$Type(it)
+                    Self::$Type(Box::new(it))
                 }
             }
         )*
@@ -71,9 +71,9 @@ macro_rules! kinds {
                 match self { $(Self::$Type => <$Type as Kind>::RENAMES,)* }
             }
 
-            /// Whether reading them takes about as long as reading all other kinds.
-            pub fn is_dear(self) -> bool {
-                match self { $(Self::$Type => <$Type as Kind>::DEAR,)* }
+            /// About how long reading them takes next to other kinds.
+            pub fn reading(self) -> u32 {
+                match self { $(Self::$Type => <$Type as Kind>::READING,)* }
             }
 
             /// An empty collector for rows of this kind.
@@ -102,18 +102,18 @@ macro_rules! kinds {
 
             /// The objects read.
             pub fn finish(self, acc: &mut Schema) {
-                match self { $(Self::$Type(it) => acc.extend(it.into_iter().map(Object::$Type)),)* }
+                match self { $(Self::$Type(it) => acc.extend(it.into_iter().map(Object::from)),)* }
             }
         }
 
-        /// An object of any kind.
+        /// An object of any kind, in a box: a schema holds many, and the kinds differ much in size.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(tag = "kind")]
         pub enum Object {
             $(
                 #[doc = concat!("`", $name, "`")]
                 #[serde(rename = $name)]
-                $Type($Type),
+                $Type(Box<$Type>),
             )*
         }
 
@@ -189,7 +189,7 @@ macro_rules! kinds {
 
             /// Writes what drops it.
             pub fn drop(&self, ctx: &Context<'_>, acc: &mut Script) {
-                match self { $(Self::$Type(it) => Kind::drop(it, ctx, acc),)* }
+                match self { $(Self::$Type(it) => <$Type as Kind>::drop(it, ctx, acc),)* }
             }
 
             /// Writes what renames it.
@@ -239,7 +239,7 @@ macro_rules! kinds {
                 match desired {
                     $(Self::$Type(desired) => {
                         let current = match current {
-                            Some(Self::$Type(it)) => Some(it),
+                            Some(Self::$Type(it)) => Some(&**it),
                             _ => None,
                         };
                         <$Type as Kind>::obstacle(current, desired, schema)
