@@ -1,6 +1,6 @@
 //! Comparing: read, let the server judge, diff.
 
-use limbeck_metadata::{LowerOptions, MetaData, MetaDataError};
+use limbeck_metadata::{LowerOptions, MetaData};
 use limbeck_schema::{Desired, Op};
 use sqlx::PgConnection;
 
@@ -40,32 +40,37 @@ pub async fn compare_metadata(
         .ops)
 }
 
-/// As [`compare`], for metadata that is not needed any more: it is lowered while the catalog is read, and its memory
-/// is free before the two sides meet.
+/// As [`compare`], for metadata that is still to be loaded: that, and lowering it, happens while the catalog is read.
 ///
 /// # Errors
-/// [`CompareError`].
-pub async fn compare_owned(
+/// What `load` fails with, and [`CompareError`].
+pub async fn compare_loaded<E: From<CompareError> + Send + 'static>(
     conn: &mut PgConnection,
-    metadata: MetaData,
+    load: impl FnOnce() -> Result<MetaData, E> + Send + 'static,
     options: &CompareOptions,
-) -> Result<Comparison, CompareError> {
-    let session = Session::read(conn).await?;
+) -> Result<Comparison, E> {
+    let session = Session::read(conn).await.map_err(CompareError::from)?;
     let lower = LowerOptions {
         default_schema: session.default_schema.clone(),
     };
-    let lowering = tokio::task::spawn_blocking(move || metadata.lower(&lower));
-    compare_in(
-        conn,
-        session,
-        async {
-            lowering
-                .await
-                .unwrap_or_else(|it| std::panic::resume_unwind(it.into_panic()))
-        },
-        options,
-    )
-    .await
+    // A thread of its own, which ends when it is done, so that its memory goes to those that read.
+    let (sender, lowered) = tokio::sync::oneshot::channel();
+    let lowering = std::thread::spawn(move || {
+        let desired = load().and_then(|it| Ok(it.lower(&lower).map_err(CompareError::from)?));
+        // Nobody waits for it where the catalog could not be read.
+        let _ = sender.send(desired);
+    });
+    let desired = async {
+        match lowered.await {
+            Ok(it) => it,
+            // It ended without an answer, so it panicked.
+            Err(_) => match lowering.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => std::future::pending().await,
+            },
+        }
+    };
+    compare_in(conn, session, desired, options).await
 }
 
 /// As [`compare_metadata`], with both sides, for those who go on to plan.
@@ -81,7 +86,7 @@ pub async fn compare(
     let desired = metadata.lower(&LowerOptions {
         default_schema: session.default_schema.clone(),
     })?;
-    compare_in(conn, session, async { Ok(desired) }, options).await
+    compare_in(conn, session, std::future::ready(Ok(desired)), options).await
 }
 
 /// As [`compare`], for a desired state that has been lowered already, for this connection's default schema.
@@ -94,21 +99,24 @@ pub async fn compare_desired(
     options: &CompareOptions,
 ) -> Result<Comparison, CompareError> {
     let session = Session::read(conn).await?;
-    compare_in(conn, session, async { Ok(desired) }, options).await
+    compare_in(conn, session, std::future::ready(Ok(desired)), options).await
 }
 
-async fn compare_in(
+async fn compare_in<E: From<CompareError>>(
     conn: &mut PgConnection,
     session: Session,
-    desired: impl Future<Output = Result<Desired, MetaDataError>>,
+    desired: impl Future<Output = Result<Desired, E>>,
     options: &CompareOptions,
-) -> Result<Comparison, CompareError> {
+) -> Result<Comparison, E> {
     let in_recovery = session.in_recovery;
     let narrow_path = session.narrow_path.clone();
-    let catalog = Catalog::read_in(conn, session, &options.read).await?;
-    let mut desired = desired.await?;
+    let reading = async {
+        let catalog = Catalog::read_in(conn, session, &options.read).await;
+        Ok(catalog.map_err(CompareError::from)?)
+    };
+    let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
     canonicalise(conn, &catalog, &mut desired, in_recovery, &narrow_path).await?;
-    let ops = limbeck_plan::diff(&catalog.schema, &desired)?;
+    let ops = limbeck_plan::diff(&catalog.schema, &desired).map_err(CompareError::from)?;
     Ok(Comparison {
         catalog,
         desired,

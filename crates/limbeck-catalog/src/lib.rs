@@ -22,7 +22,7 @@ pub mod sea;
 mod unmanaged;
 
 pub use compare::{
-    CompareOptions, Comparison, compare, compare_desired, compare_metadata, compare_owned,
+    CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use limbeck_catalog::{
     Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired,
-    compare_owned, connect,
+    compare_loaded, connect,
 };
 use limbeck_metadata::MetaData;
 use limbeck_revision::{FileNaming, Location};
@@ -175,12 +175,12 @@ impl Context<'_> {
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
-            (Target::MetaData(_), Purpose::Report) => Unmanaged::default(),
+            (Target::Models(_), Purpose::Report) => Unmanaged::default(),
             _ => Unmanaged::read(&mut current.conn).await?,
         };
         let source = match target {
-            Target::MetaData(metadata) => {
-                let it = compare_owned(&mut current.conn, *metadata, &options).await?;
+            Target::Models(load) => {
+                let it = compare_loaded(&mut current.conn, load, &options).await?;
                 return Ok(Compared::new(it, rest));
             }
             Target::Source(source) => source,
@@ -298,18 +298,20 @@ impl Context<'_> {
             &self.config.target,
         ) {
             (Some(text), _, _) => Source::parse(text)?,
-            (None, Some(metadata), _) => return Ok(Target::MetaData(Box::new(metadata))),
+            (None, Some(metadata), _) => return Ok(Target::Models(Box::new(|| Ok(metadata)))),
             (None, None, Some(text)) => Source::parse_in(text, |it| self.config.resolve(it))?,
             (None, None, None) => return Err(CliError::NoTarget),
         };
-        let metadata = match source {
-            Source::Json(path) => read_json(&path)?,
-            Source::Program(words) => run_program(&words, &self.global.values)?,
-            it @ (Source::Database(_) | Source::Sql(_) | Source::Revisions(_)) => {
-                return Ok(Target::Source(it));
+        Ok(match source {
+            Source::Json(path) => Target::Models(Box::new(move || read_json(&path))),
+            Source::Program(words) => {
+                let values = self.global.values.clone();
+                Target::Models(Box::new(move || run_program(&words, &values)))
             }
-        };
-        Ok(Target::MetaData(Box::new(metadata)))
+            it @ (Source::Database(_) | Source::Sql(_) | Source::Revisions(_)) => {
+                Target::Source(it)
+            }
+        })
     }
 
     /// Limbeck's own tables, named as the catalog names them: without the default schema.
@@ -363,6 +365,18 @@ pub(crate) struct Compared {
 }
 
 impl Compared {
+    /// What differs, without both sides. Their many objects are freed beside, so that nobody waits for it.
+    pub(crate) fn into_ops(self) -> Vec<Op> {
+        let Self {
+            catalog,
+            desired,
+            ops,
+            ..
+        } = self;
+        std::thread::spawn(move || drop((catalog, desired)));
+        ops
+    }
+
     fn new(comparison: Comparison, unmanaged: Unmanaged) -> Self {
         let Comparison {
             catalog,
@@ -380,8 +394,8 @@ impl Compared {
 
 /// What is to be reached.
 enum Target {
-    /// Declared models.
-    MetaData(Box<MetaData>),
+    /// Declared models, loaded while the database is read.
+    Models(Box<dyn FnOnce() -> Result<MetaData, CliError> + Send>),
     /// A state that a database holds or is brought to.
     Source(Source),
 }

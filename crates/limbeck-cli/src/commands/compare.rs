@@ -11,7 +11,7 @@ use crate::output::Tone;
 
 impl Context<'_> {
     pub(super) async fn check(&mut self) -> Result<Outcome, CliError> {
-        let ops = self.compare(None, None, Purpose::Report).await?.ops;
+        let ops = self.compare(None, None, Purpose::Report).await?.into_ops();
         if self.output.json {
             self.output.json(&ops)?;
         } else {

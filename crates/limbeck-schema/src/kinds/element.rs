@@ -203,7 +203,7 @@ pub(crate) const COLUMNS: &str = "k.ord > x.indnkeyatts, a.attname, CASE WHEN k.
 /// The joins that `COLUMNS` needs.
 pub(crate) const JOINS: &str = "CROSS JOIN LATERAL unnest(x.indkey::int2[], x.indclass::oid[], x.indcollation::oid[], x.indoption::int2[]) \
      WITH ORDINALITY k(att, cls, coll, opt, ord) \
-     LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.att AND k.att <> 0 \
+     LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.att AND a.attnum > 0 \
      LEFT JOIN pg_attribute ia ON ia.attrelid = x.indexrelid AND ia.attnum = k.ord AND ia.attoptions IS NOT NULL \
      LEFT JOIN pg_opclass oc ON oc.oid = k.cls LEFT JOIN pg_namespace noc ON noc.oid = oc.opcnamespace \
      LEFT JOIN pg_collation co ON co.oid = k.coll LEFT JOIN pg_namespace nco ON nco.oid = co.collnamespace";

@@ -242,7 +242,11 @@ impl Kind for Index {
 impl Index {
     fn take(&mut self, decoded: Decoded) {
         match decoded {
-            Decoded::Element(element) => self.elements.push(element),
+            Decoded::Element(element) => {
+                // Most indexes have one element, where a list that grows by itself makes room for four.
+                self.elements.reserve_exact(1);
+                self.elements.push(element);
+            }
             Decoded::Include(column) => self.include.push(column),
         }
     }

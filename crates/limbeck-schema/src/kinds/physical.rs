@@ -146,7 +146,11 @@ impl Physical {
     /// The one copy of the state in which nothing is said, or a copy of its own.
     pub(crate) fn shared(self) -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<Physical>> = LazyLock::new(Arc::default);
-        if self == **DEFAULT { DEFAULT.clone() } else { Arc::new(self) }
+        if self == **DEFAULT {
+            DEFAULT.clone()
+        } else {
+            Arc::new(self)
+        }
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {

@@ -78,16 +78,16 @@ macro_rules! kinds {
 
             /// An empty collector for rows of this kind.
             pub fn collector(self) -> Collector {
-                match self { $(Self::$Type => Collector::$Type(Vec::new()),)* }
+                match self { $(Self::$Type => Collector::$Type(Vec::new(), Vec::new()),)* }
             }
         }
 
-        /// Objects of one kind, while its rows are read.
+        /// Objects of one kind, while its rows are read: those that further rows may add to, and those that are complete.
         #[derive(Debug)]
         pub enum Collector {
             $(
                 #[doc = concat!("Objects of kind `", $name, "`.")]
-                $Type(Vec<$Type>),
+                $Type(Vec<$Type>, Vec<Object>),
             )*
         }
 
@@ -97,12 +97,24 @@ macro_rules! kinds {
             /// # Errors
             /// If the row does not read as the kind's statement promises.
             pub fn row(&mut self, fields: &mut Fields<'_>) -> Result<(), DecodeError> {
-                match self { $(Self::$Type(acc) => <$Type as Kind>::decode(fields, acc),)* }
+                /// Objects move to where they stay in portions, so that a large kind is not held twice.
+                const PORTION: usize = 1024;
+                match self {
+                    $(Self::$Type(acc, complete) => {
+                        if acc.len() >= PORTION {
+                            let last = acc.len() - 1;
+                            complete.extend(acc.drain(..last).map(Object::from));
+                        }
+                        <$Type as Kind>::decode(fields, acc)
+                    })*
+                }
             }
 
             /// The objects read.
             pub fn finish(self, acc: &mut Schema) {
-                match self { $(Self::$Type(it) => acc.extend(it.into_iter().map(Object::from)),)* }
+                match self {
+                    $(Self::$Type(rest, complete) => acc.extend(complete.into_iter().chain(rest.into_iter().map(Object::from))),)*
+                }
             }
         }
 
