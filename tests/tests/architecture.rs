@@ -24,7 +24,6 @@ const ARROWS: &[(&str, &[&str])] = &[
         "limbeck-runner",
         &["limbeck-revision", "limbeck-plan", "limbeck-catalog"],
     ),
-    ("limbeck-seaorm", &["limbeck-metadata"]),
     ("limbeck-cli", &["limbeck-runner"]),
     ("limbeck", &["limbeck-derive", "limbeck-cli"]),
 ];

@@ -36,39 +36,40 @@ pub async fn connect(url: &str) -> Result<PgConnection, CatalogError> {
         })
 }
 
-/// A text with the passwords of all connection strings in it replaced by `***`.
+/// A text with the passwords of all connection strings in it replaced by `***`. Whatever stands before the last `@` of a
+/// word with `://` may hold a password, since people forget to encode `/`, `?` and `#`.
 pub fn redact(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
     let mut acc = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         acc.push_str(before);
-        let end = after
-            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '"' | '\''))
-            .unwrap_or(after.len());
-        let (authority, tail) = after.split_at(end);
-        match authority.rsplit_once('@') {
-            Some((user, host)) => {
-                let user = user
-                    .split_once(':')
-                    .map_or_else(|| user.to_owned(), |(name, _)| format!("{name}:***"));
-                acc.push_str(&format!("{user}@{host}"));
-            }
-            None => acc.push_str(authority),
+        let (word, tail) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        let user_and_host = word.rsplit_once('@');
+        match user_and_host.map(|(user, host)| (user.split_once(':'), host)) {
+            Some((Some((user, _)), host)) => acc.push_str(&format!("{user}:***@{host}")),
+            Some((None, _)) | None => acc.push_str(word),
         }
         rest = tail;
     }
     acc.push_str(rest);
-    match acc.find("password=") {
-        Some(at) => {
-            let value = at + "password=".len();
-            let end = acc[value..]
-                .find(|c: char| c == '&' || c.is_whitespace())
-                .map_or(acc.len(), |it| value + it);
-            format!("{}***{}", &acc[..value], &acc[end..])
-        }
-        None => acc,
+    hide_parameters(&acc)
+}
+
+/// Hides the values of `password=…`.
+fn hide_parameters(text: &str) -> String {
+    const NAME: &str = "password=";
+    let mut acc = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(NAME) {
+        let (before, value) = rest.split_at(at + NAME.len());
+        acc.push_str(before);
+        acc.push_str("***");
+        let end = value.find(|c: char| c == '&' || c.is_whitespace());
+        rest = &value[end.unwrap_or(value.len())..];
     }
+    acc + rest
 }
 
 #[cfg(test)]
@@ -83,6 +84,7 @@ mod tests {
             "postgresql://me:***@host:5432/db",
         );
         check("postgresql://me@host/db", "postgresql://me@host/db");
+        check("`postgres://u:a@b#c@h/d?x=1`", "`postgres://u:***@h/d?x=1`");
         check(
             "cannot reach postgres://a:b@c/d now",
             "cannot reach postgres://a:***@c/d now",
@@ -90,6 +92,10 @@ mod tests {
         check(
             "postgresql://host/db?user=a&password=b&x=1",
             "postgresql://host/db?user=a&password=***&x=1",
+        );
+        check(
+            "postgresql://me:p/q?r#s@host/db",
+            "postgresql://me:***@host/db",
         );
         check(
             "postgresql://me:p@ss@host/db",

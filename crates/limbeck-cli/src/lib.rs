@@ -61,7 +61,7 @@ pub async fn run_with(
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            let text = error::redact(&error.render().to_string());
+            let text = limbeck_catalog::redact(&error.render().to_string());
             // Help and version are results, asked for.
             if error.use_stderr() {
                 let _ = err.write_all(text.as_bytes());

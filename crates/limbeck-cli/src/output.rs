@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use crate::args::{Color, Global};
-use crate::error::{CliError, redact};
+use limbeck_catalog::redact;
+
+use crate::error::CliError;
 
 /// The two streams, and how they are written to.
 pub(crate) struct Output<'o> {

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use limbeck_catalog::redact;
 use limbeck_metadata::MetaData;
 
-use crate::error::{CliError, one_line, redact};
+use crate::error::{CliError, one_line};
 
 /// A source of models, as the command line or the config file names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,7 +56,7 @@ impl Context<'_> {
                 }
             }
         }
-        self.say_count(ops.len());
+        self.say_count(outline(&ops).len());
         Ok(if ops.is_empty() {
             Outcome::Agree
         } else {
