@@ -2,11 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use limbeck_catalog::redact;
 use serde::Serialize;
 
 use crate::args::{Color, Global};
-use limbeck_catalog::redact;
-
 use crate::error::CliError;
 
 /// The two streams, and how they are written to.
