@@ -21,7 +21,7 @@ trap 'rm -f "$log"' EXIT
 # The tests that ask a server something. With all of the workspace, so that its build serves, whoever made it.
 tests() {
     cargo test --quiet --workspace --all-features --no-fail-fast \
-        --test pairs --test compare --test sea_schema --test runs --test proof --test cli --test drift "$@"
+        --test pairs --test compare --test versions --test sea_schema --test runs --test proof --test cli --test drift "$@"
 }
 export -f tests
 

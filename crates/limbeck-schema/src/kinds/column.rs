@@ -40,7 +40,7 @@ pub struct Column {
     /// `DEFAULT`.
     pub default: Option<Expr>,
     /// The constraint behind NOT NULL (PostgreSQL 18); `None` where nothing says it, which agrees with any name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "NotNull::says_nothing")]
     pub not_null: Option<NotNull>,
     /// `GENERATED ALWAYS AS (…)`.
     pub generated: Option<Expr>,

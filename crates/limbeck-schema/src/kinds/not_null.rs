@@ -51,6 +51,11 @@ impl NotNull {
         }))
     }
 
+    /// Whether there is no more to say than that the column is not null.
+    pub(crate) fn says_nothing(it: &Option<Self>) -> bool {
+        it.as_ref().is_none_or(|Self { name, no_inherit, valid }| name.is_none() && !no_inherit && *valid)
+    }
+
     /// What differs between the constraints of a column that is not null on both sides. Where a side says nothing about
     /// it, it agrees with any name, but not with rows that nobody has checked.
     pub(crate) fn compare(current: &Option<Self>, desired: &Option<Self>, it: &mut Difference) {
@@ -84,18 +89,18 @@ impl NotNull {
     /// Writes what makes a column not null.
     pub(crate) fn add(column: &Column, acc: &mut Script) {
         let Column { table, name: own, .. } = column;
-        let Self { name, no_inherit, valid } =
-            column.not_null.clone().unwrap_or(Self { name: None, no_inherit: false, valid: true });
-        let sql = if name.is_none() && !no_inherit && valid {
-            format!("ALTER TABLE {table} ALTER COLUMN {own} SET NOT NULL")
-        } else {
-            let name = name.unwrap_or_else(|| not_null_name(table, own));
-            let no_inherit = if no_inherit { " NO INHERIT" } else { "" };
-            let not_valid = constraint::validity_clause(valid, true);
-            format!("ALTER TABLE {table} ADD CONSTRAINT {name} NOT NULL {own}{no_inherit}{not_valid}")
+        let said = column.not_null.as_ref().filter(|_| !Self::says_nothing(&column.not_null));
+        let sql = match said {
+            None => format!("ALTER TABLE {table} ALTER COLUMN {own} SET NOT NULL"),
+            Some(it) => {
+                let no_inherit = if it.no_inherit { " NO INHERIT" } else { "" };
+                let not_valid = constraint::validity_clause(it.valid, true);
+                let name = it.name_on(column);
+                format!("ALTER TABLE {table} ADD CONSTRAINT {name} NOT NULL {own}{no_inherit}{not_valid}")
+            }
         };
         let statement = acc.push(Lock::AccessExclusive, sql);
-        if valid {
+        if said.is_none_or(|it| it.valid) {
             statement.warn(
                 Hazard::MayFail,
                 format!("reads every row of {table} while nobody can use it, and fails if {own} is null in one; fill it first"),
