@@ -1,7 +1,7 @@
 # Limbeck's tasks. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt conformance interop bench postgres
+.PHONY: help demo test check fmt conformance matrix interop bench postgres
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ fmt: ## format the sources
 
 conformance: ## judge the release build by the case pairs in CASES (default ../shared/cases)
 	@scripts/conformance.sh
+
+matrix: ## run the tests that meet a server on PostgreSQL 13 to 18, or on those of MAJORS
+	@scripts/matrix.sh
 
 interop: ## migrate and check an application that others wrote (python3, PyPI)
 	@scripts/with-cluster.sh -- interop/run.sh

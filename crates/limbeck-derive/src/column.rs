@@ -27,6 +27,7 @@ const KNOWN: &[&str] = &[
     "sql_type",
     "default",
     "generated",
+    "virtual_generated",
     "collation",
     "comment",
     "check",
@@ -64,7 +65,7 @@ struct Options {
     length: Option<u32>,
     precision: Option<u32>,
     scale: Option<i32>,
-    /// Where the value comes from: `default`, `generated`, `identity` or `serial`.
+    /// Where the value comes from: `default`, `generated`, `virtual_generated`, `identity` or `serial`.
     source: Option<(Ident, TokenStream)>,
     nullable: Option<bool>,
     skip: Option<bool>,
@@ -122,7 +123,7 @@ impl Options {
             "length" => once(&mut self.length, &key, integer(input)?),
             "precision" => once(&mut self.precision, &key, integer(input)?),
             "scale" => once(&mut self.scale, &key, integer(input)?),
-            "default" | "generated" => {
+            "default" | "generated" | "virtual_generated" => {
                 let sql = text(input)?;
                 self.source(&key, quote!(.#key(#sql)))
             }

@@ -153,6 +153,7 @@ pub(crate) const PRIMARY_KEY: &[&str] = &[
     "comment",
     "deferrable",
     "initially_deferred",
+    "without_overlaps",
     "with",
 ];
 /// The options of unique constraints.
@@ -162,9 +163,16 @@ pub(crate) const UNIQUE: &[&str] = &[
     "deferrable",
     "initially_deferred",
     "nulls_not_distinct",
+    "without_overlaps",
     "with",
 ];
-const CHECK: &[&str] = &["name", "comment", "no_inherit", "not_valid"];
+const CHECK: &[&str] = &[
+    "name",
+    "comment",
+    "no_inherit",
+    "not_valid",
+    "not_enforced",
+];
 const FOREIGN_KEY: &[&str] = &[
     "name",
     "comment",
@@ -172,6 +180,8 @@ const FOREIGN_KEY: &[&str] = &[
     "initially_deferred",
     "match_full",
     "not_valid",
+    "not_enforced",
+    "period",
 ];
 const EXCLUSION: &[&str] = &[
     "name",

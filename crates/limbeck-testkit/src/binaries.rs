@@ -201,8 +201,9 @@ fn places() -> Vec<Place> {
     places
 }
 
-/// Where `scripts/install-postgres.sh` puts embedded builds, each in a folder named by its major version.
-fn embedded_roots() -> Vec<PathBuf> {
+/// Where `scripts/install-postgres.sh` puts embedded builds, each in a folder named by its major version, and the client
+/// programs that they lack, in `client`.
+pub(crate) fn embedded_roots() -> Vec<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::binaries::{Binaries, is_native, major_of, version_of};
+use crate::binaries::{Binaries, embedded_roots, is_native, major_of, version_of};
 use crate::error::{TestkitError, tail};
 
 /// The schema of the database as `pg_dump` writes it, without owners and without Limbeck's own tables (`limbeck_*`).
 ///
-/// The newest `pg_dump` found serves every server, since it reads those of its own version and older ones.
+/// The newest `pg_dump` found serves every server, since it reads those of its own version and older ones, and refuses newer
+/// ones. `scripts/install-postgres.sh MAJOR` sees to one that is new enough.
 ///
 /// # Errors
 ///
@@ -53,9 +54,14 @@ fn newest_pg_dump() -> Result<PathBuf, TestkitError> {
         .flatten()
         .map(|entry| entry.path().join("bin/pg_dump"))
         .filter(|path| is_native(path));
+    let fetched = embedded_roots()
+        .into_iter()
+        .map(|root| root.join("client/bin/pg_dump"))
+        .filter(|path| is_native(path));
     beside_servers
         .chain(in_path)
         .chain(clients)
+        .chain(fetched)
         .filter_map(|program| {
             Some((
                 version_of(&program).ok().as_deref().and_then(major_of)?,

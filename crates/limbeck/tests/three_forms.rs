@@ -114,6 +114,22 @@ mod derived {
         pub(crate) period: Period,
         pub(crate) state: Option<LoanState>,
     }
+
+    #[derive(Table)]
+    #[table(
+        primary_key(room, kept, without_overlaps),
+        unique(label, kept, without_overlaps),
+        check(name = "short", "length(label) < 20", not_enforced),
+        foreign_key(columns(room, kept), references = Self(room, kept), period, not_enforced)
+    )]
+    pub(crate) struct Shelf {
+        #[column(sql_type = "int4range")]
+        pub(crate) room: (),
+        pub(crate) kept: Period,
+        pub(crate) label: String,
+        #[column(virtual_generated = "upper(label)")]
+        pub(crate) shout: Option<String>,
+    }
 }
 
 fn built() -> MetaData {
@@ -199,11 +215,25 @@ fn built() -> MetaData {
             .predicate("state = 'OUT'")
             .name("one_at_a_time"),
         );
+    let shelf = Table::new("shelf")
+        .column(Column::new("room", "int4range").not_null())
+        .column(Column::new("kept", "tstzrange").not_null())
+        .column(Column::new("label", "text").not_null())
+        .column(Column::new("shout", "text").virtual_generated("upper(label)"))
+        .primary_key(PrimaryKey::new(["room", "kept"]).without_overlaps())
+        .unique(Unique::new(["label", "kept"]).without_overlaps())
+        .foreign_key(
+            ForeignKey::new(["room", "kept"], References::new("shelf"))
+                .period()
+                .not_enforced(),
+        )
+        .check(Check::new("length(label) < 20").name("short").not_enforced());
     MetaData::new()
         .enum_type(EnumType::new("loan_state", ["OUT", "BACK"]).schema("desk"))
         .table(author)
         .table(book)
         .table(loan)
+        .table(shelf)
 }
 
 #[track_caller]
@@ -232,7 +262,8 @@ fn derives_say_what_builders_say() {
     let picked = MetaData::new()
         .model::<derived::Author<'_>>()
         .model::<derived::Book>()
-        .model::<derived::LoanRecord>();
+        .model::<derived::LoanRecord>()
+        .model::<derived::Shelf>();
     check(&picked, &built());
 }
 
@@ -250,7 +281,7 @@ fn derived_models_know_their_place() {
         .iter()
         .filter_map(|it| it.place.as_deref())
         .collect();
-    assert_eq!(places.len(), 3);
+    assert_eq!(places.len(), 4);
     assert!(
         places.iter().all(|it| it.contains("three_forms.rs:")),
         "{places:?}"

@@ -40,6 +40,7 @@ impl<'a> Lowering<'a> {
             nullable,
             default,
             generated,
+            is_virtual,
             identity,
             collation,
             serial: _,
@@ -62,6 +63,7 @@ impl<'a> Lowering<'a> {
         lowered.collation = self.collation(collation.as_deref(), object)?;
         lowered.default = default.as_deref().and_then(default_expression);
         lowered.generated = generated.as_deref().map(Expr::new);
+        lowered.is_virtual = *is_virtual;
         if let Some(identity) = identity {
             let ty = counting_type(&lowered.ty, "an identity", object)?;
             let options = Numbers::from(identity.as_ref()).options(ty.as_str(), object)?;
@@ -276,6 +278,12 @@ fn check_one_source(
         return Err(MetaDataError::invalid(
             object(),
             format!("it has both {first} and {second}; keep one of them"),
+        ));
+    }
+    if column.is_virtual && column.generated.is_none() {
+        return Err(MetaDataError::invalid(
+            object(),
+            "it is virtual and not generated; give it a generated expression",
         ));
     }
     for (what, text) in [

@@ -20,6 +20,7 @@ impl<'a> Lowering<'a> {
         let model::PrimaryKey {
             name,
             columns,
+            without_overlaps,
             include,
             deferrable,
             initially_deferred,
@@ -34,6 +35,7 @@ impl<'a> Lowering<'a> {
             include: include.clone(),
             deferral: deferral(*deferrable, *initially_deferred),
             options: with.clone(),
+            without_overlaps: *without_overlaps,
         };
         let table = it.name.clone();
         self.part(
@@ -59,6 +61,7 @@ impl<'a> Lowering<'a> {
         let model::Unique {
             name,
             columns,
+            without_overlaps,
             include,
             nulls_not_distinct,
             deferrable,
@@ -74,6 +77,7 @@ impl<'a> Lowering<'a> {
             include: include.clone(),
             deferral: deferral(*deferrable, *initially_deferred),
             options: with.clone(),
+            without_overlaps: *without_overlaps,
         };
         let table = it.name.clone();
         self.part(
@@ -109,6 +113,7 @@ impl<'a> Lowering<'a> {
             expression,
             no_inherit,
             not_valid,
+            not_enforced,
             comment,
         } = check;
         // Reading the expression costs more than the rest, and most conventions name checks without it.
@@ -155,7 +160,8 @@ impl<'a> Lowering<'a> {
                     name,
                     expression,
                     no_inherit: *no_inherit,
-                    valid: !not_valid,
+                    valid: !not_valid || *not_enforced,
+                    enforced: !not_enforced,
                 }
                 .into()
             },

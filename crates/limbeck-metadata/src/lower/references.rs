@@ -28,6 +28,8 @@ impl<'a> Lowering<'a> {
             deferrable,
             initially_deferred,
             not_valid,
+            not_enforced,
+            period,
             comment,
         } = key;
         let mut facts = it.facts("foreign key", columns.iter().collect(), name.as_ref());
@@ -58,7 +60,9 @@ impl<'a> Lowering<'a> {
             on_update: *on_update,
             match_full: *match_type == Match::Full,
             deferral: deferral(*deferrable, *initially_deferred),
-            valid: !not_valid,
+            valid: !not_valid || *not_enforced,
+            enforced: !not_enforced,
+            period: *period,
         };
         self.part(
             it,

@@ -21,9 +21,12 @@ pub struct Column {
     /// `DEFAULT`, an SQL expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
-    /// `GENERATED ALWAYS AS (…) STORED`, an SQL expression.
+    /// `GENERATED ALWAYS AS (…)`, an SQL expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated: Option<String>,
+    /// Whether what is generated is `VIRTUAL` (PostgreSQL 18) rather than `STORED`.
+    #[serde(rename = "virtual", default, skip_serializing_if = "is_false")]
+    pub is_virtual: bool,
     /// `GENERATED … AS IDENTITY`; it makes the column not null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Box<Identity>>,
@@ -77,6 +80,7 @@ impl Column {
             nullable: true,
             default: None,
             generated: None,
+            is_virtual: false,
             identity: None,
             serial: false,
             collation: None,
@@ -162,6 +166,15 @@ impl Column {
         Self {
             generated: Some(sql.into()),
             ..self
+        }
+    }
+
+    /// `GENERATED ALWAYS AS (…) VIRTUAL` (PostgreSQL 18), an SQL expression.
+    #[must_use]
+    pub fn virtual_generated(self, sql: impl Into<String>) -> Self {
+        Self {
+            is_virtual: true,
+            ..self.generated(sql)
         }
     }
 

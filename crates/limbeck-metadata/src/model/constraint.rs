@@ -17,6 +17,9 @@ pub struct PrimaryKey {
     /// The columns, in order.
     #[serde(deserialize_with = "lean")]
     pub columns: Vec<Ident>,
+    /// Whether the last column is `WITHOUT OVERLAPS` (PostgreSQL 18).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_overlaps: bool,
     /// `INCLUDE` columns.
     #[serde(
         default,
@@ -48,6 +51,9 @@ pub struct Unique {
     /// The columns, in order.
     #[serde(deserialize_with = "lean")]
     pub columns: Vec<Ident>,
+    /// Whether the last column is `WITHOUT OVERLAPS` (PostgreSQL 18).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_overlaps: bool,
     /// `INCLUDE` columns.
     #[serde(
         default,
@@ -87,6 +93,9 @@ pub struct Check {
     /// `NOT VALID`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub not_valid: bool,
+    /// `NOT ENFORCED` (PostgreSQL 18): nothing is checked, whether `not_valid` is said or not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub not_enforced: bool,
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -186,7 +195,20 @@ macro_rules! index_builders {
     )*};
 }
 
+macro_rules! key_builders {
+    ($($Type:ident)*) => {$(
+        impl $Type {
+            /// `WITHOUT OVERLAPS` behind the last column, a range (PostgreSQL 18).
+            #[must_use]
+            pub fn without_overlaps(self) -> Self {
+                Self { without_overlaps: true, ..self }
+            }
+        }
+    )*};
+}
+
 common_builders!(PrimaryKey Unique Check Exclusion);
+key_builders!(PrimaryKey Unique);
 index_builders!(PrimaryKey Unique Exclusion);
 
 impl PrimaryKey {
@@ -253,6 +275,15 @@ impl Check {
     pub fn not_valid(self) -> Self {
         Self {
             not_valid: true,
+            ..self
+        }
+    }
+
+    /// `NOT ENFORCED` (PostgreSQL 18).
+    #[must_use]
+    pub fn not_enforced(self) -> Self {
+        Self {
+            not_enforced: true,
             ..self
         }
     }

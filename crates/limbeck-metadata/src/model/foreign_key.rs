@@ -73,6 +73,12 @@ pub struct ForeignKey {
     /// `NOT VALID`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub not_valid: bool,
+    /// `NOT ENFORCED` (PostgreSQL 18): nothing is checked, whether `not_valid` is said or not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub not_enforced: bool,
+    /// Whether the last column of either side is a `PERIOD` (PostgreSQL 18).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub period: bool,
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -171,6 +177,8 @@ impl ForeignKey {
             deferrable: false,
             initially_deferred: false,
             not_valid: false,
+            not_enforced: false,
+            period: false,
             comment: None,
         }
     }
@@ -244,6 +252,24 @@ impl ForeignKey {
     pub fn not_valid(self) -> Self {
         Self {
             not_valid: true,
+            ..self
+        }
+    }
+
+    /// `NOT ENFORCED` (PostgreSQL 18).
+    #[must_use]
+    pub fn not_enforced(self) -> Self {
+        Self {
+            not_enforced: true,
+            ..self
+        }
+    }
+
+    /// `PERIOD` before the last column of either side, a range (PostgreSQL 18).
+    #[must_use]
+    pub fn period(self) -> Self {
+        Self {
+            period: true,
             ..self
         }
     }

@@ -27,13 +27,16 @@ pub struct Check {
     pub no_inherit: bool,
     /// False for `NOT VALID`.
     pub valid: bool,
+    /// False for `NOT ENFORCED` (PostgreSQL 18), which says nothing about `valid`.
+    #[serde(skip_serializing_if = "constraint::is_true")]
+    pub enforced: bool,
 }
 
 impl Check {
     fn definition(&self) -> String {
-        let Self { table: _, name, expression, no_inherit, valid } = self;
+        let Self { table: _, name, expression, no_inherit, valid, enforced } = self;
         let no_inherit = if *no_inherit { " NO INHERIT" } else { "" };
-        let not_valid = if *valid { "" } else { " NOT VALID" };
+        let not_valid = constraint::validity_clause(*valid, *enforced);
         format!("CONSTRAINT {name} CHECK ({expression}){no_inherit}{not_valid}")
     }
 }
@@ -44,9 +47,10 @@ impl Kind for Check {
     const RENAMES: bool = true;
     const READING: u32 = 4;
 
-    fn catalog_sql(_version: u32) -> String {
-        let columns = ", pg_get_expr(c.conbin, c.conrelid), c.connoinherit, c.convalidated";
-        constraint::catalog_sql('c', columns, "", "")
+    fn catalog_sql(version: u32) -> String {
+        let validity = constraint::validity(version);
+        let columns = format!(", pg_get_expr(c.conbin, c.conrelid), c.connoinherit, {validity}");
+        constraint::catalog_sql('c', &columns, "", "")
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
@@ -56,6 +60,7 @@ impl Kind for Check {
             expression: Expr::new(fields.text()?),
             no_inherit: fields.boolean()?,
             valid: fields.boolean()?,
+            enforced: fields.boolean()?,
         });
         Ok(())
     }
@@ -75,20 +80,22 @@ impl Kind for Check {
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { table, name, expression, no_inherit, valid } = current;
+        let Self { table, name, expression, no_inherit, valid, enforced } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
         it.field("name", name, &desired.name);
         it.fixed("expression", expression, &desired.expression, "PostgreSQL cannot change the condition of a check");
         it.fixed("no inherit", no_inherit, &desired.no_inherit, "PostgreSQL cannot change whether a check is inherited");
-        if it.field("valid", valid, &desired.valid) && *valid {
+        if it.field("enforced", enforced, &desired.enforced) {
+            it.replace_because("PostgreSQL cannot change whether a check is enforced");
+        } else if it.field("valid", valid, &desired.valid) && *valid {
             it.replace_because("PostgreSQL cannot make a valid constraint not valid");
         }
         it
     }
 
     fn summary(&self) -> String {
-        let not_valid = if self.valid { "" } else { " not valid" };
+        let not_valid = constraint::validity_clause(self.valid, self.enforced).to_lowercase();
         format!("{} ({}){not_valid}", self.key(), self.expression)
     }
 
@@ -98,7 +105,7 @@ impl Kind for Check {
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         let statement = constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
-        if self.valid && on_live_table(ctx, &self.table) {
+        if self.valid && self.enforced && on_live_table(ctx, &self.table) {
             statement.warn(
                 Hazard::MayFail,
                 format!(

@@ -11,11 +11,11 @@ use crate::key::Key;
 use crate::kinds::cast::{may_lose, rewrites};
 use crate::kinds::collation::collation_key;
 use crate::kinds::composite_type::conversion;
-use crate::kinds::constraint::{mentioned_columns, on_live_table};
+use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
 use crate::kinds::usage::{mentioned_types, owner_of};
 use crate::kinds::{
-    Context, Difference, Event, Kind, KindTag, Object, Physical, Reaction, Shown, Slot, Stage, user_objects,
+    Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Slot, Stage, user_objects,
 };
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -40,8 +40,18 @@ pub struct Column {
     pub nullable: bool,
     /// `DEFAULT`.
     pub default: Option<Expr>,
-    /// `GENERATED ALWAYS AS (…) STORED`.
+    /// The constraint behind NOT NULL (PostgreSQL 18); `None` where nothing says it, which agrees with any name.
+    #[serde(skip_serializing_if = "NotNull::says_nothing")]
+    pub not_null: Option<NotNull>,
+    /// `GENERATED ALWAYS AS (…)`.
     pub generated: Option<Expr>,
+    /// Whether what is generated is `VIRTUAL` (PostgreSQL 18) rather than `STORED`.
+    #[serde(rename = "virtual", skip_serializing_if = "is_false")]
+    pub is_virtual: bool,
+    /// Whether the server that the column was read from can give it another expression in place (PostgreSQL 17). It says
+    /// nothing about the column, so it is never a difference; of two states one was read from a server.
+    #[serde(skip)]
+    pub can_set_expression: bool,
     /// `GENERATED … AS IDENTITY`; in a box, since few columns have one and there are many columns.
     pub identity: Option<Box<Identity>>,
     /// How its values are kept and measured; `None` where nothing says it, which agrees with anything. Shared, since
@@ -93,7 +103,10 @@ impl Column {
             collation: None,
             nullable: true,
             default: None,
+            not_null: None,
             generated: None,
+            is_virtual: false,
+            can_set_expression: false,
             identity: None,
             physical: None,
         }
@@ -101,7 +114,7 @@ impl Column {
 
     /// The column as `CREATE TABLE` and `ADD COLUMN` have it.
     fn definition(&self) -> String {
-        let Self { table: _, name, position: _, ty, collation, nullable, default, generated, identity, physical: _ } = self;
+        let Self { name, ty, collation, default, generated, is_virtual, identity, .. } = self;
         let mut sql = format!("{name} {ty}");
         if let Some(collation) = collation {
             sql.push_str(&format!(" COLLATE {collation}"));
@@ -110,14 +123,13 @@ impl Column {
             sql.push_str(&format!(" DEFAULT {}", default.operand()));
         }
         if let Some(generated) = generated {
-            sql.push_str(&format!(" GENERATED ALWAYS AS ({generated}) STORED"));
+            let kept = if *is_virtual { "VIRTUAL" } else { "STORED" };
+            sql.push_str(&format!(" GENERATED ALWAYS AS ({generated}) {kept}"));
         }
         if let Some(identity) = identity {
             sql.push_str(&format!(" {}", identity.clause(self)));
         }
-        if !nullable {
-            sql.push_str(" NOT NULL");
-        }
+        sql.push_str(&NotNull::clause(self));
         sql
     }
 
@@ -150,7 +162,8 @@ impl Column {
     }
 
     /// What of it stands in statements of their own behind those that create it.
-    pub(crate) fn write_physical(&self, ctx: &Context<'_>, acc: &mut Script) {
+    pub(crate) fn write_rest(&self, ctx: &Context<'_>, acc: &mut Script) {
+        NotNull::write_rest(self, acc);
         if let Some(physical) = &self.physical {
             Physical::write(&Physical::default(), physical, false, self, ctx, acc);
         }
@@ -201,19 +214,20 @@ impl Kind for Column {
 
     fn catalog_sql(version: u32) -> String {
         let physical = Physical::columns(version);
+        let (not_null, join) = (NotNull::columns(version), NotNull::join(version));
+        let can_set_expression = version >= 170_000;
         format!(
             "SELECT n.nspname, c.relname, a.attname, a.attnum::int8, format_type(a.atttypid, a.atttypmod), CASE WHEN \
              a.attcollation <> t.typcollation THEN nco.nspname END, CASE WHEN a.attcollation <> t.typcollation THEN \
-             co.collname END, NOT a.attnotnull, pg_get_expr(d.adbin, CASE a.attgenerated \
-         WHEN '' THEN 0 ELSE d.adrelid END), a.attgenerated::text, \
-             {physical}, a.attidentity::text, {OPTION_COLUMNS}, s.nspname, s.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
+             co.collname END, NOT a.attnotnull, pg_get_expr(d.adbin, CASE a.attgenerated WHEN '' THEN 0 ELSE d.adrelid END), \
+             a.attgenerated::text, {can_set_expression}, {not_null}, {physical}, a.attidentity::text, {OPTION_COLUMNS}, s.nspname, s.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN \
              pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON \
              co.oid = a.attcollation AND a.attcollation <> t.typcollation LEFT JOIN pg_namespace nco ON nco.oid = \
              co.collnamespace LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef LEFT \
              JOIN (SELECT i.refobjid, i.refobjsubid, q.*, sc.relname, ns.nspname FROM pg_sequence q JOIN pg_depend i ON i.classid = \
              'pg_class'::regclass AND i.objid = q.seqrelid AND i.refclassid = 'pg_class'::regclass AND i.deptype = 'i' JOIN \
              pg_class sc ON sc.oid = q.seqrelid JOIN pg_namespace ns ON ns.oid = sc.relnamespace) s ON s.refobjid = a.attrelid \
-             AND s.refobjsubid = a.attnum AND a.attidentity <> '' WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND c.relkind \
+             AND s.refobjsubid = a.attnum AND a.attidentity <> ''{join} WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attislocal AND c.relkind \
              IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {}",
             user_objects("pg_class", "c.oid")
         )
@@ -228,13 +242,20 @@ impl Kind for Column {
             collation: fields.name_or_null()?,
             nullable: fields.boolean()?,
             default: fields.text_or_null()?.map(Expr::new),
+            not_null: None,
             generated: None,
+            is_virtual: false,
+            can_set_expression: false,
             identity: None,
             physical: None,
         };
-        if !fields.text()?.is_empty() {
+        let generated = fields.text()?;
+        if !generated.is_empty() {
             column.generated = column.default.take();
+            column.is_virtual = generated == "v";
         }
+        column.can_set_expression = fields.boolean()?;
+        column.not_null = NotNull::decode(fields, &column.table, &column.name)?;
         column.physical = Some(Physical::decode(fields)?.shared());
         let identity = fields.text()?;
         if !identity.is_empty() {
@@ -268,16 +289,25 @@ impl Kind for Column {
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity, physical } = current;
+        let Self { table, name, position: _, ty, collation, nullable, default, .. } = current;
+        let Self { not_null, generated, is_virtual, can_set_expression: _, identity, physical, .. } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
         it.field("name", name, &desired.name);
         it.field("type", ty, &desired.ty);
         it.field("collation", collation, &desired.collation);
-        it.field("nullable", nullable, &desired.nullable);
+        if !it.field("nullable", nullable, &desired.nullable) && !nullable {
+            NotNull::compare(not_null, &desired.not_null, &mut it);
+        }
         it.field("default", default, &desired.default);
-        if it.field("generated", generated, &desired.generated) && desired.generated.is_some() {
+        if it.field("generated", generated, &desired.generated)
+            && desired.generated.is_some()
+            && !sets_expression(current, desired)
+        {
             it.replace_because("PostgreSQL computes a stored generated column only when it is added");
+        }
+        if it.field("virtual", is_virtual, &desired.is_virtual) {
+            it.replace_because("PostgreSQL cannot change whether the values of a column are kept");
         }
         it.field("identity", &filled(identity, &desired.identity), &filled(&desired.identity, identity));
         if let (Some(current), Some(desired)) = (physical, &desired.physical) {
@@ -290,7 +320,10 @@ impl Kind for Column {
         let definition = self.definition();
         let rest = definition.strip_prefix(&self.name.to_string()).unwrap_or_default();
         // Keywords of clauses are lower case in a description, those of expressions stay as they are.
-        let rest = rest.strip_suffix(" NOT NULL").map_or_else(|| rest.to_owned(), |it| format!("{it} not null"));
+        let clause = NotNull::clause(self);
+        let rest = rest.strip_suffix(&clause).map_or_else(|| rest.to_owned(), |it| {
+            format!("{it}{}", clause.replace("NOT NULL", "not null").replace("CONSTRAINT", "constraint"))
+        });
         let clause = if self.identity.is_some() { " GENERATED BY DEFAULT AS IDENTITY" } else { " DEFAULT " };
         format!("{}{}", self.key(), rest.replacen(clause, &clause.to_lowercase(), 1))
     }
@@ -313,10 +346,10 @@ impl Kind for Column {
                 ),
             );
         }
-        if live && self.generates() {
+        if live && self.generates() && !self.is_virtual {
             statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
         }
-        self.write_physical(ctx, acc);
+        self.write_rest(ctx, acc);
     }
 
     fn release(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
@@ -333,7 +366,7 @@ impl Kind for Column {
     }
 
     fn alter(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
-        let Self { table, name, position: _, ty, collation, nullable, default, generated, identity, physical } = current;
+        let Self { table, ty, collation, nullable, default, generated, identity, physical, .. } = current;
         let alter = current.alter_prefix();
         let mut released = Script::default();
         Self::release(current, desired, ctx, &mut released);
@@ -342,6 +375,10 @@ impl Kind for Column {
         let mut has_default = default.is_some() && !released.statements.iter().any(|it| it.sql.ends_with("DROP DEFAULT"));
         if generated.is_some() && desired.generated.is_none() {
             acc.push(Lock::AccessExclusive, format!("{alter} DROP EXPRESSION"));
+        }
+        if let Some(expr) = desired.generated.as_ref().filter(|it| generated.as_ref().is_some_and(|was| was != *it)) {
+            acc.push(Lock::AccessExclusive, format!("{alter} SET EXPRESSION AS ({expr})"))
+                .warn(Hazard::RewritesTable, format!("every row of {table} is written anew while nobody can use the table"));
         }
         // The old default need not fit the new type, and PostgreSQL would try to convert it.
         if has_default && (desired.default.is_none() || *ty != desired.ty || ctx.swapped) {
@@ -360,10 +397,10 @@ impl Kind for Column {
             acc.push(Lock::AccessExclusive, format!("{alter} SET DEFAULT {}", expr.operand()));
         }
         if *nullable && !desired.nullable {
-            acc.push(Lock::AccessExclusive, format!("{alter} SET NOT NULL")).warn(
-                Hazard::MayFail,
-                format!("reads every row of {table} while nobody can use it, and fails if {name} is null in one; fill it first"),
-            );
+            NotNull::add(desired, acc);
+        }
+        if !*nullable && !desired.nullable {
+            NotNull::alter(current, desired, acc);
         }
         if let Some(wanted) = desired.identity.as_ref().filter(|_| !narrows(current, desired)) {
             write_identity(identity.as_deref(), wanted, current, desired, acc);
@@ -389,7 +426,12 @@ impl Kind for Column {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        let mut it = Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() };
+        // A constraint keeps the name that it was given when its column gets another.
+        if let Some(not_null) = it.not_null.as_mut().filter(|_| *key != self.key()) {
+            not_null.name = self.not_null.as_ref().map(|was| was.name_on(self));
+        }
+        it
     }
 
     fn inline(&self) -> Option<String> {
@@ -403,7 +445,9 @@ impl Kind for Column {
     fn slots(&self) -> Vec<Slot> {
         let own = Slot { space: "column", name: self.table.clone(), part: Some(self.name.clone()) };
         let sequence = self.identity.as_ref().map(|_| Slot::relation(self.identity_sequence()));
-        [Some(own), sequence].into_iter().flatten().collect()
+        let not_null = self.not_null.as_ref().filter(|_| !self.nullable);
+        let not_null = not_null.map(|it| Slot::constraint(&self.table, &it.name_on(self)));
+        [Some(own), sequence, not_null].into_iter().flatten().collect()
     }
 
     fn react(&self, event: Event) -> Reaction {
@@ -431,6 +475,17 @@ impl Kind for Column {
     fn types(&mut self) -> Vec<&mut SqlType> {
         vec![&mut self.ty]
     }
+}
+
+/// Whether another expression can be given to a stored generated column where it stands. Its type has to stay, since each
+/// of the two expressions fits only its own. A virtual column is built anew, which costs nothing: PostgreSQL refuses to
+/// set its expression where the table has checks.
+fn sets_expression(current: &Column, desired: &Column) -> bool {
+    (current.can_set_expression || desired.can_set_expression)
+        && current.generated.is_some()
+        && !current.is_virtual
+        && current.ty == desired.ty
+        && current.collation == desired.collation
 }
 
 /// Whether the column has to be given its type or collation anew because an old self of it stands aside.

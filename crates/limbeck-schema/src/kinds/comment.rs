@@ -51,7 +51,7 @@ impl Kind for Comment {
              t.relnamespace WHERE d.classoid = 'pg_constraint'::regclass AND o.contype IN ('p', 'u', 'c', 'x', 'f') AND {} UNION \
              ALL SELECT 'domain check', n.nspname, t.typname, o.conname, d.description FROM pg_description d JOIN \
              pg_constraint o ON o.oid = d.objoid JOIN pg_type t ON t.oid = o.contypid JOIN pg_namespace n ON n.oid = \
-             t.typnamespace WHERE d.classoid = 'pg_constraint'::regclass AND {} UNION ALL \
+             t.typnamespace WHERE d.classoid = 'pg_constraint'::regclass AND o.contype = 'c' AND {} UNION ALL \
              SELECT 'collation', n.nspname, c.collname, NULL, d.description FROM pg_description d JOIN pg_collation c ON \
              c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.collnamespace WHERE d.classoid = 'pg_collation'::regclass AND \
              {}",

@@ -68,6 +68,42 @@ pub(crate) fn catalog_sql(contype: char, columns: &str, joins: &str, order: &str
     )
 }
 
+/// Whether a key has a column `WITHOUT OVERLAPS`, or a foreign key one of a `PERIOD`; both came with PostgreSQL 18.
+pub(crate) fn period(version: u32) -> &'static str {
+    if version >= 180_000 {
+        "c.conperiod"
+    } else {
+        "false"
+    }
+}
+
+/// Whether a constraint is valid and whether it is enforced, in the select list. `NOT ENFORCED` came with PostgreSQL 18;
+/// that such a constraint is never valid says nothing more.
+pub(crate) fn validity(version: u32) -> &'static str {
+    if version >= 180_000 {
+        "c.convalidated OR NOT c.conenforced, c.conenforced"
+    } else {
+        "c.convalidated, true"
+    }
+}
+
+/// What the definition of a constraint ends in.
+pub(crate) fn validity_clause(valid: bool, enforced: bool) -> &'static str {
+    match (valid, enforced) {
+        (_, false) => " NOT ENFORCED",
+        (false, true) => " NOT VALID",
+        (true, true) => "",
+    }
+}
+
+pub(crate) fn is_false(it: &bool) -> bool {
+    !it
+}
+
+pub(crate) fn is_true(it: &bool) -> bool {
+    *it
+}
+
 /// The columns of a table as keys.
 pub(crate) fn column_keys<'a>(
     table: &'a Name,
@@ -151,6 +187,9 @@ pub struct KeyIndex {
     pub deferral: Deferral,
     /// Storage parameters of the index.
     pub options: BTreeMap<String, String>,
+    /// Whether the last key column is `WITHOUT OVERLAPS` (PostgreSQL 18).
+    #[serde(skip_serializing_if = "is_false")]
+    pub without_overlaps: bool,
 }
 
 impl KeyIndex {
@@ -161,6 +200,7 @@ impl KeyIndex {
             include: Vec::new(),
             deferral: Deferral::No,
             options: BTreeMap::new(),
+            without_overlaps: false,
         }
     }
 
@@ -171,9 +211,15 @@ impl KeyIndex {
             include,
             deferral,
             options,
+            without_overlaps,
         } = self;
+        let overlaps = if *without_overlaps {
+            " WITHOUT OVERLAPS"
+        } else {
+            ""
+        };
         format!(
-            "({}){}{}{deferral}",
+            "({}{overlaps}){}{}{deferral}",
             crate::List(columns),
             include_clause(include),
             with_clause(options)
@@ -187,8 +233,15 @@ impl KeyIndex {
             include,
             deferral,
             options,
+            without_overlaps,
         } = current;
         it.fixed("columns", columns, &desired.columns, WHY);
+        it.fixed(
+            "without overlaps",
+            without_overlaps,
+            &desired.without_overlaps,
+            WHY,
+        );
         it.fixed("include", include, &desired.include, WHY);
         it.fixed("deferral", deferral, &desired.deferral, WHY);
         it.field("storage parameters", options, &desired.options);
@@ -205,10 +258,14 @@ impl KeyIndex {
     }
 
     /// The select list that `decode` reads; one row a column.
-    pub(crate) const COLUMNS: &str =
-        ", k.ord > x.indnkeyatts, a.attname, c.condeferrable, c.condeferred, i.reloptions";
+    pub(crate) fn columns(version: u32) -> String {
+        let period = period(version);
+        format!(
+            ", k.ord > x.indnkeyatts, a.attname, c.condeferrable, c.condeferred, i.reloptions, {period}"
+        )
+    }
 
-    /// The joins that `COLUMNS` needs.
+    /// The joins that `columns` needs.
     pub(crate) const JOINS: &str = "JOIN pg_index x ON x.indexrelid = c.conindid JOIN pg_class i ON i.oid = c.conindid \
          CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY k(att, ord) JOIN pg_attribute a ON a.attrelid = \
          c.conrelid AND a.attnum = k.att";
@@ -224,6 +281,7 @@ impl KeyIndex {
         }
         self.deferral = Deferral::new(fields.boolean()?, fields.boolean()?);
         self.options = options(fields.list()?);
+        self.without_overlaps = fields.boolean()?;
         Ok(())
     }
 

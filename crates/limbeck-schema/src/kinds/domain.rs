@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::expr::{Expr, ExprSlot, Role};
-use crate::ident::Name;
+use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::collation::collation_key;
+use crate::kinds::column::default_name;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::{Stored, mentioned_types, owner_of, stored};
@@ -29,6 +30,9 @@ pub struct Domain {
     pub collation: Option<Name>,
     /// Whether it takes nulls.
     pub nullable: bool,
+    /// The name of the constraint behind NOT NULL (PostgreSQL 17); `None` where nothing says it, which agrees with any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_null: Option<Ident>,
     /// `DEFAULT`.
     pub default: Option<Expr>,
 }
@@ -40,11 +44,26 @@ pub(crate) const INSIDE: &str =
 impl Domain {
     /// A nullable domain without a default.
     pub fn new(name: Name, base: SqlType) -> Self {
-        Self { name, base, collation: None, nullable: true, default: None }
+        Self { name, base, collation: None, nullable: true, not_null: None, default: None }
     }
 
-    fn definition(&self) -> String {
-        let Self { name, base, collation, nullable, default } = self;
+    /// The name that PostgreSQL gives the constraint behind NOT NULL where it is free (`ChooseConstraintName`).
+    fn default_not_null(&self) -> Ident {
+        default_name(&self.name.name, &[], "not_null")
+    }
+
+    /// `NOT NULL` with a space before it, and with its name where PostgreSQL would give it another one.
+    fn not_null_clause(&self, is_taken: bool) -> String {
+        match &self.not_null {
+            _ if self.nullable => String::new(),
+            Some(it) if is_taken || *it != self.default_not_null() => format!(" CONSTRAINT {it} NOT NULL"),
+            _ => " NOT NULL".into(),
+        }
+    }
+
+    /// The definition. While its old self stands aside, that one has the name that its constraint would be given.
+    fn definition(&self, is_taken: bool) -> String {
+        let Self { name, base, collation, nullable: _, not_null: _, default } = self;
         let mut sql = format!("{name} AS {base}");
         if let Some(collation) = collation {
             sql.push_str(&format!(" COLLATE {collation}"));
@@ -52,9 +71,7 @@ impl Domain {
         if let Some(default) = default {
             sql.push_str(&format!(" DEFAULT {}", default.operand()));
         }
-        if !nullable {
-            sql.push_str(" NOT NULL");
-        }
+        sql.push_str(&self.not_null_clause(is_taken));
         sql
     }
 }
@@ -65,11 +82,16 @@ impl Kind for Domain {
     const IS_TYPE: bool = true;
     const REPLACEMENT: Replacement = Replacement::Aside;
 
-    fn catalog_sql(_version: u32) -> String {
+    fn catalog_sql(version: u32) -> String {
+        let not_null = if version >= 170_000 {
+            "(SELECT c.conname FROM pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'n')"
+        } else {
+            "NULL::name"
+        };
         format!(
             "SELECT n.nspname, t.typname, format_type(t.typbasetype, t.typtypmod), CASE WHEN t.typcollation <> \
              b.typcollation THEN nco.nspname END, CASE WHEN t.typcollation <> b.typcollation THEN co.collname END, NOT \
-             t.typnotnull, pg_get_expr(t.typdefaultbin, 0) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace \
+             t.typnotnull, {not_null}, pg_get_expr(t.typdefaultbin, 0) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace \
              JOIN pg_type b ON b.oid = t.typbasetype LEFT JOIN pg_collation co ON co.oid = t.typcollation LEFT JOIN \
              pg_namespace nco ON nco.oid = co.collnamespace WHERE t.typtype = 'd' AND {}",
             user_objects("pg_type", "t.oid")
@@ -82,6 +104,7 @@ impl Kind for Domain {
             base: SqlType::from_catalog(fields.text_shared()?),
             collation: fields.name_or_null()?,
             nullable: fields.boolean()?,
+            not_null: fields.ident_or_null()?,
             default: fields.text_or_null()?.map(Expr::new),
         });
         Ok(())
@@ -104,18 +127,20 @@ impl Kind for Domain {
 
     fn compare(current: &Self, desired: &Self) -> Difference {
         const WHY: &str = "PostgreSQL cannot change what a domain stands on";
-        let Self { name, base, collation, nullable, default } = current;
+        let Self { name, base, collation, nullable, not_null, default } = current;
         let mut it = Difference::default();
         it.field("name", name, &desired.name);
         it.fixed("base type", base, &desired.base, WHY);
         it.fixed("collation", collation, &desired.collation, WHY);
-        it.field("nullable", nullable, &desired.nullable);
+        if !it.field("nullable", nullable, &desired.nullable) && not_null.is_some() && desired.not_null.is_some() {
+            it.field("not null name", not_null, &desired.not_null);
+        }
         it.field("default", default, &desired.default);
         it
     }
 
     fn summary(&self) -> String {
-        let definition = self.definition();
+        let definition = self.definition(false);
         let rest = definition.strip_prefix(&self.name.to_string()).unwrap_or_default();
         format!("{}{}", self.key(), rest.replacen(" AS ", " as ", 1).replace("NOT NULL", "not null").replace("DEFAULT", "default"))
     }
@@ -132,11 +157,12 @@ impl Kind for Domain {
         );
         let none = if inherits && self.default.is_none() { " DEFAULT NULL" } else { "" };
         let checks: String = ctx.inline.iter().map(|it| format!("\n    {it}")).collect();
-        acc.push(Lock::None, format!("CREATE DOMAIN {}{none}{checks}", self.definition()));
+        let definition = self.definition(ctx.asides.contains(&self.key()));
+        acc.push(Lock::None, format!("CREATE DOMAIN {definition}{none}{checks}"));
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
-        let Self { name, base: _, collation: _, nullable, default } = current;
+        let Self { name, base: _, collation: _, nullable, not_null, default } = current;
         if *default != desired.default {
             let to = match &desired.default {
                 Some(it) => format!("SET DEFAULT {}", it.operand()),
@@ -145,10 +171,20 @@ impl Kind for Domain {
             acc.push(Lock::None, format!("ALTER DOMAIN {name} {to}"));
         }
         if *nullable && !desired.nullable {
-            acc.push(Lock::Share, format!("ALTER DOMAIN {name} SET NOT NULL")).warn(
+            let named = desired.not_null.as_ref().filter(|it| **it != desired.default_not_null());
+            let set = match named {
+                Some(it) => format!("ADD CONSTRAINT {it} NOT NULL"),
+                None => "SET NOT NULL".into(),
+            };
+            acc.push(Lock::Share, format!("ALTER DOMAIN {name} {set}")).warn(
                 Hazard::MayFail,
                 format!("reads every column of {name} while writes wait, and fails if one is null in a row"),
             );
+        }
+        if let (Some(was), Some(is)) = (not_null, &desired.not_null)
+            && was != is
+        {
+            acc.push(Lock::None, format!("ALTER DOMAIN {name} RENAME CONSTRAINT {was} TO {is}"));
         }
         if !*nullable && desired.nullable {
             acc.push(Lock::None, format!("ALTER DOMAIN {name} DROP NOT NULL"));

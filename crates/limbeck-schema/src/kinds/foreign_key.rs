@@ -10,7 +10,7 @@ use crate::kinds::constraint::{self, Deferral, column_keys, on_live_table};
 use crate::kinds::{Context, Difference, Event, Kind, KindTag, Object, Reaction, Shown, Slot, Stage};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
-use crate::statement::{Hazard, Lock, Script};
+use crate::statement::{Hazard, Lock, Script, Statement};
 
 /// What happens to a row when the row it refers to is deleted or its key changes (`confdeltype`, `confupdtype`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -107,16 +107,31 @@ pub struct ForeignKey {
     pub deferral: Deferral,
     /// False for `NOT VALID`.
     pub valid: bool,
+    /// False for `NOT ENFORCED` (PostgreSQL 18), which says nothing about `valid`.
+    #[serde(skip_serializing_if = "constraint::is_true")]
+    pub enforced: bool,
+    /// Whether the last column of either side is a `PERIOD` (PostgreSQL 18).
+    #[serde(skip_serializing_if = "constraint::is_false")]
+    pub period: bool,
 }
 
 impl ForeignKey {
     fn definition(&self) -> String {
         let Self { table: _, name, columns, .. } = self;
-        format!("CONSTRAINT {name} FOREIGN KEY ({}) {}", List(columns), self.rest())
+        format!("CONSTRAINT {name} FOREIGN KEY ({}) {}", self.list(columns), self.rest())
+    }
+
+    /// The columns of one side.
+    fn list(&self, columns: &[Ident]) -> String {
+        match columns.split_last() {
+            Some((last, rest)) if self.period => format!("{}, PERIOD {last}", List(rest)),
+            _ => List(columns).to_string(),
+        }
     }
 
     fn rest(&self) -> String {
-        let mut sql = format!("REFERENCES {}", self.references.shown());
+        let References { table, columns } = &self.references;
+        let mut sql = format!("REFERENCES {table} ({})", self.list(columns));
         if self.match_full {
             sql.push_str(" MATCH FULL");
         }
@@ -130,10 +145,18 @@ impl ForeignKey {
             sql.push_str(&format!(" ({})", List(&self.on_delete_columns)));
         }
         sql.push_str(&self.deferral.to_string());
-        if !self.valid {
-            sql.push_str(" NOT VALID");
-        }
+        sql.push_str(constraint::validity_clause(self.valid, self.enforced));
         sql
+    }
+
+    fn warn(&self, statement: &mut Statement) {
+        statement.warn(
+            Hazard::MayFail,
+            format!(
+                "reads every row of {} while writes to it and to {} wait, and fails if a row refers to nothing",
+                self.table, self.references.table
+            ),
+        );
     }
 }
 
@@ -146,7 +169,9 @@ impl Kind for ForeignKey {
         let set = if version >= 150_000 { "c.confdelsetcols" } else { "NULL::int2[]" };
         let columns = format!(
             ", a.attname, nr.nspname, r.relname, ra.attname, c.confdeltype::text, coalesce(k.att = ANY ({set}), false), \
-             c.confupdtype::text, c.confmatchtype = 'f', c.condeferrable, c.condeferred, c.convalidated"
+             c.confupdtype::text, c.confmatchtype = 'f', c.condeferrable, c.condeferred, {}, {}",
+            constraint::validity(version),
+            constraint::period(version),
         );
         let joins = "JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace nr ON nr.oid = r.relnamespace CROSS JOIN \
                      LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY k(att, ratt, ord) JOIN pg_attribute a ON \
@@ -172,6 +197,8 @@ impl Kind for ForeignKey {
                 match_full: fields.boolean()?,
                 deferral: Deferral::new(fields.boolean()?, fields.boolean()?),
                 valid: fields.boolean()?,
+                enforced: fields.boolean()?,
+                period: fields.boolean()?,
             });
         }
         if let Some(last) = acc.last_mut() {
@@ -210,6 +237,8 @@ impl Kind for ForeignKey {
             match_full,
             deferral,
             valid,
+            enforced,
+            period,
         } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
@@ -221,7 +250,12 @@ impl Kind for ForeignKey {
         it.fixed("on update", on_update, &desired.on_update, WHY);
         it.fixed("match full", match_full, &desired.match_full, WHY);
         it.field("deferral", deferral, &desired.deferral);
-        if it.field("valid", valid, &desired.valid) && *valid {
+        it.fixed("period", period, &desired.period, WHY);
+        if it.field("enforced", enforced, &desired.enforced) {
+            if desired.enforced && !desired.valid {
+                it.replace_because("PostgreSQL validates a foreign key that becomes enforced");
+            }
+        } else if it.field("valid", valid, &desired.valid) && *valid {
             it.replace_because("PostgreSQL cannot make a valid constraint not valid");
         }
         it
@@ -229,7 +263,7 @@ impl Kind for ForeignKey {
 
     fn summary(&self) -> String {
         let rest = self.rest().replacen("REFERENCES", "references", 1);
-        format!("{} ({}) {rest}", self.key(), List(&self.columns))
+        format!("{} ({}) {rest}", self.key(), self.list(&self.columns))
     }
 
     fn address(key: &Key) -> String {
@@ -238,14 +272,8 @@ impl Kind for ForeignKey {
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         let statement = constraint::add(acc, Lock::ShareRowExclusive, &self.table, &self.definition());
-        if self.valid && on_live_table(ctx, &self.table) {
-            statement.warn(
-                Hazard::MayFail,
-                format!(
-                    "reads every row of {} while writes to it and to {} wait, and fails if a row refers to nothing",
-                    self.table, self.references.table
-                ),
-            );
+        if self.valid && self.enforced && on_live_table(ctx, &self.table) {
+            self.warn(statement);
         }
     }
 
@@ -258,7 +286,14 @@ impl Kind for ForeignKey {
             let sql = format!("ALTER TABLE {} ALTER CONSTRAINT {}{clause}", desired.table, desired.name);
             acc.push(Lock::AccessExclusive, sql);
         }
-        if current.valid != desired.valid {
+        if current.enforced != desired.enforced {
+            let not = if desired.enforced { "" } else { "NOT " };
+            let sql = format!("ALTER TABLE {} ALTER CONSTRAINT {} {not}ENFORCED", desired.table, desired.name);
+            let statement = acc.push(Lock::ShareRowExclusive, sql);
+            if desired.enforced {
+                desired.warn(statement);
+            }
+        } else if current.valid != desired.valid {
             constraint::validate(acc, &desired.key());
         }
     }

@@ -17,6 +17,7 @@ mod cast;
 mod constraint;
 mod element;
 mod kind;
+mod not_null;
 mod physical;
 mod registry;
 mod usage;
@@ -24,6 +25,7 @@ mod usage;
 pub use constraint::{Deferral, KeyIndex};
 pub use element::{Defaults, Element, ElementKey, Nulls, Order};
 pub use kind::{Context, Difference, Event, Kind, Reaction, Replacement, Shown, Slot, Stage};
+pub use not_null::NotNull;
 use registry::kinds;
 
 kinds! {

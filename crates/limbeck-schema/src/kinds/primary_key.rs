@@ -36,8 +36,8 @@ impl Kind for PrimaryKey {
     const DROP: Stage = Stage::DropParts;
     const RENAMES: bool = true;
 
-    fn catalog_sql(_version: u32) -> String {
-        constraint::catalog_sql('p', KeyIndex::COLUMNS, KeyIndex::JOINS, ", k.ord")
+    fn catalog_sql(version: u32) -> String {
+        constraint::catalog_sql('p', &KeyIndex::columns(version), KeyIndex::JOINS, ", k.ord")
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {

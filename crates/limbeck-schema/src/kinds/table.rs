@@ -112,7 +112,7 @@ impl Kind for Table {
         }
         sql.push_str(&with_clause(options));
         acc.push(Lock::None, sql);
-        columns_of(ctx.desired, name).into_iter().for_each(|it| it.write_physical(ctx, acc));
+        columns_of(ctx.desired, name).into_iter().for_each(|it| it.write_rest(ctx, acc));
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {

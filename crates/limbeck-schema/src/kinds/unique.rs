@@ -42,7 +42,7 @@ impl Kind for Unique {
     fn catalog_sql(version: u32) -> String {
         // `indnullsnotdistinct` came with PostgreSQL 15.
         let nulls = if version >= 150_000 { ", x.indnullsnotdistinct" } else { ", false" };
-        constraint::catalog_sql('u', &format!("{nulls}{}", KeyIndex::COLUMNS), KeyIndex::JOINS, ", k.ord")
+        constraint::catalog_sql('u', &format!("{nulls}{}", KeyIndex::columns(version)), KeyIndex::JOINS, ", k.ord")
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
