@@ -163,6 +163,7 @@ fn random_pairs_upgrade_and_downgrade_to_equal_dumps() {
             failed.extend(others);
         }
     });
+    refused.iter().for_each(|it| println!("refused: {it}"));
     println!("{} of {count} random pairs fail, {} were refused by the server", failed.len(), refused.len());
     assert!(failed.is_empty(), "{} of {count} random pairs fail\n{}", failed.len(), failed.join("\n\n"));
     let bound = count / 5 + 1;

@@ -83,14 +83,10 @@ impl Expr {
             match token {
                 Token::Word(it) => drop(acc.insert(it)),
                 Token::Text(it) => {
-                    let inner = it.trim_matches('\'');
-                    for token in tokens(inner) {
-                        if let Token::Word(it) = token {
-                            acc.insert(it);
-                        }
-                    }
+                    let inner = tokens(it.trim_matches('\''));
+                    acc.extend(inner.into_iter().filter_map(Token::name));
                 }
-                Token::Mark(it) => acc.extend(Ident::parse(it).filter(|_| it.starts_with('"'))),
+                token => acc.extend(token.name()),
             }
         }
         acc
@@ -199,6 +195,17 @@ pub enum Token<'a> {
     Text(&'a str),
     /// An operator, number, bracket, comma or quoted keyword.
     Mark(&'a str),
+}
+
+impl Token<'_> {
+    /// The name that it can be: a word, or a keyword in quotes.
+    fn name(self) -> Option<Ident> {
+        match self {
+            Self::Word(it) => Some(it),
+            Self::Mark(it) => Ident::parse(it).filter(|_| it.starts_with('"')),
+            Self::Text(_) => None,
+        }
+    }
 }
 
 /// Splits SQL text into tokens; comments and white space go.
@@ -389,5 +396,6 @@ mod tests {
     fn words_reach_into_literals() {
         let words = Expr::new("nextval('audit.\"Seq\"'::regclass)").words();
         assert!(words.contains(&Ident::new("Seq")) && words.contains(&Ident::new("audit")));
+        assert!(Expr::new("nextval('\"select\"'::regclass)").words().contains(&Ident::new("select")));
     }
 }

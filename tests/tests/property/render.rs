@@ -255,7 +255,8 @@ impl Writer<'_> {
                 "length($) > 1",
                 "$ <> 'it''s; -- not a comment'",
                 "lower($) = $",
-                "$ IN ('a', 'B')",
+                // Of a `varchar` PostgreSQL prints a list that it prints otherwise once it has read it again.
+                "$::text IN ('a', 'B')",
                 "$ ~ '^[a-z]+$'",
                 "$ LIKE 'a%' OR $ = ''",
                 "$ COLLATE \"C\" > 'a'",
