@@ -154,9 +154,13 @@ pub async fn holds(old: &TestDb, new: &TestDb, pair: &Pair) -> Result<()> {
         reset(new).await?;
         load(new, "new.sql", &pair.new).await?;
         let target = read(&mut new.connect().await.map_err(text)?).await?;
-        Ok((dump(new).await?, target))
+        Ok::<_, Failure>((dump(new).await?, target))
     };
-    let (before, (after, target)) = tokio::try_join!(old_side, new_side)?;
+    // Both are awaited to their ends, since the server does not stop where a side is given up.
+    let (before, (after, target)) = match tokio::join!(old_side, new_side) {
+        (Ok(old), Ok(new)) => (old, new),
+        (Err(it), _) | (_, Err(it)) => return Err(it),
+    };
     let mut conn = old.connect().await.map_err(text)?;
     let migration = compare(&mut conn, &target).await?;
     if dump_objects(&before) == dump_objects(&after) {
