@@ -83,8 +83,8 @@ impl Expr {
             match token {
                 Token::Word(it) => drop(acc.insert(it)),
                 Token::Text(it) => {
-                    let inner = tokens(it.trim_matches('\''));
-                    acc.extend(inner.into_iter().filter_map(Token::name));
+                    let inner = content(it);
+                    acc.extend(tokens(&inner).into_iter().filter_map(Token::name));
                 }
                 token => acc.extend(token.name()),
             }
@@ -195,6 +195,19 @@ pub enum Token<'a> {
     Text(&'a str),
     /// An operator, number, bracket, comma or quoted keyword.
     Mark(&'a str),
+}
+
+/// What a string literal says, `it's` for `'it''s'` and `E'it''s'`.
+fn content(literal: &str) -> String {
+    let escapes = literal.starts_with(['e', 'E']);
+    let inner = literal.trim_start_matches(['e', 'E']);
+    let inner = inner.strip_prefix('\'').unwrap_or(inner);
+    let inner = inner.strip_suffix('\'').unwrap_or(inner).replace("''", "'");
+    if escapes {
+        inner.replace("\\\\", "\\")
+    } else {
+        inner
+    }
 }
 
 impl Token<'_> {
@@ -396,6 +409,9 @@ mod tests {
     fn words_reach_into_literals() {
         let words = Expr::new("nextval('audit.\"Seq\"'::regclass)").words();
         assert!(words.contains(&Ident::new("Seq")) && words.contains(&Ident::new("audit")));
-        assert!(Expr::new("nextval('\"select\"'::regclass)").words().contains(&Ident::new("select")));
+        let names = |it: &str, name: &str| Expr::new(it).words().contains(&Ident::new(name));
+        assert!(names("nextval('\"select\"'::regclass)", "select"));
+        assert!(names("nextval('\"it''s\"'::regclass)", "it's"));
+        assert!(names(r#"nextval(E'"back\\slash"'::regclass)"#, r"back\slash"));
     }
 }

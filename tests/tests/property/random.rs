@@ -9,12 +9,9 @@ use crate::valid::settle;
 /// Names that are easily written wrongly, besides plain ones, and names that PostgreSQL gives by itself.
 const NAMES: &[&str] = &[
     "a", "b", "c", "account", "invoice", "t_a_key", "a_pkey", "account_a_idx", "a_b_fkey", "a_a_seq", "Mixed", "mixed", "two words",
-    "quo\"te", "do.t", "it's", "select", "user", "order", "table", "Größe", "日本", "pg_thing", "text", "int4", "value", "$1",
+    "quo\"te", "do.t", "it's", "select", "user", "order", "table", "Größe", "日本", "text", "int4", "value", "$1",
     "a_name_of_sixty_three_bytes_exactly_as_many_as_postgresql_keeps", "ééééééééééééééééééééééééééééééé", "100%", "_a", "A", "back\\slash",
 ];
-
-/// A relation of PostgreSQL's own.
-pub(crate) const CATALOG: &str = "pg_class";
 
 const COMMENTS: &[&str] = &["a comment", "it's; -- two\nlines", "", "ünï"];
 
@@ -266,10 +263,6 @@ impl Dice<'_> {
         let home = self.home(state);
         let body = Body::Table { unlogged: self.chance(8), fillfactor: self.fillfactor(), gap: self.chance(10) };
         let table = self.add(state, home, body);
-        // Only what is searched for as a relation can have the name of one of PostgreSQL's own.
-        if self.chance(4) && let Some(item) = state.items.get_mut(&table) {
-            item.name = CATALOG.to_owned();
-        }
         for _ in 0..=self.below(4) {
             let column = self.column(state, table);
             self.add(state, table, Body::Column(column));

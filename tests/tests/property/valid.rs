@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Base, Body, Column, Expr, Family, Id, Index, Item, PLAIN, PUBLIC, State, Ty, Unique, Value};
-use crate::random::CATALOG;
 
 /// Makes a state fit for a server of this major version.
 pub(crate) fn settle(state: &mut State, major: u32) {
@@ -268,8 +267,7 @@ fn names(state: &mut State) {
         let is_free = |name: &str| spaces.iter().all(|it| !taken.get(it).is_some_and(|it| it.contains(name)));
         let mut name = item.name.clone();
         let mut n = id;
-        let is_relation = matches!(item.body, Body::Table { .. } | Body::Sequence { .. });
-        while !is_free(&name) || (name == CATALOG && !is_relation) {
+        while !is_free(&name) {
             name = numbered(&item.name, n);
             n += 1000;
         }

@@ -220,7 +220,9 @@ impl Kind for Sequence {
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         // A sequence has no row type, but PostgreSQL creates none where a type has its name; renaming is not checked so.
-        let is_type = [ctx.current, ctx.desired].iter().any(|it| it.type_key(&self.name).is_some());
+        let bare = Name::plain(self.name.name.clone());
+        let has_type = |it: &&Schema| it.type_key(&self.name).or_else(|| it.type_key(&bare)).is_some();
+        let is_type = [ctx.current, ctx.desired].iter().any(has_type);
         let name = if is_type { self.name.sibling(prefixed("limbeck_new_", self.name.name.as_str())) } else { self.name.clone() };
         let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
         let mut sql = format!("CREATE {unlogged}SEQUENCE {name}");
