@@ -1,7 +1,7 @@
 # Limbeck's tasks. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt conformance matrix interop bench postgres
+.PHONY: help demo test soak check fmt conformance matrix interop bench postgres
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ demo: ## walk the main job on a throwaway server: models, revision, upgrade, no 
 
 test: ## run every test of the workspace on one throwaway server
 	@scripts/with-cluster.sh -- env -u DATABASE_URL cargo test --workspace --all-features --no-fail-fast
+
+soak: ## try SOAK=2000 random pairs of schemas from LIMBECK_SEED=1 on, on all cores; one that fails is made small and kept
+	@scripts/with-cluster.sh -- env -u DATABASE_URL SOAK=$${SOAK:-2000} cargo test --quiet -p limbeck-tests --test property -- --nocapture
 
 check: ## formatting, lints, documentation, the architecture's guards
 	cargo fmt --all --check

@@ -1,1 +1,3 @@
-//! Whole-program tests.
+//! What the whole-program tests share.
+
+pub mod pair;

@@ -157,6 +157,7 @@ const PLAIN: &[(&str, &str, &str, &str)] = &[
         "concat_ws(' ', o.typlen, o.typinput, o.typoutput, o.typalign, o.typstorage, o.typcategory)",
         "o.typtype = 'b' AND o.typelem = 0",
     ),
+    ("pg_type", "shell type", "''", "NOT o.typisdefined"),
 ];
 
 /// What `pg_class` holds besides tables, indexes, sequences and composite types, and what tables have besides their parts.
@@ -172,6 +173,13 @@ const RELATIONS: &str = "\
     ' ' || pg_get_constraintdef(o.oid) FROM pg_constraint o WHERE o.conrelid = c.oid ORDER BY 1)) \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE (c.relkind IN ('v', 'm', 'f') OR c.relispartition AND \
     c.relkind IN ('r', 'p')) AND c.relpersistence <> 't' AND {user} \
+    UNION ALL SELECT 'typed table', format('%I.%I', n.nspname, c.relname), format_type(c.reloftype, NULL) FROM pg_class c JOIN \
+    pg_namespace n ON n.oid = c.relnamespace WHERE c.reloftype <> 0 AND c.relpersistence <> 't' AND {user} \
+    UNION ALL SELECT 'tablespace of', format('%I.%I', n.nspname, c.relname), s.spcname::text FROM pg_class c JOIN pg_namespace n \
+    ON n.oid = c.relnamespace JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE c.relpersistence <> 't' AND {user} \
+    UNION ALL SELECT 'access method of', format('%I.%I', n.nspname, c.relname), m.amname::text FROM pg_class c JOIN pg_namespace \
+    n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam WHERE m.amtype = 't' AND m.amname <> 'heap' AND c.relpersistence \
+    <> 't' AND {user} \
     UNION ALL SELECT 'row security', format('%I.%I', n.nspname, c.relname), concat_ws(' ', c.relrowsecurity, \
     c.relforcerowsecurity) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND \
     (c.relrowsecurity OR c.relforcerowsecurity) AND {user} \

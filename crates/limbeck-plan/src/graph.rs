@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::kinds::Slot;
-use limbeck_schema::{Key, Object, Op, Schema};
+use limbeck_schema::{Key, Object, Op, Schema, Stage};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -75,7 +75,11 @@ impl Edges {
             } else {
                 self.add(steps.touched.get(key), target);
             }
-            let one_table = (&key.schema, &key.name) == (&dependency.schema, &dependency.name);
+            // What a table's own ALTER changes is nothing to a column that goes; to its constraints it is.
+            let is_column_of =
+                dependency.part.is_none() && key.kind.drop_stage() == Stage::DropColumns;
+            let one_table = (&key.schema, &key.name) == (&dependency.schema, &dependency.name)
+                && !is_column_of;
             let matters = complete
                 .ops
                 .get(&dependency)

@@ -166,6 +166,7 @@ impl<'a> Steps<'a> {
         folding: impl Fn(&Key) -> Folding,
     ) -> Self {
         let mut folded = vec![None; self.steps.len()];
+        let mut merged = BTreeSet::new();
         for (at, step) in self.steps.iter().enumerate() {
             let object = match step.work {
                 Work::Create => step.op.desired(),
@@ -188,7 +189,8 @@ impl<'a> Steps<'a> {
                             Some(Op::Create(_) | Op::Replace { .. })
                         )
                     })
-                    .and_then(|it| self.ready.get(&it).copied()),
+                    .and_then(|it| self.ready.get(&it).copied())
+                    .filter(|at| object.merged().is_none_or(|it| merged.insert((*at, it)))),
                 Work::Drop => object
                     .goes_with(current)
                     .and_then(|it| self.gone.get(&it).copied()),

@@ -83,14 +83,10 @@ impl Expr {
             match token {
                 Token::Word(it) => drop(acc.insert(it)),
                 Token::Text(it) => {
-                    let inner = it.trim_matches('\'');
-                    for token in tokens(inner) {
-                        if let Token::Word(it) = token {
-                            acc.insert(it);
-                        }
-                    }
+                    let inner = content(it);
+                    acc.extend(tokens(&inner).into_iter().filter_map(Token::name));
                 }
-                Token::Mark(it) => acc.extend(Ident::parse(it).filter(|_| it.starts_with('"'))),
+                token => acc.extend(token.name()),
             }
         }
         acc
@@ -199,6 +195,30 @@ pub enum Token<'a> {
     Text(&'a str),
     /// An operator, number, bracket, comma or quoted keyword.
     Mark(&'a str),
+}
+
+/// What a string literal says, `it's` for `'it''s'` and `E'it''s'`.
+fn content(literal: &str) -> String {
+    let escapes = literal.starts_with(['e', 'E']);
+    let inner = literal.trim_start_matches(['e', 'E']);
+    let inner = inner.strip_prefix('\'').unwrap_or(inner);
+    let inner = inner.strip_suffix('\'').unwrap_or(inner).replace("''", "'");
+    if escapes {
+        inner.replace("\\\\", "\\")
+    } else {
+        inner
+    }
+}
+
+impl Token<'_> {
+    /// The name that it can be: a word, or a keyword in quotes.
+    fn name(self) -> Option<Ident> {
+        match self {
+            Self::Word(it) => Some(it),
+            Self::Mark(it) => Ident::parse(it).filter(|_| it.starts_with('"')),
+            Self::Text(_) => None,
+        }
+    }
 }
 
 /// Splits SQL text into tokens; comments and white space go.
@@ -389,5 +409,9 @@ mod tests {
     fn words_reach_into_literals() {
         let words = Expr::new("nextval('audit.\"Seq\"'::regclass)").words();
         assert!(words.contains(&Ident::new("Seq")) && words.contains(&Ident::new("audit")));
+        let names = |it: &str, name: &str| Expr::new(it).words().contains(&Ident::new(name));
+        assert!(names("nextval('\"select\"'::regclass)", "select"));
+        assert!(names("nextval('\"it''s\"'::regclass)", "it's"));
+        assert!(names(r#"nextval(E'"back\\slash"'::regclass)"#, r"back\slash"));
     }
 }

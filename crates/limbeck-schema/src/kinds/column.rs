@@ -535,12 +535,9 @@ fn write_identity(was: Option<&Identity>, is: &Identity, current: &Column, desir
     let mut from = was.options.clone();
     if current.ty != desired.ty && !narrows(current, desired) {
         // The sequence follows the column's type, and its bounds with it where they were the type's own.
-        let old = SequenceOptions::defaults(current.ty.as_str(), from.increment);
-        let new = SequenceOptions::defaults(desired.ty.as_str(), from.increment);
-        from.max = if from.max == old.max { new.max } else { from.max };
-        from.min = if from.min == old.min { new.min } else { from.min };
+        from.follow(&current.ty, &desired.ty);
     }
-    if let Some((room, clamp)) = SequenceOptions::clamp(&was.options, &is.options, &desired.own_sequence(), &new) {
+    if let Some((room, clamp)) = SequenceOptions::clamp(&mut from, &is.options, &desired.own_sequence(), &new) {
         if let Some(clause) = room {
             acc.push(Lock::AccessExclusive, format!("{alter} SET {clause}"));
         }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use crate::ident::{Ident, Name};
+use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::element::{include_clause, options, set_and_reset, with_clause};
 use crate::kinds::{Context, Difference, KindTag, Shown, user_objects};
@@ -224,6 +224,17 @@ impl KeyIndex {
             include_clause(include),
             with_clause(options)
         )
+    }
+
+    /// What two keys inside one `CREATE TABLE` cannot both say.
+    pub(crate) fn merged(&self) -> String {
+        let Self {
+            columns,
+            include,
+            deferral,
+            options: _,
+        } = self;
+        format!("({}){}{deferral}", List(columns), include_clause(include))
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {

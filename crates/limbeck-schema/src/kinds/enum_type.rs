@@ -31,11 +31,22 @@ impl EnumType {
 
 /// The name that a type has while its new self is being built.
 pub(crate) fn aside(name: &Name) -> Name {
-    let mut text = format!("limbeck_old_{}", name.name.as_str());
-    while text.len() > MAX_IDENTIFIER_BYTES {
-        text.pop();
+    name.sibling(prefixed("limbeck_old_", name.name.as_str()))
+}
+
+/// A name with something before it. Where PostgreSQL would cut it, its end becomes a checksum (FNV-1a) of the whole, so
+/// that long names that differ only at their ends stay apart.
+pub(crate) fn prefixed(prefix: &str, name: &str) -> Ident {
+    let mut text = format!("{prefix}{name}");
+    if text.len() > MAX_IDENTIFIER_BYTES {
+        let step = |sum: u32, byte: u8| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let end = format!("_{:08x}", name.bytes().fold(0x811c_9dc5, step));
+        while text.len() + end.len() > MAX_IDENTIFIER_BYTES {
+            text.pop();
+        }
+        text.push_str(&end);
     }
-    name.sibling(Ident::from(text))
+    Ident::from(text)
 }
 
 impl Kind for EnumType {

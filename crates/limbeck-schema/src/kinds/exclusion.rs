@@ -185,6 +185,11 @@ impl Kind for Exclusion {
         Some(self.definition())
     }
 
+    fn merged(&self) -> Option<String> {
+        let unnamed = Self { name: Ident::new("any"), options: std::collections::BTreeMap::new(), ..self.clone() };
+        Some(unnamed.definition())
+    }
+
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::constraint(&self.table, &self.name), Slot::relation(self.table.sibling(self.name.clone()))]
     }

@@ -318,6 +318,11 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn inline(&self) -> Option<String> {
         None
     }
+    /// What only one part inside a `CREATE TABLE` can say: PostgreSQL makes a single index of constraints there that
+    /// agree in all but their names (`transformIndexConstraints`).
+    fn merged(&self) -> Option<String> {
+        None
+    }
     /// Where it stands among the inline parts of its kind.
     fn position(&self) -> i64 {
         0

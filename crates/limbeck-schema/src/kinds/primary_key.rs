@@ -110,6 +110,10 @@ impl Kind for PrimaryKey {
         Some(self.definition())
     }
 
+    fn merged(&self) -> Option<String> {
+        Some(self.index.merged())
+    }
+
     fn slots(&self) -> Vec<Slot> {
         // The constraint's index is a relation of the same name.
         vec![Slot::constraint(&self.table, &self.name), Slot::relation(self.table.sibling(self.name.clone()))]

@@ -222,6 +222,11 @@ macro_rules! kinds {
                 match self { $(Self::$Type(it) => it.inline(),)* }
             }
 
+            /// What only one part inside a `CREATE TABLE` can say; the others that say it are created by themselves.
+            pub fn merged(&self) -> Option<String> {
+                match self { $(Self::$Type(it) => it.merged(),)* }
+            }
+
             /// Where it stands among the inline parts of its kind.
             pub fn position(&self) -> i64 {
                 match self { $(Self::$Type(it) => it.position(),)* }

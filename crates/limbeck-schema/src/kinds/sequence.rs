@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::ident::{Literal, Name};
 use crate::key::Key;
+use crate::kinds::enum_type::prefixed;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
@@ -35,11 +36,7 @@ pub struct SequenceOptions {
 impl SequenceOptions {
     /// The defaults of `CREATE SEQUENCE` for a type and an increment.
     pub fn defaults(ty: &str, increment: i64) -> Self {
-        let (low, high) = match ty {
-            "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX)),
-            "integer" => (i64::from(i32::MIN), i64::from(i32::MAX)),
-            _ => (i64::MIN, i64::MAX),
-        };
+        let (low, high) = bounds(ty);
         let (min, max) = if increment < 0 { (low, -1) } else { (1, high) };
         Self { start: if increment < 0 { max } else { min }, increment, min, max, cache: 1, cycle: false }
     }
@@ -75,22 +72,33 @@ impl SequenceOptions {
         acc
     }
 
+    /// A bound that was the old type's own becomes the new type's (documentation of `ALTER SEQUENCE`; `init_params`).
+    pub(crate) fn follow(&mut self, from: &SqlType, to: &SqlType) {
+        let (old, new) = (bounds(from.as_str()), bounds(to.as_str()));
+        self.min = if self.min == old.0 { new.0 } else { self.min };
+        self.max = if self.max == old.1 { new.1 } else { self.max };
+    }
+
     /// PostgreSQL refuses bounds that leave the current value outside. Where they narrow: the statement that brings a
-    /// value outside the new ones to their nearest end, and before it, where that end is outside the old ones, the
-    /// clause that makes room.
+    /// value outside the new ones to their nearest end, and before it, where that end is outside the current ones, the
+    /// clause that makes room. `current` gets that room.
     pub(crate) fn clamp(
-        current: &Self,
+        current: &mut Self,
         desired: &Self,
         target: &str,
         relation: &dyn Display,
     ) -> Option<(Option<String>, String)> {
         let Self { min, max, .. } = desired;
-        let room = if *min > current.max {
-            Some(format!("MAXVALUE {max}"))
-        } else {
-            (*max < current.min).then(|| format!("MINVALUE {min}"))
-        };
         let narrows = *min > current.min || *max < current.max;
+        let room = if *min > current.max {
+            current.max = *min;
+            Some(format!("MAXVALUE {min}"))
+        } else if *max < current.min {
+            current.min = *max;
+            Some(format!("MINVALUE {max}"))
+        } else {
+            None
+        };
         let clamp = format!(
             "SELECT setval({target}, greatest({min}, least({max}, last_value)), false) FROM {relation} WHERE last_value NOT \
              BETWEEN {min} AND {max}"
@@ -117,6 +125,15 @@ impl SequenceOptions {
             cache: fields.integer()?,
             cycle: fields.boolean()?,
         })
+    }
+}
+
+/// The smallest and the largest value of a type.
+fn bounds(ty: &str) -> (i64, i64) {
+    match ty {
+        "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX)),
+        "integer" => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        _ => (i64::MIN, i64::MAX),
     }
 }
 
@@ -201,9 +218,14 @@ impl Kind for Sequence {
         format!("SEQUENCE {}", key.qualified())
     }
 
-    fn create(&self, _ctx: &Context<'_>, acc: &mut Script) {
+    fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
+        // A sequence has no row type, but PostgreSQL creates none where a type has its name; renaming is not checked so.
+        let bare = Name::plain(self.name.name.clone());
+        let has_type = |it: &&Schema| it.type_key(&self.name).or_else(|| it.type_key(&bare)).is_some();
+        let is_type = [ctx.current, ctx.desired].iter().any(has_type);
+        let name = if is_type { self.name.sibling(prefixed("limbeck_new_", self.name.name.as_str())) } else { self.name.clone() };
         let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
-        let mut sql = format!("CREATE {unlogged}SEQUENCE {}", self.name);
+        let mut sql = format!("CREATE {unlogged}SEQUENCE {name}");
         if self.ty.as_str() != "bigint" {
             sql.push_str(&format!(" AS {}", self.ty));
         }
@@ -211,28 +233,34 @@ impl Kind for Sequence {
             sql.push_str(&format!(" {clause}"));
         }
         acc.push(Lock::None, sql);
+        if is_type {
+            acc.push(Lock::None, format!("ALTER SEQUENCE {name} RENAME TO {}", self.name.name));
+        }
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
         let Self { name, ty, options, unlogged } = current;
         let mut options = options.clone();
-        let mut clauses = Vec::new();
-        if *ty != desired.ty {
-            clauses.push(format!("AS {}", desired.ty));
-            // A bound that was the old type's own becomes the new type's (documentation of `ALTER SEQUENCE`).
-            let old = SequenceOptions::defaults(ty.as_str(), options.increment);
-            let new = SequenceOptions::defaults(desired.ty.as_str(), options.increment);
-            options.max = if options.max == old.max { new.max } else { options.max };
-            options.min = if options.min == old.min { new.min } else { options.min };
+        let is_apart = desired.options.min > options.max || desired.options.max < options.min;
+        let widens_first = is_apart && bounds(ty.as_str()).1 < bounds(desired.ty.as_str()).1;
+        if widens_first {
+            // The current value may have to go where only the new type reaches.
+            acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} AS {}", desired.ty));
+            options.follow(ty, &desired.ty);
         }
-        clauses.extend(SequenceOptions::changes(&options, &desired.options, ""));
         let target = Literal(&name.to_string()).to_string();
-        if let Some((room, clamp)) = SequenceOptions::clamp(&current.options, &desired.options, &target, name) {
+        if let Some((room, clamp)) = SequenceOptions::clamp(&mut options, &desired.options, &target, name) {
             if let Some(clause) = room {
                 acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} {clause}"));
             }
             acc.push(Lock::ShareRowExclusive, clamp);
         }
+        let mut clauses = Vec::new();
+        if *ty != desired.ty && !widens_first {
+            clauses.push(format!("AS {}", desired.ty));
+            options.follow(ty, &desired.ty);
+        }
+        clauses.extend(SequenceOptions::changes(&options, &desired.options, ""));
         if !clauses.is_empty() {
             acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} {}", clauses.join(" ")));
         }

@@ -9,7 +9,8 @@ use crate::ident::{List, Name};
 use crate::key::Key;
 use crate::kinds::element::{options, set_and_reset, with_clause};
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, columns_of, user_objects};
+use crate::kinds::sequence::is_owned_by;
+use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, columns_of, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -34,6 +35,12 @@ impl Table {
     pub fn new(name: Name) -> Self {
         Self { name, unlogged: false, options: BTreeMap::new(), partition_by: None, inherits: Vec::new() }
     }
+}
+
+/// The sequences that columns of a table own, besides those of identity columns.
+fn sequences_owned(schema: &Schema, table: &Name) -> Vec<Name> {
+    let owners = schema.of_kind(KindTag::SequenceOwner);
+    owners.filter(|(key, _)| is_owned_by(schema, &key.qualified(), table)).map(|(key, _)| key.qualified()).collect()
 }
 
 impl Kind for Table {
@@ -115,12 +122,21 @@ impl Kind for Table {
         columns_of(ctx.desired, name).into_iter().for_each(|it| it.write_rest(ctx, acc));
     }
 
-    fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
+    fn alter(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
         let Self { name, unlogged, options, partition_by: _, inherits } = current;
         if *unlogged != desired.unlogged {
             let to = if desired.unlogged { "UNLOGGED" } else { "LOGGED" };
             acc.push(Lock::AccessExclusive, format!("ALTER TABLE {name} SET {to}"))
                 .warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
+            // The sequences that the table's columns own go along since PostgreSQL 15, whether they should or not.
+            for other in sequences_owned(ctx.current, name).into_iter().filter(|_| ctx.version >= 150_000) {
+                if let Some(Object::Sequence(it)) = ctx.desired.get(&Key::of(KindTag::Sequence, &other))
+                    && it.unlogged != desired.unlogged
+                {
+                    let back = if it.unlogged { "UNLOGGED" } else { "LOGGED" };
+                    acc.push(Lock::AccessExclusive, format!("ALTER SEQUENCE {other} SET {back}"));
+                }
+            }
         }
         for clause in set_and_reset(options, &desired.options) {
             acc.push(Lock::ShareUpdateExclusive, format!("ALTER TABLE {name} {clause}"));

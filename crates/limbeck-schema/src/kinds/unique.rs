@@ -123,6 +123,10 @@ impl Kind for Unique {
         Some(self.definition())
     }
 
+    fn merged(&self) -> Option<String> {
+        Some(format!("{}{}", self.index.merged(), if self.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" }))
+    }
+
     fn slots(&self) -> Vec<Slot> {
         // The constraint's index is a relation of the same name.
         vec![Slot::constraint(&self.table, &self.name), Slot::relation(self.table.sibling(self.name.clone()))]
