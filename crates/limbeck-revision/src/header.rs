@@ -137,10 +137,9 @@ pub(crate) fn replace_field(text: &str, header: &Header, change: FieldChange<'_>
         })
         .collect();
     let at = |name: &str| fields.iter().position(|it| *it == Some(name));
-    let line_end =
-        lines
-            .first()
-            .map_or("\n", |it| if it.ends_with("\r\n") { "\r\n" } else { "\n" });
+    let line_end = lines
+        .first()
+        .map_or("\n", |it| if it.ends_with("\r\n") { "\r\n" } else { "\n" });
     let new_line = new_line.replace('\n', line_end);
     match at(name) {
         Some(place) => lines[place] = &new_line,

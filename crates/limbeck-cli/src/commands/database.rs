@@ -189,8 +189,10 @@ impl Context<'_> {
         if created.is_empty() {
             self.output.say("nothing to create: all of it is there");
         }
-        for head in &heads {
-            self.output.say(&format!("the database is at {head}"));
+        if !heads.is_empty() {
+            let heads: Vec<_> = heads.iter().map(RevisionId::as_str).collect();
+            self.output
+                .say(&format!("the database is at {}", heads.join(", ")));
         }
         Ok(Outcome::Agree)
     }

@@ -54,6 +54,8 @@ impl Context<'_> {
             found => found?,
         };
         let graph = &revisions.graph;
+        // A row that no file has is named as such.
+        graph.applied(&standing.rows)?;
         let nodes = graph.all_current(&Selection::from(standing.rows.as_slice()))?;
         if self.output.json {
             self.print(

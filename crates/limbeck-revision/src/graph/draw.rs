@@ -199,7 +199,7 @@ impl Drawing {
     /// Ends a row with the next line of the text, which begins behind the lanes and those that open now.
     fn push(&mut self, Row(mut row): Row, n_lanes: usize) {
         if let Some(text) = self.text.pop() {
-            let width = (2 * n_lanes).max(row.len() + row.len() % 2);
+            let width = (2 * n_lanes).max((row.len() + 1).next_multiple_of(2));
             row.resize(width, ' ');
             row.extend(text.chars());
         }
