@@ -1,5 +1,7 @@
 //! `db`: databases and all their tables at once.
 
+use sqlx::Connection;
+
 use crate::common::{World, snapshot};
 
 const MODELS: &str = r#"{
@@ -98,7 +100,7 @@ async fn a_database_comes_and_goes() {
             "error: the whole database NAME would be lost; pass --yes-i-know if that is meant\n"
         )
     );
-    let other = connection(&url).await;
+    let other = sqlx::PgConnection::connect(&url).await.unwrap();
     let (status, text) = run(&["destroy", "--yes-i-know"]).await;
     assert!(
         status == 2
@@ -114,9 +116,4 @@ async fn a_database_comes_and_goes() {
     assert_eq!((status, text.as_str()), (0, "there is no database NAME\n"));
     let (status, text) = run(&["create"]).await;
     assert!(status == 2 && text.contains("does not exist"), "{text}");
-}
-
-async fn connection(url: &str) -> sqlx::PgConnection {
-    use sqlx::Connection;
-    sqlx::PgConnection::connect(url).await.unwrap()
 }

@@ -4,12 +4,28 @@ use limbeck_testkit::{dump_objects, pg_dump};
 
 use crate::common::{World, snapshot};
 
-async fn transcript(world: &World, commands: &[&[&str]]) -> String {
+/// Runs command lines, one in each line, and writes down what they said.
+async fn transcript(world: &World, commands: &str) -> String {
     let mut said = String::new();
-    for args in commands {
-        world.transcribe(&mut said, args).await;
+    for line in commands.lines().map(str::trim).filter(|it| !it.is_empty()) {
+        let words = words(line);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        world.transcribe(&mut said, &words).await;
     }
     said
+}
+
+/// The words of a line; single quotes keep a word together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (n, piece) in line.split('\'').enumerate() {
+        if n % 2 == 1 {
+            words.push(piece.to_owned());
+        } else {
+            words.extend(piece.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
 }
 
 #[tokio::test]
@@ -17,39 +33,27 @@ async fn modules_are_listed() {
     let world = World::of_modules("modules").await;
     let said = transcript(
         &world,
-        &[
-            &["heads"],
-            &["heads", "--resolve-dependencies"],
-            &["heads", "--single"],
-            &["branches"],
-            &["branches", "-v"],
-            &["show", "rdm@head", "accounts"],
-            &["history"],
-            &["log", "-r", ":oauth@head"],
-            &["history", "-r", "accounts@base:accounts@head"],
-            &["history", "-r", "-1:rdm@head", "-v"],
-            &["history", "--graph"],
-            &[
-                "history",
-                "--graph",
-                "-v",
-                "-r",
-                "ac0000000002:accounts@head",
-            ],
-            &["history", "--format", "dot", "-r", ":oauth@head"],
-            &[
-                "history",
-                "--format",
-                "mermaid",
-                "-r",
-                "accounts@base:accounts@head",
-            ],
-            &["history", "--format", "json", "-r", "1746626978:"],
-            &["list-templates"],
-            &["mkdir"],
-            &["mkdir", "accounts"],
-            &["mkdir", "nosuch"],
-        ],
+        "
+        heads
+        heads --resolve-dependencies
+        heads --single
+        branches
+        branches -v
+        show rdm@head accounts
+        history
+        log -r :oauth@head
+        history -r accounts@base:accounts@head
+        history -r -1:rdm@head -v
+        history --graph
+        history --graph -v -r ac0000000002:accounts@head
+        history --format dot -r :oauth@head
+        history --format mermaid -r accounts@base:accounts@head
+        history --format json -r 1746626978:
+        list-templates
+        mkdir
+        mkdir accounts
+        mkdir nosuch
+        ",
     )
     .await;
     snapshot("modules_listed", &said);
@@ -62,34 +66,34 @@ async fn modules_are_upgraded_and_taken_back() {
     let world = World::of_modules("modules").await;
     let said = transcript(
         &world,
-        &[
-            &["db", "create"],
-            &["current", "--check-heads"],
-            &["check"],
-            &["db", "drop", "--yes-i-know"],
-            &["current"],
-            &["upgrade"],
-            &["check"],
-            &["stamp"],
-            &["current", "--check-heads"],
-            &["current", "-v"],
-            &["history", "-i", "-r", "rdm@base:rdm@head"],
-            &["downgrade", "-1"],
-            &["downgrade", "rdm@-1"],
-            &["downgrade", "rdm@base"],
-            &["current"],
-            &["downgrade", "communities@base"],
-            &["upgrade", "communities@head"],
-            &["upgrade"],
-            &["check"],
-            &["current", "--check-heads"],
-            &["stamp", "accounts@base", "--purge"],
-            &["stamp", "rdm@head", "default@head"],
-            &["current"],
-            &["stamp", "heads"],
-            &["downgrade", "base"],
-            &["inspect"],
-        ],
+        "
+        db create
+        current --check-heads
+        check
+        db drop --yes-i-know
+        current
+        upgrade
+        check
+        stamp
+        current --check-heads
+        current -v
+        history -i -r rdm@base:rdm@head
+        downgrade -1
+        downgrade rdm@-1
+        downgrade rdm@base
+        current
+        downgrade communities@base
+        upgrade communities@head
+        upgrade
+        check
+        current --check-heads
+        stamp accounts@base --purge
+        stamp rdm@head default@head
+        current
+        stamp heads
+        downgrade base
+        inspect
+        ",
     )
     .await;
     snapshot("modules_upgraded", &said);
@@ -100,84 +104,31 @@ async fn modules_get_new_revisions_in_their_own_folders() {
     let world = World::of_modules("modules").await;
     let said = transcript(
         &world,
-        &[
-            &["revision", "Which branch?"],
-            &[
-                "revision",
-                "--branch",
-                "accounts",
-                "Add phones",
-                "--rev-id",
-                "ac0000000005",
-            ],
-            &["revision", "-b", "accounts", "Again", "--head", "base"],
-            &[
-                "revision",
-                "-b",
-                "accounts",
-                "Elsewhere",
-                "--head",
-                "0a0000000002",
-            ],
-            &[
-                "revision",
-                "--head",
-                "oauth@head",
-                "Add scopes",
-                "--rev-id",
-                "0a0000000003",
-            ],
-            &["revision", "-b", "accounts", "Fork", "--head", "1777278349"],
-            &[
-                "revision",
-                "-b",
-                "accounts",
-                "Fork",
-                "--head",
-                "1777278349",
-                "--splice",
-                "--rev-id",
-                "ac0000000006",
-            ],
-            &["heads", "--single"],
-            &["merge", "accounts@heads", "--rev-id", "ac0000000007"],
-            &[
-                "revision",
-                "--empty",
-                "--branch",
-                "ldap",
-                "Create the ldap branch",
-            ],
-            &[
-                "revision",
-                "--empty",
-                "--branch",
-                "ldap",
-                "Create the ldap branch",
-                "--version-path",
-                "{}/users/revisions",
-                "-d",
-                "ac0000000002",
-                "-d",
-                "statistics if present",
-                "-l",
-                "directory",
-                "--rev-id",
-                "1da000000001",
-            ],
-            &[
-                "revision",
-                "-b",
-                "ldap",
-                "Off the map",
-                "--version-path",
-                "{}/ldap",
-            ],
-            &["show", "ldap", "ac0000000007"],
-            &["heads"],
-            &["upgrade", "-q"],
-            &["current"],
-        ],
+        "
+        revision 'Which branch?'
+        revision --branch accounts 'Add phones' --rev-id ac0000000005
+        revision -b accounts Again --head base
+        revision -b accounts Elsewhere --head 0a0000000002
+        revision --head oauth@head 'Add scopes' --rev-id 0a0000000003
+        revision -b accounts Fork --head 1777278349
+        revision -b accounts Fork --head 1777278349 --splice --rev-id ac0000000006
+        heads --single
+        merge accounts@heads --rev-id ac0000000007
+        revision --empty --branch ldap 'Create the ldap branch'
+        revision --empty --branch ldap 'Create the ldap branch' --version-path {}/users/revisions -d ac0000000002 -d 'statistics if present' -l directory --rev-id 1da000000001
+        revision -b ldap 'Off the map' --version-path {}/ldap
+        show ldap ac0000000007
+        heads
+        upgrade -q
+        current
+        revision -b oauth 'A local one' --head 0a0000000002 --splice --rev-id 0a0000000004
+        rebase
+        history -r 0a0000000002:oauth@head
+        remove 0a0000000004
+        remove accounts@head
+        remove 5d0000000002
+        ensure-version
+        ",
     )
     .await;
     snapshot("modules_revisions", &said);
@@ -198,11 +149,11 @@ async fn scripts_of_branched_histories_are_complete() {
     let world = World::of_modules("modules").await;
     let said = transcript(
         &world,
-        &[
-            &["upgrade", "files@head", "--sql"],
-            &["upgrade", "accounts@head", "--sql", "-q"],
-            &["downgrade", "--sql", "files@head:files@base"],
-        ],
+        "
+        upgrade files@head --sql
+        upgrade accounts@head --sql -q
+        downgrade --sql files@head:files@base
+        ",
     )
     .await;
     snapshot("modules_scripts", &said);

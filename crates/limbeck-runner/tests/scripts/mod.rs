@@ -39,10 +39,8 @@ async fn check(history: &History, up: &[&str], down: &[&str]) {
                 .unwrap();
             graph.downgrade(target, &rows).unwrap()
         };
-        psql(
-            &scripted,
-            &script(history, &steps, &rows, &options).unwrap(),
-        );
+        let text = script(history, &steps, &rows, &options).unwrap();
+        psql(scripted.url(), &text).unwrap();
         assert_eq!(state(&scripted).await, state(&direct).await, "{target}");
     }
 }
