@@ -187,3 +187,56 @@ async fn created_and_upgraded_databases_are_equal() {
     let rows = "SELECT version_num::text FROM limbeck_version ORDER BY 1";
     assert_eq!(created.query(rows).await, upgraded.query(rows).await);
 }
+
+#[tokio::test]
+async fn the_template_for_modules_makes_folders() {
+    let world = World::new("template").await;
+    let ran = world
+        .run_bare(&["init", "{}/app", "--template", "modules"], None)
+        .await;
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let written = std::fs::read_to_string(world.path("app/limbeck.toml")).unwrap();
+    world.write("app/limbeck.toml", &written.replace("# {", "{"));
+    let config = ["-c", "{}/app/limbeck.toml"];
+    let ran = world
+        .run_bare(&[&config[..], &["mkdir", "records"]].concat(), None)
+        .await;
+    assert_eq!(
+        (ran.status, ran.out.as_str()),
+        (0, "DIR/app/records/revisions\n"),
+        "{}",
+        ran.err
+    );
+    let ran = world
+        .run_bare(&[&config[..], &["heads"]].concat(), None)
+        .await;
+    assert!(
+        ran.status == 2
+            && ran
+                .err
+                .contains("there is no revision folder DIR/app/accounts/revisions; "),
+        "{}",
+        ran.err
+    );
+    let ran = world
+        .run_bare(&[&config[..], &["mkdir"]].concat(), None)
+        .await;
+    assert_eq!(ran.out, "DIR/app/accounts/revisions\n", "{}", ran.err);
+    let ran = world
+        .run_bare(
+            &[
+                &config[..],
+                &[
+                    "revision", "--branch", "records", "Begin", "--rev-id", "aaaa1",
+                ],
+            ]
+            .concat(),
+            None,
+        )
+        .await;
+    assert_eq!(
+        ran.out, "DIR/app/records/revisions/aaaa1_begin.sql\n",
+        "{}",
+        ran.err
+    );
+}
