@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# No-op `limbeck check` next to `pg_dump -s` and Alembic's compare_metadata.
+# No-op `limbeck check` next to `pg_dump -s` and Alembic's compare_metadata, then `limbeck heads` over large histories.
 #
 #   limbeck-cluster run -- bench/run.sh [--alembic-at-10000] [TABLES...]
 #
@@ -82,3 +82,6 @@ for tables in "${sizes[@]}"; do
   header=
   rm -rf "${work:?}/$tables"
 done
+
+echo
+python3 "$here/history.py" --limbeck "$LIMBECK"

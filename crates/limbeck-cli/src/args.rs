@@ -1,8 +1,14 @@
 //! The command line: commands, options and their help.
 
+mod database;
+mod history;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use database::{Db, Destroy};
+pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show};
 
 /// Compares declared models with a live PostgreSQL database and writes, runs and keeps track of revisions.
 #[derive(Debug, Parser)]
@@ -77,12 +83,23 @@ pub(crate) enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a config file and a folder for revisions
-    #[command(after_help = "Example:\n  limbeck init\n  limbeck init services/accounts")]
+    #[command(
+        after_help = "Examples:\n  limbeck init\n  limbeck init services/accounts\n  limbeck init --template modules"
+    )]
     Init(Init),
+    /// List the templates of `init`
+    #[command(
+        alias = "list_templates",
+        after_help = "Example:\n  limbeck list-templates"
+    )]
+    ListTemplates,
+    /// Create the revision folders that are missing
+    #[command(after_help = "Examples:\n  limbeck mkdir\n  limbeck mkdir accounts")]
+    Mkdir(Mkdir),
     /// Write a new revision file, empty or with what the models ask for
     #[command(
         after_help = "Examples:\n  limbeck revision -m \"move names\"\n  limbeck revision --autogenerate -m \"add email\" \
-                            --target models.json"
+                            --target models.json\n  limbeck revision --branch accounts \"add email\""
     )]
     Revision(Revision),
     /// Say what differs between the models and the database; exit status 1 if anything does
@@ -114,13 +131,15 @@ pub(crate) enum Command {
     )]
     Current(Current),
     /// List the revisions that nothing follows
-    #[command(after_help = "Examples:\n  limbeck heads\n  limbeck heads --resolve-dependencies")]
+    #[command(
+        after_help = "Examples:\n  limbeck heads\n  limbeck heads --resolve-dependencies\n  limbeck heads --single"
+    )]
     Heads(Heads),
     /// List revisions, newest first
     #[command(
         visible_alias = "log",
         after_help = "Examples:\n  limbeck history\n  limbeck history -i -v\n  limbeck history -r f0e7:head\n  limbeck history \
-                      -r -3:current"
+                      -r -3:current\n  limbeck history --graph\n  limbeck history --format dot | dot -Tsvg > history.svg"
     )]
     History(History),
     /// List the revisions that several others follow
@@ -147,8 +166,29 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  limbeck inspect\n  limbeck inspect --json > objects.json")]
     Inspect,
     /// Create the version table if it is not there
-    #[command(after_help = "Example:\n  limbeck ensure-version")]
+    #[command(
+        alias = "ensure_version",
+        after_help = "Example:\n  limbeck ensure-version"
+    )]
     EnsureVersion(EnsureVersion),
+    /// After a merge in version control: move revisions that are not applied onto the other head
+    #[command(
+        after_help = "Examples:\n  limbeck rebase\n  limbeck rebase 9e31\n  limbeck rebase 9e31 --onto ab12"
+    )]
+    Rebase(Rebase),
+    /// Delete a revision that is not applied, and have what follows it follow its parent
+    #[command(after_help = "Example:\n  limbeck remove 9e31")]
+    Remove(Remove),
+    /// Create or drop the database, or all that the models declare
+    #[command(
+        after_help = "Examples:\n  limbeck db init\n  limbeck db create\n  limbeck db drop --yes-i-know\n  limbeck db \
+                      destroy --yes-i-know"
+    )]
+    Db {
+        /// What to do.
+        #[command(subcommand)]
+        command: Db,
+    },
 }
 
 /// `init`.
@@ -157,6 +197,17 @@ pub(crate) struct Init {
     /// Where to write them
     #[arg(default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
+    /// What to write: see `limbeck list-templates`
+    #[arg(short, long, value_name = "NAME", default_value = "generic")]
+    pub template: String,
+}
+
+/// `mkdir`.
+#[derive(Debug, Args)]
+pub(crate) struct Mkdir {
+    /// Branches with a folder of their own, or folders [default: all that are configured]
+    #[arg(id = "names", value_name = "BRANCH|DIR")]
+    pub folders: Vec<String>,
 }
 
 /// `revision`.
@@ -183,25 +234,30 @@ pub(crate) struct Revision {
     /// Its id, instead of a random one
     #[arg(long, value_name = "ID")]
     pub rev_id: Option<String>,
-    /// The revision it follows
+    /// The branch it belongs to: it follows the branch's head and goes into the branch's folder; a branch that is not
+    /// there begins with it
+    #[arg(short, long, value_name = "LABEL")]
+    pub branch: Option<String>,
+    /// The revision it follows; repeatable [default: head]
     #[arg(
+        short = 'p',
         long,
+        alias = "parent",
         value_name = "REV",
-        default_value = "head",
         allow_hyphen_values = true
     )]
-    pub head: String,
+    pub head: Vec<String>,
     /// Follow a revision that others follow already
     #[arg(long)]
     pub splice: bool,
     /// A label for the branch that begins with it; repeatable
-    #[arg(long, value_name = "LABEL")]
+    #[arg(short = 'l', long, alias = "label", value_name = "LABEL")]
     pub branch_label: Vec<String>,
-    /// A revision or label that has to be applied before it; repeatable
-    #[arg(long, value_name = "REV")]
+    /// A revision or label that has to be applied before it; "REV if present" for one that may be missing; repeatable
+    #[arg(short = 'd', long, alias = "depend", value_name = "REV")]
     pub depends_on: Vec<String>,
     /// The folder for the file, where there are several
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "path", value_name = "DIR")]
     pub version_path: Option<PathBuf>,
 }
 
@@ -255,41 +311,6 @@ pub(crate) struct Downgrade {
     /// Run revisions that state hazards, where the config file asks for this
     #[arg(long)]
     pub accept_hazards: bool,
-}
-
-/// `current`.
-#[derive(Debug, Args)]
-pub(crate) struct Current {
-    /// Exit status 1 unless the database is at all heads
-    #[arg(long)]
-    pub check_heads: bool,
-}
-
-/// `heads`.
-#[derive(Debug, Args)]
-pub(crate) struct Heads {
-    /// Leave out heads that other revisions depend on
-    #[arg(long)]
-    pub resolve_dependencies: bool,
-}
-
-/// `history`.
-#[derive(Debug, Args)]
-pub(crate) struct History {
-    /// From and to: [START]:[END]
-    #[arg(short, long, value_name = "RANGE", allow_hyphen_values = true)]
-    pub rev_range: Option<String>,
-    /// Mark the revisions at which the database is
-    #[arg(short, long)]
-    pub indicate_current: bool,
-}
-
-/// `show`.
-#[derive(Debug, Args)]
-pub(crate) struct Show {
-    /// Revisions, heads, or current
-    #[arg(id = "names", required = true, value_name = "REV")]
-    pub revisions: Vec<String>,
 }
 
 /// `merge`.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::error::CliError;
+use crate::folders::Folder;
 
 /// The name of the config file that is read without being named.
 pub(crate) const FILE_NAME: &str = "limbeck.toml";
@@ -25,7 +26,7 @@ pub(crate) struct Config {
     pub url: Option<String>,
     /// Folders of revisions.
     #[serde(default)]
-    pub revisions: Vec<PathBuf>,
+    pub revisions: Vec<Folder>,
     /// The models.
     pub target: Option<String>,
     /// How revision files are named, with Alembic's tokens.
@@ -158,6 +159,16 @@ impl Config {
     }
 
     fn check(&self, file: &Path) -> Result<(), CliError> {
+        let branches: Vec<&str> = self.revisions.iter().filter_map(Folder::branch).collect();
+        let twice = |(at, it): &(usize, &&str)| branches[..*at].contains(*it);
+        if let Some((_, branch)) = branches.iter().enumerate().find(twice) {
+            return Err(CliError::Setting {
+                path: file.to_owned(),
+                problem: format!(
+                    "revisions: the branch {branch:?} has two folders; new revisions can go to one only"
+                ),
+            });
+        }
         match self
             .post_write_hooks
             .iter()
@@ -313,6 +324,14 @@ mod tests {
             (
                 "review = 'never'",
                 "DIR/limbeck.toml:1: unknown variant `never`",
+            ),
+            (
+                "revisions = [{ dir = 'a' }]",
+                "DIR/limbeck.toml:1: expected a folder, or { path = ",
+            ),
+            (
+                "[[revisions]]\npath = 'a'\nbranch = 'x'\n[[revisions]]\npath = 'b'\nbranch = 'x'",
+                "the branch \"x\" has two folders",
             ),
             (
                 "[[post_write_hooks]]\nname = 'a'\ncommand = []",

@@ -1,19 +1,17 @@
 //! What every command needs: config, database, models, history.
 
-use std::path::PathBuf;
-
 use limbeck_catalog::{
     Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired,
     compare_loaded, connect,
 };
 use limbeck_metadata::MetaData;
-use limbeck_revision::{FileNaming, Location};
-use limbeck_runner::{History, Runner, RunnerOptions, Scratch, load, sql_files};
+use limbeck_revision::FileNaming;
+use limbeck_runner::{Runner, RunnerOptions, Scratch, load, sql_files};
 use limbeck_schema::{Desired, Ident, Name, Op, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::args::Global;
-use crate::config::{Config, REVISIONS};
+use crate::config::Config;
 use crate::error::{CliError, one_line};
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
@@ -65,59 +63,6 @@ impl Context<'_> {
     /// As [`Self::connect`].
     pub(crate) async fn runner(&self, options: RunnerOptions) -> Result<Runner, CliError> {
         Ok(Runner::new(self.connect().await?, options).await?)
-    }
-
-    /// The folders of revisions.
-    #[must_use]
-    pub(crate) fn locations(&self) -> Vec<Location> {
-        let folders: Vec<PathBuf> = if !self.global.revisions.is_empty() {
-            self.global.revisions.clone()
-        } else if !self.config.revisions.is_empty() {
-            self.config
-                .revisions
-                .iter()
-                .map(|it| self.config.resolve(it))
-                .collect()
-        } else {
-            vec![self.config.resolve(REVISIONS.as_ref())]
-        };
-        folders
-            .into_iter()
-            .map(|path| Location {
-                path,
-                recursive: false,
-                branch: None,
-            })
-            .collect()
-    }
-
-    /// The revisions.
-    ///
-    /// # Errors
-    /// If a folder or a file cannot be read, or the files contradict each other.
-    pub(crate) fn history(&self) -> Result<History, CliError> {
-        Ok(History::load(&self.locations())?)
-    }
-
-    /// The revisions of those folders that are there: for a new revision, the first one makes its folder.
-    ///
-    /// # Errors
-    /// As [`Self::history`].
-    pub(crate) fn history_so_far(&self) -> Result<History, CliError> {
-        let mut locations = self.locations();
-        locations.retain(|it| it.path.exists());
-        Ok(History::load(&locations)?)
-    }
-
-    /// The revisions, with the folders created where they are missing.
-    ///
-    /// # Errors
-    /// As [`Self::history`], and if a folder cannot be created.
-    pub(crate) fn history_to_write(&self) -> Result<History, CliError> {
-        for Location { path, .. } in self.locations() {
-            std::fs::create_dir_all(&path).map_err(|source| CliError::Folder { path, source })?;
-        }
-        self.history()
     }
 
     /// How new files are named.

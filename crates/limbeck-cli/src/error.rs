@@ -158,6 +158,72 @@ pub(crate) enum CliError {
         /// The revision.
         revision: String,
     },
+    /// A branch that is there cannot begin again.
+    #[error(
+        "branch {branch} begins with {revision} already; leave --head base out to continue it, or name another branch"
+    )]
+    BranchExists {
+        /// The label.
+        branch: String,
+        /// The revision that carries it.
+        revision: String,
+    },
+    /// `init` does not know the template.
+    #[error("there is no template {name:?}; `limbeck list-templates` lists them")]
+    Template {
+        /// What was asked for.
+        name: String,
+    },
+    /// `mkdir` of a folder that is not configured.
+    #[error(
+        "{name} is neither a branch with a folder of its own nor one of the revision folders ({known}); add {{ path = \
+         \"…\", branch = \"{name}\" }} to revisions in limbeck.toml"
+    )]
+    UnknownFolder {
+        /// What was asked for.
+        name: String,
+        /// The folders that are configured.
+        known: String,
+    },
+    /// It is not plain which revisions a rebase is to move.
+    #[error("cannot tell which revisions to move: {problem}")]
+    RebaseWhat {
+        /// What is in the way, and the remedy.
+        problem: String,
+    },
+    /// A revision that would be changed is in force.
+    #[error(
+        "revision {revision} is applied to the database, so it stays as it is; `limbeck downgrade {below}` first, or \
+         write a new revision that undoes it"
+    )]
+    Applied {
+        /// The revision.
+        revision: String,
+        /// Where to downgrade to.
+        below: String,
+    },
+    /// Data would be lost and nobody said so.
+    #[error("{what} would be lost; pass --yes-i-know if that is meant")]
+    NotConfirmed {
+        /// What.
+        what: String,
+    },
+    /// `db create` in a database that is no beginning.
+    #[error("`limbeck db create` only creates, and {problem}")]
+    NotEmpty {
+        /// What is in the way, and the remedy.
+        problem: String,
+    },
+    /// A statement about a whole database, or of `db create` and `db drop`, was refused.
+    #[error("cannot {doing}; {remedy}")]
+    Database {
+        /// What was done.
+        doing: String,
+        /// What to do about it.
+        remedy: &'static str,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
     /// A merge of fewer than two revisions.
     #[error(
         "nothing to merge: {found} named, and a merge takes two or more; `limbeck heads` lists them"

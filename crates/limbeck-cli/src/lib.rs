@@ -18,6 +18,7 @@ mod commands;
 mod config;
 mod context;
 mod error;
+mod folders;
 mod output;
 mod source;
 
@@ -38,9 +39,19 @@ use crate::output::Output;
 /// The exit status for trouble.
 const TROUBLE: u8 = 2;
 
-/// Runs the command line of this process; `metadata` are the models where `--target` names none.
+/// Runs the command line of this process; `metadata` are the models where `--target` names none. The revisions of all
+/// modules that the program links count too.
 pub fn run(metadata: MetaData) -> ExitCode {
     start(Some(metadata))
+}
+
+/// Runs the command line of this process with the revisions and models of all modules that the program links
+/// ([`limbeck_metadata::Module`]).
+pub fn run_modules() -> ExitCode {
+    match MetaData::modules() {
+        Ok(metadata) => start(Some(metadata)),
+        Err(error) => ExitCode::from(fail(&error.into())),
+    }
 }
 
 /// Runs the command line of this process without models of its own: the program `limbeck`.

@@ -6,6 +6,7 @@
 mod attribute;
 mod column;
 mod elements;
+mod embed;
 mod enums;
 mod expand;
 mod parts;
@@ -67,6 +68,15 @@ pub fn derive_pg_enum(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     enums::PgEnum::read(&input)
         .map(|it| it.expand())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// The `.sql` files of a folder of the crate, as `&[(name, text)]` sorted by name: what `limbeck::module!` embeds.
+#[proc_macro]
+pub fn revision_files(input: TokenStream) -> TokenStream {
+    let folder = parse_macro_input!(input as syn::LitStr);
+    embed::files(&folder)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

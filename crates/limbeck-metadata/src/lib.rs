@@ -41,6 +41,7 @@ mod json;
 mod lower;
 mod merge;
 pub mod model;
+mod module;
 pub mod naming;
 mod registry;
 pub mod types;
@@ -52,6 +53,7 @@ pub use model::{
     Match, MetaData, Namespace, Nulls, Order, OwnedBy, PrimaryKey, References, Sequence, Table,
     Unique, exact,
 };
+pub use module::Module;
 pub use naming::{NamingConvention, Truncation};
 pub use registry::{ColumnRef, Model, PgEnum, Registered};
 pub use types::{ColumnType, TypeInfo};

@@ -1,5 +1,7 @@
 //! Revision folders: every header at once, a body when it is asked for, and new files.
 
+mod edit;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -15,6 +17,8 @@ use crate::format::Revision;
 use crate::header::{Header, HeaderReader};
 use crate::ids::RevisionId;
 
+pub use edit::FieldChange;
+
 /// Why a file that can be read says something else than the revision it was written from.
 const LOST_MARKERS: &str = "its SQL has comments `-- segment:` of its own, or its fields have white space at their \
                             ends, line breaks or blank items; remove them";
@@ -28,6 +32,24 @@ pub struct Location {
     pub recursive: bool,
     /// The branch label whose new revisions belong here.
     pub branch: Option<String>,
+}
+
+/// The revision files that a program was compiled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Embedded {
+    /// What messages call the folder.
+    pub name: &'static str,
+    /// Each file's name and text, sorted by name.
+    pub files: &'static [(&'static str, &'static str)],
+}
+
+/// What a folder that does not exist means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// An error.
+    Refuse,
+    /// A folder without revisions, which the first one makes.
+    Empty,
 }
 
 /// A revision of a folder, without its SQL.
@@ -57,6 +79,8 @@ pub struct RevisionDirectory {
     /// In the order of the locations, then of the paths.
     headers: Vec<LoadedHeader>,
     by_id: BTreeMap<RevisionId, usize>,
+    /// The texts of those that are compiled in.
+    embedded: BTreeMap<RevisionId, &'static str>,
 }
 
 impl RevisionDirectory {
@@ -69,18 +93,44 @@ impl RevisionDirectory {
     /// an id, [`RevisionError::NotUtf8`], [`RevisionError::Syntax`] for a header that is not right, and
     /// [`RevisionError::DuplicateId`].
     pub fn load(locations: &[Location]) -> Result<Self, RevisionError> {
+        Self::load_all(locations, &[], Missing::Refuse)
+    }
+
+    /// Reads the folders as [`Self::load`] does, and takes what the program was compiled with besides, first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`]; [`RevisionError::MissingFolder`] only where `missing` says so.
+    pub fn load_all(
+        locations: &[Location],
+        embedded: &[Embedded],
+        missing: Missing,
+    ) -> Result<Self, RevisionError> {
         let mut loaded = Self {
             locations: locations.to_vec(),
             headers: Vec::new(),
             by_id: BTreeMap::new(),
+            embedded: BTreeMap::new(),
         };
+        for Embedded { name, files } in embedded {
+            for (file, text) in *files {
+                let path = Path::new(name).join(file);
+                let header = read_header(text.as_bytes(), &path)?;
+                loaded.embedded.insert(header.revision.clone(), text);
+                loaded.add(LoadedHeader { header, path })?;
+            }
+        }
         let mut seen = BTreeSet::new();
         for location in locations {
+            if missing == Missing::Empty && !location.path.exists() {
+                continue;
+            }
             let mut files = Vec::new();
             collect_files(&location.path, location.recursive, &mut seen, &mut files)?;
             files.sort();
             for path in files {
-                let header = read_header(&path)?;
+                let file = File::open(&path).map_err(unreadable(&path))?;
+                let header = read_header(BufReader::with_capacity(2048, file), &path)?;
                 loaded.add(LoadedHeader { header, path })?;
             }
         }
@@ -130,6 +180,9 @@ impl RevisionDirectory {
                 revision: revision.clone(),
             });
         };
+        if let Some(text) = self.embedded.get(revision) {
+            return Revision::parse(text, path);
+        }
         let bytes = fs::read(path).map_err(unreadable(path))?;
         let text = String::from_utf8(bytes).map_err(|it| {
             let valid = &it.as_bytes()[..it.utf8_error().valid_up_to()];
@@ -167,14 +220,11 @@ impl RevisionDirectory {
                 second: path,
             });
         }
-        if name.components().count() > 1 {
-            if !location.recursive {
-                return Err(RevisionError::NotRecursive {
-                    file: name,
-                    folder: location.path.clone(),
-                });
-            }
-            create_parent(&path)?;
+        if name.components().count() > 1 && !location.recursive {
+            return Err(RevisionError::NotRecursive {
+                file: name,
+                folder: location.path.clone(),
+            });
         }
         let text = revision.render();
         // Better no file than one that says something else.
@@ -189,6 +239,7 @@ impl RevisionDirectory {
                 why,
             });
         }
+        create_parent(&path)?;
         files::write_new(&path, &text)?;
         self.add(LoadedHeader {
             header: revision.header.clone(),
@@ -311,9 +362,7 @@ fn collect_files(
 }
 
 /// Reads a file up to the end of its header.
-fn read_header(path: &Path) -> Result<Header, RevisionError> {
-    let file = File::open(path).map_err(unreadable(path))?;
-    let mut file = BufReader::with_capacity(2048, file);
+fn read_header(mut file: impl BufRead, path: &Path) -> Result<Header, RevisionError> {
     let mut reader = HeaderReader::default();
     let mut bytes = Vec::with_capacity(128);
     for number in 1_usize.. {

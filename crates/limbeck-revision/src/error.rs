@@ -54,8 +54,16 @@ pub enum RevisionError {
         /// The id.
         revision: RevisionId,
     },
+    /// A revision that is to be changed has no file here.
+    #[error(
+        "revision {revision} is compiled into the program and has no file here; do this where its source is"
+    )]
+    Embedded {
+        /// Its id.
+        revision: RevisionId,
+    },
     /// A revision folder does not exist.
-    #[error("there is no revision folder {}; create it with `limbeck init`, or name another with --revisions",
+    #[error("there is no revision folder {}; create it with `limbeck init` or `limbeck mkdir`, or name another with --revisions",
             .path.display())]
     MissingFolder {
         /// The folder.
@@ -94,7 +102,10 @@ pub enum RevisionError {
         why: String,
     },
     /// There are several revision folders, and nothing says which one a new file belongs in.
-    #[error("several revision folders could take the new file ({folders}); choose one of them")]
+    #[error(
+        "several revision folders could take the new file ({folders}); choose one with --version-path, or write its \
+         branch beside one of them in limbeck.toml"
+    )]
     WhichFolder {
         /// The folders, separated by commas.
         folders: String,

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::directory::FieldChange;
 use crate::error::SyntaxProblem;
 use crate::ids::RevisionId;
 
@@ -112,6 +113,42 @@ impl Header {
         // A header without a message would begin with an empty comment line.
         out.trim_start_matches("--\n").to_owned()
     }
+}
+
+/// The text of a revision's file with the one field as `header` has it; every other byte stays. A field that is not
+/// there yet comes below those that stand before it in a new file.
+pub(crate) fn replace_field(text: &str, header: &Header, change: FieldChange<'_>) -> String {
+    let (name, value) = match change {
+        FieldChange::Revises(_) if header.revises.is_empty() => (REVISES, BASE.to_owned()),
+        FieldChange::Revises(_) => (REVISES, list(&header.revises)),
+        FieldChange::BranchLabels(_) => (BRANCH_LABELS, list(&header.branch_labels)),
+    };
+    let mut new_line = String::new();
+    field(&mut new_line, name, &value);
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let comments = lines.iter().take_while(|it| {
+        let comment = it.trim_end().strip_prefix("--");
+        comment.map_or(it.trim().is_empty(), |it| !is_section(it.trim_start()))
+    });
+    let fields: Vec<Option<&str>> = comments
+        .map(|it| {
+            let line = it.trim_end().strip_prefix("--")?;
+            Some(split_field(line.strip_prefix(' ').unwrap_or(line))?.0)
+        })
+        .collect();
+    let at = |name: &str| fields.iter().position(|it| *it == Some(name));
+    let line_end = lines
+        .first()
+        .map_or("\n", |it| if it.ends_with("\r\n") { "\r\n" } else { "\n" });
+    let new_line = new_line.replace('\n', line_end);
+    match at(name) {
+        Some(place) => lines[place] = &new_line,
+        None => {
+            let before = [REVISES, REVISION].into_iter().find_map(at);
+            lines.insert(before.map_or(0, |it| it + 1), &new_line);
+        }
+    }
+    lines.concat()
 }
 
 fn comment(out: &mut String, text: &str) {

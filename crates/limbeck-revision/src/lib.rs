@@ -13,7 +13,9 @@ pub mod header;
 pub mod ids;
 pub mod split;
 
-pub use directory::{LoadedHeader, Location, NewFile, RevisionDirectory};
+pub use directory::{
+    Embedded, FieldChange, LoadedHeader, Location, Missing, NewFile, RevisionDirectory,
+};
 pub use error::{RevisionError, SyntaxProblem};
 pub use filename::FileNaming;
 pub use format::{Revision, Segment, SegmentMode};

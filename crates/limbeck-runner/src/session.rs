@@ -3,12 +3,17 @@
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use limbeck_schema::{Ident, Literal, Name};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
+
+/// How soon a run that waits for another one looks again, and how often once that takes long.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LATER_LOOKS: Duration = Duration::from_millis(500);
 
 /// A connection with what is known about it.
 #[derive(Debug)]
@@ -167,15 +172,23 @@ impl Session {
         }
     }
 
-    /// Waits for the advisory lock, however long another run takes: a `lock_timeout` of the server's is lifted.
+    /// Waits for the advisory lock, however long another run takes.
+    ///
+    /// It is asked for again and again: a session that waits inside the server holds a snapshot, and `CREATE INDEX
+    /// CONCURRENTLY` of the run that has the lock would wait for that snapshot to go, which is a deadlock.
     pub(crate) async fn lock(&mut self, table: &Name) -> Result<(), RunnerError> {
-        let sql = format!(
-            "SET lock_timeout = 0; SELECT pg_advisory_lock({}); RESET lock_timeout",
-            lock_key(table)
-        );
-        self.own(&format!("wait for another run on {table}"), &sql)
-            .await
-            .map(drop)
+        let mut pause = FIRST_LOOK;
+        while !self.try_lock(table).await? {
+            if self.is_cancelled() {
+                return Err(RunnerError::Cancelled {
+                    during: format!("while it waited for another run on {table}"),
+                    state: "nothing was run".to_owned(),
+                });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LATER_LOOKS);
+        }
+        Ok(())
     }
 
     /// Gives the advisory lock back.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+mod scripts;
 
 use common::World;
 use limbeck_runner::{RunnerError, script};
@@ -376,6 +377,37 @@ async fn two_runs_at_once_apply_each_revision_once() {
         ["6"]
     );
     assert_eq!(world.upgrade("heads").await.unwrap(), 0);
+}
+
+/// `CREATE INDEX CONCURRENTLY` waits for every older snapshot, also for that of a session that waits for a lock.
+#[tokio::test]
+async fn a_run_that_waits_does_not_hold_up_one_that_builds_an_index_concurrently() {
+    let world = World::new("concurrently").await;
+    world.tables(1);
+    world.revision(
+        "r002",
+        "r001",
+        "SELECT pg_sleep(0.3);\n-- segment: no transaction\nCREATE INDEX CONCURRENTLY i1 ON t1 (id);",
+        "",
+    );
+    world.revision(
+        "r003",
+        "r002",
+        "-- segment: no transaction\nCREATE INDEX CONCURRENTLY i2 ON t1 (id);\nDROP INDEX CONCURRENTLY i1;",
+        "",
+    );
+    let history = world.history();
+    let (mut one, mut two) = (world.runner().await, world.runner().await);
+    let (mut silent, mut silent_too) = (
+        |_: limbeck_runner::Event<'_>| (),
+        |_: limbeck_runner::Event<'_>| (),
+    );
+    let (first, second) = tokio::join!(
+        one.upgrade(&history, "heads", &mut silent),
+        two.upgrade(&history, "heads", &mut silent_too)
+    );
+    assert_eq!(first.unwrap() + second.unwrap(), 3);
+    assert_eq!(world.table_names().await, ["i2", "t1"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! PostgreSQL's own account of a database, by pg_dump, and the same without its order.
+//! PostgreSQL's own account of a database, by pg_dump, and the same without its order; scripts run by psql.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -15,7 +16,7 @@ use crate::error::{TestkitError, tail};
 ///
 /// [`TestkitError::NoPgDump`] when there is none, [`TestkitError::Failed`] with what it says.
 pub fn pg_dump(url: &str) -> Result<String, TestkitError> {
-    let program = newest_pg_dump()?;
+    let program = newest_client("pg_dump")?;
     let output = Command::new(&program)
         .args([
             "--schema-only",
@@ -37,14 +38,45 @@ pub fn pg_dump(url: &str) -> Result<String, TestkitError> {
     })
 }
 
-fn newest_pg_dump() -> Result<PathBuf, TestkitError> {
+/// Runs a script by `psql`, which ends at the first statement that fails.
+///
+/// # Errors
+///
+/// [`TestkitError::NoPgDump`] when there are no client programs, [`TestkitError::Failed`] with what psql says.
+pub fn psql(url: &str, script: &str) -> Result<(), TestkitError> {
+    let program = newest_client("psql")?;
+    let spawned = Command::new(&program)
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", "-d", url])
+        .env("PGOPTIONS", "-c client_min_messages=warning")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.map_err(TestkitError::spawn(&program))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A psql that ended early closed its end; it says why.
+        let _ = stdin.write_all(script.as_bytes());
+    }
+    let output = child
+        .wait_with_output()
+        .map_err(TestkitError::spawn(&program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(TestkitError::Failed {
+        program: "psql".into(),
+        output: tail(&String::from_utf8_lossy(&output.stderr), 3),
+    })
+}
+
+fn newest_client(name: &str) -> Result<PathBuf, TestkitError> {
     let beside_servers = Binaries::all()?
         .into_iter()
-        .filter_map(|binaries| binaries.tool("pg_dump"));
+        .filter_map(|binaries| binaries.tool(name));
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Scripts are passed over: Debian's wrapper chooses a version by the host's own clusters.
     let in_path: Vec<PathBuf> = std::env::split_paths(&path)
-        .map(|dir| dir.join("pg_dump"))
+        .map(|dir| dir.join(name))
         .filter(|path| is_native(path))
         .collect();
     // Debian's client package alone puts the program beside no server.
@@ -52,7 +84,7 @@ fn newest_pg_dump() -> Result<PathBuf, TestkitError> {
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| entry.path().join("bin/pg_dump"))
+        .map(|entry| entry.path().join("bin").join(name))
         .filter(|path| is_native(path));
     let fetched = embedded_roots()
         .into_iter()

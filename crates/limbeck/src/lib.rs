@@ -58,6 +58,11 @@
 //! them. JSON metadata is the builders' serde form ([`MetaData::from_json`], [`MetaData::to_json`]). Several modules'
 //! metadata become one with [`MetaData::merge`].
 //!
+//! # Modules
+//!
+//! A crate that brings models and revisions to several programs registers both by [`module!`]. A program that links such
+//! crates and calls `limbeck::cli::run_modules()` upgrades them all, in the order of their dependencies.
+//!
 //! # Features
 //!
 //! None is on by default, and a crate that only declares models compiles no database driver. `chrono`, `time`, `uuid`,
@@ -68,21 +73,27 @@
 
 #[cfg(feature = "compare")]
 mod drift;
+mod module;
 
 pub use limbeck_derive::{PgEnum, Table};
 pub use limbeck_metadata::{
     Action, Check, Column, ColumnRef, ColumnType, Element, EnumType, Exclusion, ForeignKey,
-    GivenName, Identity, Index, LowerOptions, Match, MetaData, MetaDataError, Model, Namespace,
-    NamingConvention, Nulls, Order, OwnedBy, PgEnum, PrimaryKey, References, Registered, Sequence,
-    Table, Truncation, TypeInfo, Unique, exact, types,
+    GivenName, Identity, Index, LowerOptions, Match, MetaData, MetaDataError, Model, Module,
+    Namespace, NamingConvention, Nulls, Order, OwnedBy, PgEnum, PrimaryKey, References, Registered,
+    Sequence, Table, Truncation, TypeInfo, Unique, exact, types,
 };
 
 #[cfg(feature = "cli")]
 pub use limbeck_cli as cli;
-#[doc(hidden)]
-pub use limbeck_metadata::__private;
 #[cfg(feature = "compare")]
 pub use {
     drift::differences,
     limbeck_catalog::{self as catalog, CompareError, compare_metadata},
 };
+
+/// What the macros name. Not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use limbeck_derive::revision_files;
+    pub use limbeck_metadata::__private::*;
+}

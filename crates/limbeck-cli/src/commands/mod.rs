@@ -1,8 +1,10 @@
 //! The commands.
 
 mod compare;
+mod database;
 mod edit;
 mod init;
+mod rearrange;
 mod revision;
 mod run;
 mod status;
@@ -29,13 +31,15 @@ impl Context<'_> {
     pub(crate) async fn run(&mut self, command: Command) -> Result<Outcome, CliError> {
         match command {
             Command::Init(it) => self.init(&it),
+            Command::ListTemplates => self.list_templates(),
+            Command::Mkdir(it) => self.mkdir(&it),
             Command::Revision(it) => self.revision(&it).await,
             Command::Check => self.check().await,
             Command::Diff(it) => self.diff(&it).await,
             Command::Upgrade(it) => self.upgrade(&it).await,
             Command::Downgrade(it) => self.downgrade(&it).await,
             Command::Current(it) => self.current(&it).await,
-            Command::Heads(it) => self.heads(&it),
+            Command::Heads(it) => self.list_heads(&it),
             Command::History(it) => self.list_history(&it).await,
             Command::Branches => self.branches(),
             Command::Show(it) => self.show(&it).await,
@@ -45,6 +49,9 @@ impl Context<'_> {
             Command::Verify => self.verify().await,
             Command::Inspect => self.list_objects().await,
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
+            Command::Rebase(it) => self.rebase(&it).await,
+            Command::Remove(it) => self.remove(&it).await,
+            Command::Db { command } => self.database(&command).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use limbeck_plan::{Migration, Plan, migration, outline};
-use limbeck_revision::graph::{RevisionGraph, Selection};
+use limbeck_revision::graph::{GraphError, RevisionGraph, Selection};
 use limbeck_revision::{
     Dependency, FileNaming, Header, NewFile, Revision as File, RevisionId, Segment, SegmentMode,
     Timestamp,
@@ -31,9 +31,15 @@ impl Context<'_> {
             .cloned()
             .unwrap_or_default();
         let mut header = Header::new(id, message.trim());
-        header.revises = parents(&history.graph, options)?;
-        header.branch_labels.clone_from(&options.branch_label);
+        let Branching { parents, labels } = branching(&history.graph, options)?;
+        header.revises = parents;
+        header.branch_labels = labels;
         header.depends_on = dependencies(&history.graph, &options.depends_on)?;
+        let branch = options.branch.as_deref();
+        let folder = options
+            .version_path
+            .clone()
+            .or_else(|| branch.and_then(|it| self.branch_folder(it)));
         let mut file = File::new(header);
         if options.autogenerate {
             let Some((comparison, migration)) =
@@ -50,8 +56,7 @@ impl Context<'_> {
             file.downgrade = segments(&migration.downgrade);
             let proof = self.prove(&comparison, &file, options).await?;
             file.header.review = Some(format!("{}   {proof}", review(&migration.upgrade)));
-            let folder = options.version_path.as_deref();
-            let written = self.write(file, &naming, folder)?;
+            let written = self.write(history, file, &naming, folder.as_deref())?;
             return match proof {
                 Proof::Refuted { .. } => Err(CliError::Refuted {
                     proof: proof.to_string(),
@@ -59,8 +64,7 @@ impl Context<'_> {
                 _ => Ok(written),
             };
         }
-        let folder = options.version_path.as_deref();
-        self.write(file, &naming, folder)
+        self.write(history, file, &naming, folder.as_deref())
     }
 
     /// Tries a new revision in a scratch database.
@@ -131,7 +135,7 @@ impl Context<'_> {
         let mut header = Header::new(new_id(options.rev_id.as_deref())?, message.trim());
         header.branch_labels.clone_from(&options.branch_label);
         header.revises = parents;
-        self.write(File::new(header), &naming, None)
+        self.write(history, File::new(header), &naming, None)
     }
 
     /// What the models ask for; none if nothing.
@@ -179,13 +183,13 @@ impl Context<'_> {
 
     fn write(
         &mut self,
+        mut history: History,
         mut file: File,
         naming: &FileNaming,
         folder: Option<&Path>,
     ) -> Result<Outcome, CliError> {
         let at = Timestamp::now();
         file.header.created = Some(naming.created(at));
-        let mut history = self.history_to_write()?;
         let path = history
             .directory
             .write(&file, NewFile { naming, at, folder })?;
@@ -250,16 +254,55 @@ fn new_id(given: Option<&str>) -> Result<RevisionId, CliError> {
     Ok(given.map_or_else(|| Ok(RevisionId::generate()), RevisionId::new)?)
 }
 
-/// The revisions that a new one follows.
-fn parents(graph: &RevisionGraph, options: &Revision) -> Result<Vec<RevisionId>, CliError> {
-    let nodes = match options.head.as_str() {
-        "base" => Vec::new(),
-        "head" => graph.current_head(None)?.into_iter().collect(),
-        text => graph.get_all(&Selection::from(text))?,
+/// How a new revision stands to the others.
+struct Branching {
+    parents: Vec<RevisionId>,
+    labels: Vec<String>,
+}
+
+/// What a new revision follows, and the labels it begins a branch with. `--branch` of a label that is there narrows the
+/// heads to that branch; one that is not there yet begins with the revision, as flask-alembic has it.
+fn branching(graph: &RevisionGraph, options: &Revision) -> Result<Branching, CliError> {
+    let mut labels = options.branch_label.clone();
+    let heads: Vec<String> = match &options.branch {
+        None if options.head.is_empty() => vec!["head".to_owned()],
+        None => options.head.clone(),
+        Some(branch) => match graph.labels().iter().find(|(label, _)| label == branch) {
+            Some(_) if options.head.is_empty() => vec![format!("{branch}@head")],
+            Some((_, root)) if options.head.iter().any(|it| it == "base") => {
+                return Err(CliError::BranchExists {
+                    branch: branch.clone(),
+                    revision: root.id.to_string(),
+                });
+            }
+            Some(_) => options
+                .head
+                .iter()
+                .map(|it| format!("{branch}@{it}"))
+                .collect(),
+            None => {
+                if !labels.contains(branch) {
+                    labels.insert(0, branch.clone());
+                }
+                options.head.clone()
+            }
+        },
     };
-    let parents: Vec<_> = nodes.into_iter().map(|it| it.id.clone()).collect();
+    let mut parents: Vec<RevisionId> = Vec::new();
+    for text in &heads {
+        let nodes = match text.as_str() {
+            "base" => Vec::new(),
+            "head" => graph.current_head(None)?.into_iter().collect(),
+            text => graph.get_all(&Selection::from(text))?,
+        };
+        for it in nodes {
+            if !parents.contains(&it.id) {
+                parents.push(it.id.clone());
+            }
+        }
+    }
     check_heads(graph, &parents, options.splice)?;
-    Ok(parents)
+    Ok(Branching { parents, labels })
 }
 
 fn check_heads(
@@ -285,14 +328,20 @@ fn dependencies(graph: &RevisionGraph, texts: &[String]) -> Result<Vec<Dependenc
     let labels = graph.labels();
     let mut dependencies = Vec::new();
     for text in texts {
-        let target = match graph.get(text)? {
-            Some(node) if !labels.iter().any(|(label, _)| label == text) => node.id.to_string(),
-            _ => text.clone(),
+        let (text, if_present) = match text.trim().strip_suffix(" if present") {
+            Some(text) => (text.trim_end(), true),
+            None => (text.as_str(), false),
         };
-        dependencies.push(Dependency {
-            target,
-            if_present: false,
-        });
+        let node = match graph.get(text) {
+            // What may be missing may be missing here.
+            Err(GraphError::NotFound { .. }) if if_present => None,
+            found => found?,
+        };
+        let target = match node {
+            Some(node) if !labels.iter().any(|(label, _)| *label == text) => node.id.to_string(),
+            _ => text.to_owned(),
+        };
+        dependencies.push(Dependency { target, if_present });
     }
     Ok(dependencies)
 }

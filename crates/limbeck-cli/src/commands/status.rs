@@ -1,6 +1,6 @@
 //! `current`, `heads`, `history`, `branches` and `show`: what there is and where the database is, as Alembic prints it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_revision::graph::{Head, LineFormat, Node, RevisionGraph, Selection};
 use limbeck_revision::{Dependency, RevisionError, RevisionId};
@@ -8,7 +8,7 @@ use limbeck_runner::{Current as Standing, History as Revisions, RunnerError};
 use serde::Serialize;
 
 use super::Outcome;
-use crate::args::{Current, Heads, History, Show};
+use crate::args::{Current, Heads, History, HistoryFormat, Show};
 use crate::context::Context;
 use crate::error::CliError;
 
@@ -54,6 +54,8 @@ impl Context<'_> {
             found => found?,
         };
         let graph = &revisions.graph;
+        // A row that no file has is named as such.
+        graph.applied(&standing.rows)?;
         let nodes = graph.all_current(&Selection::from(standing.rows.as_slice()))?;
         if self.output.json {
             self.print(
@@ -101,7 +103,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    pub(super) fn heads(&mut self, options: &Heads) -> Result<Outcome, CliError> {
+    pub(super) fn list_heads(&mut self, options: &Heads) -> Result<Outcome, CliError> {
         let graph = self.history()?.graph;
         let nodes = if options.resolve_dependencies {
             graph.real_heads()
@@ -109,7 +111,26 @@ impl Context<'_> {
             graph.heads()
         };
         self.print(&graph, &nodes, &BTreeSet::new(), LineFormat::Heads)?;
-        Ok(Outcome::Agree)
+        if !options.single {
+            return Ok(Outcome::Agree);
+        }
+        let several = heads_beside_each_other(&graph);
+        for (branch, heads) in &several {
+            let of = branch
+                .as_ref()
+                .map_or_else(String::new, |it| format!(" of branch {it}"));
+            self.output.error(&format!(
+                "there are {} heads{of}; run `limbeck rebase` if the revisions of one are not applied yet, else `limbeck \
+                 merge {}`",
+                heads.len(),
+                heads.join(" ")
+            ));
+        }
+        Ok(if several.is_empty() {
+            Outcome::Agree
+        } else {
+            Outcome::Differ
+        })
     }
 
     pub(super) async fn list_history(&mut self, options: &History) -> Result<Outcome, CliError> {
@@ -129,7 +150,27 @@ impl Context<'_> {
         } else {
             BTreeSet::new()
         };
-        self.print(&graph, &nodes, &current, LineFormat::History)?;
+        match options.format {
+            Some(HistoryFormat::Dot) => self.output.text(&graph.dot(&nodes)),
+            Some(HistoryFormat::Mermaid) => self.output.text(&graph.mermaid(&nodes)),
+            Some(HistoryFormat::Json) => self.output.json = true,
+            None => {}
+        }
+        if options.graph && !self.output.json {
+            let verbose = self.output.verbose;
+            let text = |node: &Node| {
+                if verbose {
+                    graph.block(node, &current)
+                } else {
+                    graph.line(node, LineFormat::History, &current)
+                }
+            };
+            for line in graph.draw(&nodes, text) {
+                self.output.line(&line);
+            }
+        } else if matches!(options.format, None | Some(HistoryFormat::Json)) {
+            self.print(&graph, &nodes, &current, LineFormat::History)?;
+        }
         Ok(Outcome::Agree)
     }
 
@@ -212,6 +253,23 @@ impl Context<'_> {
         }
         Ok(())
     }
+}
+
+/// Heads that ought to be one: several of one labelled branch, or several outside of such branches. A branch within a
+/// branch that has a label of its own is meant to stand beside the other.
+fn heads_beside_each_other(graph: &RevisionGraph) -> Vec<(Option<String>, Vec<String>)> {
+    let mut groups: BTreeMap<Vec<&str>, Vec<String>> = BTreeMap::new();
+    for node in graph.heads() {
+        let labels = graph
+            .relations(node.id.as_str())
+            .map(|it| it.labels)
+            .unwrap_or_default();
+        groups.entry(labels).or_default().push(node.id.to_string());
+    }
+    let several = groups.into_iter().filter(|(_, heads)| heads.len() > 1);
+    several
+        .map(|(labels, heads)| ((!labels.is_empty()).then(|| labels.join(", ")), heads))
+        .collect()
 }
 
 fn listed<'g>(

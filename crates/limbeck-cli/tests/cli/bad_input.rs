@@ -256,7 +256,13 @@ async fn folders_that_cannot_be_written_are_named() {
             None,
         )
         .await;
-    check(&ran, &["DIR/file/revisions", "cannot create the folder"]);
+    check(
+        &ran,
+        &[
+            "cannot write DIR/file/revisions/",
+            "a file stands where its folder should be",
+        ],
+    );
     check(
         &world.run_bare(&["init", &inside], None).await,
         &["DIR/file/revisions", "cannot create the folder"],

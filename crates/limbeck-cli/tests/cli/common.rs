@@ -7,7 +7,7 @@
 )]
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use limbeck_metadata::MetaData;
 use limbeck_testkit::TestDb;
@@ -17,6 +17,8 @@ use tempfile::TempDir;
 pub(crate) struct World {
     pub(crate) db: TestDb,
     pub(crate) folder: TempDir,
+    /// What every command line begins with, after the database.
+    arguments: [&'static str; 2],
 }
 
 /// What a command line came to.
@@ -31,7 +33,19 @@ impl World {
         Self {
             db: TestDb::create(label).await,
             folder: tempfile::tempdir().unwrap(),
+            arguments: ["--revisions", "{}/revisions"],
         }
+    }
+
+    /// A test with a copy of the twelve modules in `fixtures/modules`.
+    pub(crate) async fn of_modules(label: &str) -> Self {
+        let world = Self {
+            arguments: ["-c", "{}/limbeck.toml"],
+            ..Self::new(label).await
+        };
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/modules");
+        copy(&fixture, world.folder.path());
+        world
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -60,8 +74,8 @@ impl World {
 
     /// Runs a command line with this test's database and revisions; `{}` in it is the folder.
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
-        let revisions = self.path("revisions").display().to_string();
-        let mut all = vec!["--url", self.db.url(), "--revisions", &revisions];
+        let mut all = vec!["--url", self.db.url()];
+        all.extend(self.arguments);
         all.extend_from_slice(args);
         self.run_bare(&all, None).await
     }
@@ -136,6 +150,19 @@ impl World {
             .await
             .expect("a query");
         rows.iter().map(|it| it.get(0)).collect()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 

@@ -2,5 +2,8 @@
 
 mod bad_input;
 mod common;
+mod database;
+mod modules;
+mod rearrange;
 mod sources;
 mod walk;

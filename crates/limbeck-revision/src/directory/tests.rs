@@ -113,7 +113,7 @@ fn bad_files_are_errors_that_name_them() {
     let missing = RevisionDirectory::load(&[location("no/such/folder", false)]).unwrap_err();
     assert_eq!(
         missing.to_string(),
-        "there is no revision folder no/such/folder; create it with `limbeck init`, or name another with --revisions",
+        "there is no revision folder no/such/folder; create it with `limbeck init` or `limbeck mkdir`, or name another with --revisions",
     );
     let folder = folder(&[("a.sql", ONE)]);
     let path = folder.path().join("a.sql");
@@ -319,4 +319,84 @@ fn a_new_revision_goes_where_its_branch_is() {
         unknown.starts_with("elsewhere is not one of the revision folders ("),
         "{unknown}"
     );
+}
+
+#[test]
+fn a_missing_folder_may_be_one_without_revisions() {
+    let folder = folder(&[]);
+    let location = location(folder.path().join("later"), false);
+    let load = |missing| RevisionDirectory::load_all(std::slice::from_ref(&location), &[], missing);
+    let refused = load(Missing::Refuse).unwrap_err().to_string();
+    assert!(refused.contains("later; create it with"), "{refused}");
+    let naming = FileNaming::default();
+    let mut loaded = load(Missing::Empty).unwrap();
+    let path = loaded.write(&revision("1"), new_file(&naming)).unwrap();
+    assert_eq!(path, folder.path().join("later/1_add_email.sql"));
+}
+
+#[test]
+fn compiled_in_revisions_are_read_and_not_changed() {
+    let embedded = [Embedded {
+        name: "lib",
+        files: &[("a.sql", ONE)],
+    }];
+    let mut loaded = RevisionDirectory::load_all(&[], &embedded, Missing::Refuse).unwrap();
+    assert_eq!(loaded.get(&id("1")).unwrap().path, Path::new("lib/a.sql"));
+    assert_eq!(
+        loaded.read(&id("1")).unwrap(),
+        Revision::parse(ONE, Path::new("a.sql")).unwrap()
+    );
+    let refused = loaded.remove(&id("1")).unwrap_err().to_string();
+    assert!(refused.contains("compiled into the program"), "{refused}");
+}
+
+/// Changes a field of the one revision in a file with this text.
+#[track_caller]
+fn check_change(text: &str, change: FieldChange<'_>, expect: &str) {
+    let folder = folder(&[("a.sql", text)]);
+    let locations = [location(folder.path(), false)];
+    let mut loaded = RevisionDirectory::load(&locations).unwrap();
+    loaded.change(&id("1"), change).unwrap();
+    let found = fs::read_to_string(folder.path().join("a.sql")).unwrap();
+    assert_eq!(found, expect);
+    let again = RevisionDirectory::load(&locations).unwrap();
+    assert!(again.headers().eq(loaded.headers()));
+}
+
+#[test]
+fn a_changed_field_leaves_every_other_byte() {
+    let file = "-- Title, revises: nothing\n--\n-- revision:1\n-- revises:  0\n-- created: now\n\n-- upgrade\n\
+                -- revises: x\nSELECT 1 ;\n\n-- downgrade\n";
+    let ids = [id("7"), id("8")];
+    check_change(
+        file,
+        FieldChange::Revises(&ids),
+        &file.replace("-- revises:  0\n", "-- revises:       7, 8\n"),
+    );
+    check_change(
+        file,
+        FieldChange::Revises(&[]),
+        &file.replace("-- revises:  0\n", "-- revises:       <base>\n"),
+    );
+    check_change(
+        file,
+        FieldChange::BranchLabels(&["lib".to_owned()]),
+        &file.replace("0\n", "0\n-- branch labels: lib\n"),
+    );
+    let file = "-- revision: 1\r\n-- upgrade\r\n-- downgrade\r\n";
+    check_change(
+        file,
+        FieldChange::Revises(&ids[..1]),
+        &file.replace("1\r\n", "1\r\n-- revises:       7\r\n"),
+    );
+}
+
+#[test]
+fn a_removed_revision_is_gone() {
+    let folder = folder(&[("a.sql", ONE), ("b.sql", TWO)]);
+    let mut loaded = RevisionDirectory::load(&[location(folder.path(), false)]).unwrap();
+    let removed = loaded.remove(&id("1")).unwrap();
+    assert_eq!(removed.path, folder.path().join("a.sql"));
+    assert!(!removed.path.exists() && loaded.get(&id("1")).is_none());
+    assert_eq!(loaded.read(&id("2")).unwrap().header.revision, id("2"));
 }

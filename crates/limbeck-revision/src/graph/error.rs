@@ -258,6 +258,58 @@ pub enum GraphError {
         /// The signed number, as written.
         relative: String,
     },
+    /// A rebase of a revision that follows its goal, or that its goal follows.
+    #[error("nothing to move: {tip} and {onto} lie on one line; name two heads")]
+    NothingToMove {
+        /// The head of what was to be moved.
+        tip: String,
+        /// Where it was to be moved.
+        onto: String,
+    },
+    /// A rebase between branches that have different beginnings.
+    #[error(
+        "{tip} and {onto} share no revision, so they are branches of their own; bring them together by `limbeck merge \
+         {tip} {onto}`, or leave both"
+    )]
+    NothingShared {
+        /// The head of what was to be moved.
+        tip: String,
+        /// Where it was to be moved.
+        onto: String,
+    },
+    /// A rebase onto a revision that depends on one that is to be moved.
+    #[error(
+        "cannot move {revision} onto {onto}, which depends on it; move the other side, or merge them"
+    )]
+    MoveInCircle {
+        /// The revision that was to be moved.
+        revision: RevisionId,
+        /// Where it was to be moved.
+        onto: RevisionId,
+    },
+    /// A revision that is to be removed is another one's dependency.
+    #[error(
+        "cannot remove {revision}: {} depends on it; correct the depends on line there first",
+        list(by)
+    )]
+    Needed {
+        /// The revision.
+        revision: RevisionId,
+        /// Those that depend on it.
+        by: Vec<Origin>,
+    },
+    /// A revision that is to be removed names a branch that several revisions continue.
+    #[error(
+        "cannot remove {revision}: it carries {}, and several revisions follow it; move the branch labels line to one \
+         of them first",
+        comma(labels)
+    )]
+    LabelsOfFork {
+        /// The revision.
+        revision: RevisionId,
+        /// Its labels.
+        labels: Vec<String>,
+    },
     /// The rows do not fit the step: one that it replaces is missing, or one that it adds is there.
     #[error(
         "the version rows do not fit the step to {revision}: expected to match one row '{row}', {} found; compare \
@@ -333,6 +385,11 @@ pub(super) fn comma<T: AsRef<str>>(items: &[T]) -> String {
         .map(AsRef::as_ref)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+fn list(origins: &[Origin]) -> String {
+    let names: Vec<_> = origins.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn in_files(files: &[PathBuf]) -> String {

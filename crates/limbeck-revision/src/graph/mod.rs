@@ -12,11 +12,16 @@
 //!
 //! - `build`: checks the revisions and links them; `resolve`: from texts to revisions; `walk`: sets and order;
 //! - `target`: the grammar of targets; `select`: which revisions lie between two ends; `steps`: what an upgrade,
-//!   downgrade or stamp does; `rows`: the version rows of each step; `lines`: how a revision is printed.
+//!   downgrade or stamp does; `rows`: the version rows of each step; `lines`: how a revision is printed;
+//! - `draw`: the history with lanes beside it; `export`: the history for programs that draw graphs;
+//! - `rearrange`: what a rebase or a removal changes.
 
 mod build;
+mod draw;
 mod error;
+mod export;
 mod lines;
+mod rearrange;
 mod resolve;
 mod rows;
 mod select;
@@ -32,6 +37,7 @@ use crate::ids::RevisionId;
 
 pub use error::{CycleKind, GraphError, Origin};
 pub use lines::LineFormat;
+pub use rearrange::{Rebase, Relinked, Removal};
 pub use rows::RowChange;
 pub use select::{BasePolicy, Ends, Overwalk, RangeOptions, Selection, Travel};
 pub use steps::{Direction, Move, StampMove, Step};
