@@ -6,7 +6,7 @@ use limbeck_schema::{Expr, Ident, Object};
 use crate::error::MetaDataError;
 use crate::lower::Lowering;
 use crate::lower::elements::{default_columns, element_columns, mentioned_columns};
-use crate::lower::names::Naming;
+use crate::lower::names::{Comments, Naming};
 use crate::lower::table::InTable;
 use crate::model;
 use crate::naming::{Facts, Template};
@@ -25,6 +25,7 @@ impl<'a> Lowering<'a> {
             initially_deferred,
             with,
             comment,
+            index_comment,
         } = key;
         let facts = it.facts("primary key", columns.iter().collect(), name.as_ref());
         it.check_columns(&facts, columns, "columns")?;
@@ -45,7 +46,10 @@ impl<'a> Lowering<'a> {
                 is_relation: true,
             },
             facts,
-            comment.as_deref(),
+            Comments {
+                own: comment.as_deref(),
+                index: index_comment.as_deref(),
+            },
             Vec::new,
             |name| kinds::PrimaryKey { table, name, index }.into(),
         )
@@ -65,6 +69,7 @@ impl<'a> Lowering<'a> {
             initially_deferred,
             with,
             comment,
+            index_comment,
         } = unique;
         let facts = it.facts("unique constraint", columns.iter().collect(), name.as_ref());
         it.check_columns(&facts, columns, "columns")?;
@@ -85,7 +90,10 @@ impl<'a> Lowering<'a> {
                 is_relation: true,
             },
             facts,
-            comment.as_deref(),
+            Comments {
+                own: comment.as_deref(),
+                index: index_comment.as_deref(),
+            },
             || texts(columns.iter().chain(include)),
             |name| {
                 kinds::Unique {
@@ -177,6 +185,7 @@ impl<'a> Lowering<'a> {
             initially_deferred,
             with,
             comment,
+            index_comment,
         } = exclusion;
         let facts = it.facts(
             "exclusion constraint",
@@ -222,7 +231,10 @@ impl<'a> Lowering<'a> {
                 is_relation: true,
             },
             facts,
-            comment.as_deref(),
+            Comments {
+                own: comment.as_deref(),
+                index: index_comment.as_deref(),
+            },
             || default_columns(&exclusion.elements, include),
             |name| Object::from(kinds::Exclusion { name, ..lowered }),
         )
