@@ -3,6 +3,7 @@
 mod compare;
 mod edit;
 mod init;
+mod inspect;
 mod revision;
 mod run;
 mod status;
@@ -43,7 +44,7 @@ impl Context<'_> {
             Command::Stamp(it) => self.stamp(&it).await,
             Command::Edit(it) => self.edit(&it).await,
             Command::Verify => self.verify().await,
-            Command::Inspect => self.list_objects().await,
+            Command::Inspect(it) => self.write_or_list(&it).await,
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
         }
     }

@@ -47,6 +47,15 @@ impl Display for LeftOut {
 }
 
 impl MetaData {
+    /// As [`Self::lift`], with every name said and nothing held against the schema.
+    pub fn lift_in_full(schema: &Schema, options: &LowerOptions) -> Self {
+        Lift {
+            schema,
+            default_schema: &options.default_schema,
+        }
+        .metadata()
+    }
+
     /// The metadata that lowers to a schema, in the default schema that `options` name.
     ///
     /// Names of constraints and indexes are given where no convention makes them. The convention is Limbeck's or
@@ -55,11 +64,7 @@ impl MetaData {
     /// # Errors
     /// If the schema holds what cannot be declared at all; the message names the object.
     pub fn lift(schema: &Schema, options: &LowerOptions) -> Result<Lifted, MetaDataError> {
-        let full = Lift {
-            schema,
-            default_schema: &options.default_schema,
-        }
-        .metadata();
+        let full = Self::lift_in_full(schema, options);
         let mut explicit = BTreeSet::new();
         loop {
             let metadata = with_short_names(&full, &explicit, options)?;

@@ -132,7 +132,7 @@ impl<'a> Lowering<'a> {
             }
         }
         for ty in &metadata.enums {
-            let name = it.resolve(ty.schema.as_ref(), &ty.name);
+            let name = it.resolve_type(ty.schema.as_ref(), &ty.name);
             it.place(KindTag::EnumType, &name, ty.place.as_deref());
             if let Some(first) = it.enums.insert(name.clone(), ty) {
                 return Err(declared_twice(
@@ -143,7 +143,7 @@ impl<'a> Lowering<'a> {
             }
         }
         for (kind, schema, name, place) in Self::declared_types(metadata) {
-            let name = it.resolve(schema, name);
+            let name = it.resolve_type(schema, name);
             it.place(kind, &name, place);
             if !it.declared_types.insert(name.clone()) {
                 let problem = "two declared types have this name; rename one of them";
@@ -161,6 +161,12 @@ impl<'a> Lowering<'a> {
             name: name.clone(),
         }
         .in_default(self.default_schema)
+    }
+
+    /// As [`Self::resolve`], for the name of a type: one that is named like a built-in type keeps its schema.
+    fn resolve_type(&self, schema: Option<&Ident>, name: &Ident) -> Name {
+        let schema = schema.or(self.metadata.schema.as_ref());
+        Name::qualified(schema.cloned(), name.clone()).type_in_default(self.default_schema)
     }
 
     fn is_ignored(&self, name: &Name) -> bool {

@@ -61,7 +61,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn enum_type(&mut self, ty: &'a model::EnumType) -> Result<(), MetaDataError> {
-        let name = self.resolve(ty.schema.as_ref(), &ty.name);
+        let name = self.resolve_type(ty.schema.as_ref(), &ty.name);
         let object = || format!("enum {name}");
         fits(&ty.name, object)?;
         let mut seen = BTreeSet::new();

@@ -219,7 +219,7 @@ impl<'a> Lowering<'a> {
                 Err(MetaDataError::invalid(object(), problem))
             }
         };
-        let lowered = kinds::Range {
+        let mut lowered = kinds::Range {
             subtype: self.needed_type(subtype, object)?,
             opclass: named("operator class", opclass)?,
             collation: self.collation(collation.as_deref(), object)?,
@@ -228,6 +228,10 @@ impl<'a> Lowering<'a> {
             multirange: named("multirange type", multirange)?,
             name,
         };
+        if lowered.multirange.is_none() {
+            // Columns may be of the type, which has to be known by its name then.
+            lowered.multirange = Some(lowered.default_multirange());
+        }
         self.comment(Key::of(KindTag::Range, &lowered.name), comment.as_deref());
         self.push(lowered);
         Ok(())
@@ -272,7 +276,7 @@ impl<'a> Lowering<'a> {
         name: &Ident,
         kind: &str,
     ) -> Result<Name, MetaDataError> {
-        let name = self.resolve(schema, name);
+        let name = self.resolve_type(schema, name);
         let object = || format!("{kind} {name}");
         fits(&name.name, object)?;
         if self.tables.contains_key(&name) || self.enums.contains_key(&name) {

@@ -121,7 +121,7 @@ pub struct RangeType {
     /// The function that measures the distance of two bounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subtype_diff: Option<String>,
-    /// The multirange type (PostgreSQL 14); absent: PostgreSQL names it, and any name will do.
+    /// The multirange type (PostgreSQL 14); absent: the name that PostgreSQL gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multirange: Option<String>,
     /// The comment.

@@ -1,0 +1,4 @@
+//! stub
+pub fn metadata() -> limbeck::MetaData {
+    limbeck::MetaData::new()
+}
