@@ -8,7 +8,7 @@ use limbeck_metadata::{
 use limbeck_schema::Ident;
 
 use crate::File;
-use crate::item::{chain, literal, texts};
+use crate::item::{call, literal, texts};
 
 /// Calls on a builder, each said where there is something to say.
 #[derive(Default)]
@@ -36,12 +36,12 @@ impl Calls {
 
     /// The whole as the only argument of a call in the chain of the function's body.
     fn within(self, method: &str, first: &str) -> String {
-        let inner = chain(first, &self.0, 3);
-        if inner.contains('\n') {
-            format!("{method}(\n            {inner},\n        )")
-        } else {
-            format!("{method}({inner})")
-        }
+        call(method, first, &self.0, 2)
+    }
+
+    /// The whole as the only argument of a call in a chain inside of one of the function's body.
+    fn inside(self, method: &str, first: &str) -> String {
+        call(method, first, &self.0, 4)
     }
 
     /// The whole on one line.
@@ -181,8 +181,8 @@ impl File<'_> {
             own.text("name", name.as_ref().map(Ident::as_str));
             own.flag("not_valid", *not_valid);
             own.text("comment", comment.as_deref());
-            let check = own.flat(&format!("DomainCheck::new({})", literal(expression)));
-            calls.0.push(format!("check({check})"));
+            let first = format!("DomainCheck::new({})", literal(expression));
+            calls.0.push(own.inside("check", &first));
         }
         calls.text("comment", comment.as_deref());
         calls.within(
@@ -214,7 +214,7 @@ impl File<'_> {
             own.text("collation", collation.as_deref());
             own.text("comment", comment.as_deref());
             let first = format!("Attribute::new({}, {})", name_of(name), literal(ty));
-            calls.0.push(format!("attribute({})", own.flat(&first)));
+            calls.0.push(own.inside("attribute", &first));
         }
         calls.text("comment", comment.as_deref());
         calls.within(
@@ -331,7 +331,10 @@ impl File<'_> {
         calls.parameters(with);
         calls.text("comment", comment.as_deref());
         calls.text("index_comment", index_comment.as_deref());
-        calls.flat(&format!("PrimaryKey::new({})", idents(columns)))
+        calls.inside(
+            "primary_key",
+            &format!("PrimaryKey::new({})", idents(columns)),
+        )
     }
 
     pub(crate) fn unique_builder(&mut self, it: &Unique) -> String {
@@ -355,7 +358,7 @@ impl File<'_> {
         calls.parameters(with);
         calls.text("comment", comment.as_deref());
         calls.text("index_comment", index_comment.as_deref());
-        calls.flat(&format!("Unique::new({})", idents(columns)))
+        calls.inside("unique", &format!("Unique::new({})", idents(columns)))
     }
 
     pub(crate) fn check_builder(&mut self, it: &Check) -> String {
@@ -372,7 +375,7 @@ impl File<'_> {
         calls.flag("no_inherit", *no_inherit);
         calls.flag("not_valid", *not_valid);
         calls.text("comment", comment.as_deref());
-        calls.flat(&format!("Check::new({})", literal(expression)))
+        calls.inside("check", &format!("Check::new({})", literal(expression)))
     }
 
     pub(crate) fn foreign_key_builder(&mut self, it: &ForeignKey) -> String {
@@ -413,7 +416,10 @@ impl File<'_> {
         calls.deferral(*deferrable, *initially_deferred);
         calls.flag("not_valid", *not_valid);
         calls.text("comment", comment.as_deref());
-        calls.flat(&format!("ForeignKey::new({}, {target})", idents(columns)))
+        calls.inside(
+            "foreign_key",
+            &format!("ForeignKey::new({}, {target})", idents(columns)),
+        )
     }
 
     pub(crate) fn exclusion_builder(&mut self, it: &Exclusion) -> String {
@@ -432,14 +438,17 @@ impl File<'_> {
         self.uses("limbeck", "Exclusion");
         let mut calls = Calls::default();
         self.given(&mut calls, name);
-        calls.text("method", Some(method.as_str()));
+        calls.text("method", Some(method.as_str()).filter(|it| *it != "gist"));
         calls.names("include", include);
         calls.text("predicate", predicate.as_deref());
         calls.deferral(*deferrable, *initially_deferred);
         calls.parameters(with);
         calls.text("comment", comment.as_deref());
         calls.text("index_comment", index_comment.as_deref());
-        calls.flat(&format!("Exclusion::new({})", self.elements(elements)))
+        calls.inside(
+            "exclusion",
+            &format!("Exclusion::new({})", self.elements(elements)),
+        )
     }
 
     pub(crate) fn index_builder(&mut self, it: &Index) -> String {
@@ -458,13 +467,13 @@ impl File<'_> {
         let mut calls = Calls::default();
         self.given(&mut calls, name);
         calls.flag("unique", *unique);
-        calls.text("method", Some(method.as_str()));
+        calls.text("method", Some(method.as_str()).filter(|it| *it != "btree"));
         calls.names("include", include);
         calls.text("predicate", predicate.as_deref());
         calls.flag("nulls_not_distinct", *nulls_not_distinct);
         calls.parameters(with);
         calls.text("comment", comment.as_deref());
-        calls.flat(&format!("Index::new({})", self.elements(elements)))
+        calls.inside("index", &format!("Index::new({})", self.elements(elements)))
     }
 
     fn elements(&mut self, elements: &[Element]) -> String {

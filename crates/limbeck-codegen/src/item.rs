@@ -80,14 +80,20 @@ pub(crate) fn attribute(name: &str, items: &[Item], depth: usize) -> String {
     if inner.len() <= ATTRIBUTE_WIDTH && indent.len() + name.len() + inner.len() + 5 <= WIDTH {
         return format!("{indent}#[{name}({inner})]\n");
     }
-    format!("{indent}#[{name}({})]\n", lines(items, depth))
+    match items {
+        [Item::List(only, inner)] => {
+            format!("{indent}#[{name}({only}({}))]\n", lines(inner, depth))
+        }
+        _ => format!("{indent}#[{name}({})]\n", lines(items, depth)),
+    }
 }
 
 /// A chain of calls behind an expression; `depth` is that of the line on which it begins.
 pub(crate) fn chain(first: &str, calls: &[String], depth: usize) -> String {
     let flat: String = calls.iter().map(|it| format!(".{it}")).collect();
-    let is_short = first.len() + flat.len() <= CHAIN_WIDTH && !flat.contains('\n');
-    if is_short || calls.is_empty() {
+    let width = first.len() + flat.len();
+    let is_short = width <= CHAIN_WIDTH || calls.len() == 1 && 4 * depth + width < WIDTH;
+    if calls.is_empty() || is_short && !flat.contains('\n') {
         return format!("{first}{flat}");
     }
     let indent = "    ".repeat(depth + 1);
@@ -96,6 +102,17 @@ pub(crate) fn chain(first: &str, calls: &[String], depth: usize) -> String {
         acc.push_str(&format!("\n{indent}.{call}"));
     }
     acc
+}
+
+/// A call whose only argument is a chain of calls; `depth` is that of the line on which the call begins.
+pub(crate) fn call(method: &str, first: &str, calls: &[String], depth: usize) -> String {
+    let inner = chain(first, calls, depth + 1);
+    if inner.contains('\n') {
+        let (outer, indent) = ("    ".repeat(depth), "    ".repeat(depth + 1));
+        format!("{method}(\n{indent}{inner},\n{outer})")
+    } else {
+        format!("{method}({inner})")
+    }
 }
 
 /// A text as a literal of Rust: raw where that spares backslashes.

@@ -124,10 +124,7 @@ impl File<'_> {
                 format!("model::<{name}>()")
             } else {
                 self.uses("limbeck", "Model");
-                format!(
-                    "table({})",
-                    item::chain(&format!("{name}::table()"), &more, 2)
-                )
+                item::call("table", &format!("{name}::table()"), &more, 2)
             });
         }
         let body = item::chain("MetaData::new()", &calls, 1);

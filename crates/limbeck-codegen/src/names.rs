@@ -97,9 +97,16 @@ impl Names {
             let rust = type_name(&name, "Table", &mut taken);
             it.models.insert(name.clone(), rust);
             let mut taken = BTreeSet::new();
-            let fields = table.columns.iter().map(|column| {
-                let field = field_name(column.name.as_str(), &mut taken);
-                (column.name.clone(), field)
+            // A column whose name can stay gets it before another one does.
+            let (mut columns, changed): (Vec<_>, Vec<_>) = table
+                .columns
+                .iter()
+                .map(|it| &it.name)
+                .partition(|it| stays(it.as_str()));
+            columns.extend(changed);
+            let fields = columns.into_iter().map(|column| {
+                let field = field_name(column.as_str(), &mut taken);
+                (column.clone(), field)
             });
             it.fields.insert(name, fields.collect());
         }
@@ -177,9 +184,14 @@ fn type_name(name: &Name, suffix: &str, taken: &mut BTreeSet<String>) -> String 
     chosen
 }
 
-fn field_name(column: &str, taken: &mut BTreeSet<String>) -> String {
+/// Whether a column's name is made of the characters that fields are made of.
+fn stays(column: &str) -> bool {
     let custom = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
-    let plain = if column.chars().all(custom) {
+    column.chars().all(custom)
+}
+
+fn field_name(column: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain = if stays(column) {
         word(column, "c")
     } else {
         word(&column.to_snake_case(), "c")

@@ -111,9 +111,7 @@ impl File<'_> {
             self.names.fields(table, include),
         );
         let (Some(fields), Some(include)) = fields else {
-            return acc
-                .more
-                .push(format!("primary_key({})", self.primary_key_builder(key)));
+            return acc.more.push(self.primary_key_builder(key));
         };
         let mut options = named(name);
         options.extend(list("include", include));
@@ -148,9 +146,7 @@ impl File<'_> {
             self.names.fields(table, include),
         );
         let (Some(fields), Some(include)) = fields else {
-            return acc
-                .more
-                .push(format!("unique({})", self.unique_builder(unique)));
+            return acc.more.push(self.unique_builder(unique));
         };
         let mut options = named(name);
         options.extend(list("include", include));
@@ -176,9 +172,7 @@ impl File<'_> {
         } = check;
         // Under a convention with a template for checks, no attribute says a name that it leaves alone.
         if matches!(name, Some(GivenName::Exact(_))) && self.metadata.naming_convention.is_none() {
-            return acc
-                .more
-                .push(format!("check({})", self.check_builder(check)));
+            return acc.more.push(self.check_builder(check));
         }
         let mut items = named(name);
         items.push(Item::leaf(literal(expression)));
@@ -217,9 +211,7 @@ impl File<'_> {
             self.names.fields(&target, &references.columns),
         );
         let (Some(model), (Some(fields), Some(some), Some(targets))) = (model, fields) else {
-            return acc
-                .more
-                .push(format!("foreign_key({})", self.foreign_key_builder(key)));
+            return acc.more.push(self.foreign_key_builder(key));
         };
         let reference = reference(&model, &targets);
         let mut actions = vec![Item::leaf(format!("references = {reference}"))];
@@ -277,9 +269,7 @@ impl File<'_> {
         };
         let elements: Option<Vec<Item>> = elements.iter().map(excluded).collect();
         let (Some(elements), Some(include)) = (elements, self.names.fields(table, include)) else {
-            return acc
-                .more
-                .push(format!("exclusion({})", self.exclusion_builder(exclusion)));
+            return acc.more.push(self.exclusion_builder(exclusion));
         };
         let mut items = named(name);
         items.extend((method.as_str() != "gist").then(|| word_or_text("method", method.as_str())));
@@ -317,9 +307,7 @@ impl File<'_> {
         } = index;
         let items: Option<Vec<Item>> = elements.iter().map(|it| self.element(table, it)).collect();
         let (Some(items), Some(include)) = (items, self.names.fields(table, include)) else {
-            return acc
-                .more
-                .push(format!("index({})", self.index_builder(index)));
+            return acc.more.push(self.index_builder(index));
         };
         let mut options = named(name);
         options.extend(unique.then(|| Item::leaf("unique")));

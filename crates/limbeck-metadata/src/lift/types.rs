@@ -56,6 +56,11 @@ impl Lift<'_> {
                     Object::DomainCheck(it) => Some(self.domain_check(key, it)),
                     _ => None,
                 });
+        let mut checks: Vec<_> = checks.collect();
+        let made = kinds::default_name(&name.name, &[], "check");
+        if let [only] = checks.as_mut_slice() {
+            only.name = only.name.take().filter(|it| *it != made);
+        }
         model::Domain {
             name: name.name.clone(),
             schema: name.schema.clone(),
@@ -63,7 +68,7 @@ impl Lift<'_> {
             nullable: *nullable,
             default: default.as_ref().map(ToString::to_string),
             collation: collation.as_ref().map(collation_text),
-            checks: checks.collect(),
+            checks,
             comment: self.comment_on(KindTag::Domain, name),
             place: None,
         }
