@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-revision", &[]),
     ("limbeck-testkit", &[]),
     ("limbeck-metadata", &["limbeck-schema"]),
+    ("limbeck-codegen", &["limbeck-metadata"]),
     ("limbeck-plan", &["limbeck-schema"]),
     (
         "limbeck-catalog",
@@ -24,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "limbeck-runner",
         &["limbeck-revision", "limbeck-plan", "limbeck-catalog"],
     ),
-    ("limbeck-cli", &["limbeck-runner"]),
+    ("limbeck-cli", &["limbeck-codegen", "limbeck-runner"]),
     ("limbeck", &["limbeck-derive", "limbeck-cli"]),
 ];
 
@@ -32,12 +33,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 const MODELS_NEED: &[&str] = &["limbeck-derive", "limbeck-metadata", "limbeck-schema"];
 
 /// Crates whose code neither waits nor touches the outside world. `limbeck-revision` may read and write files.
-const PURE: &[&str] = &["limbeck-schema", "limbeck-metadata", "limbeck-plan"];
+const PURE: &[&str] = &[
+    "limbeck-schema",
+    "limbeck-metadata",
+    "limbeck-codegen",
+    "limbeck-plan",
+];
 
 /// Crates that know objects only through the registry of kinds.
 const KNOW_NO_KIND: &[&str] = &[
     "limbeck-catalog",
     "limbeck-cli",
+    "limbeck-codegen",
     "limbeck-plan",
     "limbeck-revision",
     "limbeck-runner",

@@ -1,12 +1,211 @@
-//! sea-schema's vocabulary of column types, read from `format_type` texts by sea-schema's own parser.
+//! A schema in sea-schema's vocabulary, its types and defaults read by sea-schema's own parser.
 //!
 //! Its types say less than the catalog does: a length over 65,535 is lost, an array loses its elements' modifiers, a
 //! domain and a type of another schema lose their names. So a [`SqlType`] stays the exact text, and
 //! [`column_type`] says by `None` where sea-schema's type would not lead back to it.
 
-use limbeck_schema::SqlType;
+use std::collections::BTreeMap;
+
+use limbeck_metadata::{Action, LowerOptions, MetaData, model};
+use limbeck_schema::{Ident, Name, Schema, SqlType};
+use sea_schema::postgres::def;
 use sea_schema::postgres::def::{ColumnType, Type};
+use sea_schema::postgres::parser::parse_column_default;
 use sea_schema::postgres::query::ColumnQueryResult;
+
+/// One schema of a database, as sea-schema has it: its tables and enum types by name, columns in order, constraints by
+/// name. `default_schema` is that of the connection which read it.
+///
+/// Unique indexes stand among the unique constraints, as in sea-schema; what it has no place for is left out: other
+/// indexes, the schemas of referred tables, deferral, and how an identity counts. Serial columns have their default.
+pub fn schema(schema: &Schema, default_schema: &Ident, name: &Ident) -> def::Schema {
+    let options = LowerOptions {
+        default_schema: default_schema.clone(),
+    };
+    let metadata = MetaData::lift_in_full(schema, &options);
+    let place = Some(name).filter(|it| *it != default_schema);
+    let types = Types {
+        metadata: &metadata,
+        default_schema,
+        enums: metadata.enums.iter().map(enum_entry).collect(),
+    };
+    let tables = metadata
+        .tables
+        .iter()
+        .filter(|it| it.schema.as_ref() == place);
+    let enums = metadata
+        .enums
+        .iter()
+        .filter(|it| it.schema.as_ref() == place);
+    def::Schema {
+        schema: name.as_str().to_owned(),
+        tables: tables.map(|it| table(it, &types)).collect(),
+        enums: enums.map(enum_def).collect(),
+    }
+}
+
+/// What columns can be of, and keys refer to.
+struct Types<'a> {
+    metadata: &'a MetaData,
+    default_schema: &'a Ident,
+    enums: BTreeMap<Name, def::EnumDef>,
+}
+
+impl Types<'_> {
+    /// The columns that a foreign key refers to.
+    fn targets(&self, references: &model::References) -> Vec<String> {
+        if !references.columns.is_empty() {
+            return texts(&references.columns);
+        }
+        let mut tables = self.metadata.tables.iter();
+        let table = tables.find(|it| it.name == references.table && it.schema == references.schema);
+        let key = table.and_then(|it| it.primary_key.as_ref());
+        key.map_or_else(Vec::new, |it| texts(&it.columns))
+    }
+
+    /// The type of a column, with what [`column_type`] cannot say as far as sea-schema says it.
+    fn of(&self, spelled: &str) -> ColumnType {
+        let Some(ty) = SqlType::parse(spelled, self.default_schema) else {
+            return Type::Unknown(spelled.to_owned());
+        };
+        if let Some(it) = column_type(&ty) {
+            return it;
+        }
+        let own = ty
+            .user_defined()
+            .map(|it| it.in_default(self.default_schema));
+        let known = own.as_ref().and_then(|it| self.enums.get(it));
+        match (known, ty.is_array()) {
+            (Some(it), false) => Type::Enum(it.clone()),
+            (None, false) => Type::Unknown(ty.as_str().to_owned()),
+            (known, true) => {
+                let base = ty.base();
+                let element = known.map_or_else(
+                    || Type::from_str(&base, Some(&base), false),
+                    |it| Type::Enum(it.clone()),
+                );
+                Type::Array(def::ArrayDef {
+                    col_type: Some(element.into()),
+                })
+            }
+        }
+    }
+}
+
+fn enum_entry(ty: &model::EnumType) -> (Name, def::EnumDef) {
+    let name = Name::qualified(ty.schema.clone(), ty.name.clone());
+    (name, enum_def(ty))
+}
+
+fn enum_def(ty: &model::EnumType) -> def::EnumDef {
+    def::EnumDef {
+        values: ty.labels.clone(),
+        typename: ty.name.as_str().to_owned(),
+    }
+}
+
+fn table(table: &model::Table, types: &Types<'_>) -> def::TableDef {
+    let uniques = table.uniques.iter().map(|it| def::Unique {
+        name: name_of(&it.name),
+        columns: texts(it.columns.iter().chain(&it.include)),
+        is_partial: false,
+    });
+    let indexes = table.indexes.iter().filter(|it| it.unique).map(|it| {
+        let columns = it.elements.iter().filter_map(|it| it.column.as_ref());
+        def::Unique {
+            name: name_of(&it.name),
+            columns: texts(columns.chain(&it.include)),
+            is_partial: it.predicate.is_some(),
+        }
+    });
+    let mut unique_constraints: Vec<_> = uniques.chain(indexes).collect();
+    unique_constraints.sort_by(|a, b| a.name.cmp(&b.name));
+    let checks = table.checks.iter().map(|it| def::Check {
+        name: name_of(&it.name),
+        expr: it.expression.clone(),
+        no_inherit: it.no_inherit,
+    });
+    let keys = table.primary_key.iter().map(|it| def::PrimaryKey {
+        name: name_of(&it.name),
+        columns: texts(&it.columns),
+    });
+    let references = table.foreign_keys.iter().map(|it| def::References {
+        name: name_of(&it.name),
+        columns: texts(&it.columns),
+        table: it.references.table.as_str().to_owned(),
+        foreign_columns: types.targets(&it.references),
+        on_update: Some(action(it.on_update)),
+        on_delete: Some(action(it.on_delete)),
+    });
+    let exclusions = table.exclusions.iter().map(|it| {
+        let operators = it.elements.iter().filter_map(|it| it.operator.clone());
+        def::Exclusion {
+            name: name_of(&it.name),
+            using: it.method.as_str().to_owned(),
+            columns: texts(it.elements.iter().filter_map(|it| it.column.as_ref())),
+            operation: operators.collect::<Vec<_>>().join(", "),
+        }
+    });
+    def::TableDef {
+        info: def::TableInfo {
+            name: table.name.as_str().to_owned(),
+            of_type: None,
+        },
+        columns: table
+            .columns
+            .iter()
+            .map(|it| column(table, it, types))
+            .collect(),
+        check_constraints: checks.collect(),
+        not_null_constraints: Vec::new(),
+        unique_constraints,
+        primary_key_constraints: keys.collect(),
+        reference_constraints: references.collect(),
+        exclusion_constraints: exclusions.collect(),
+    }
+}
+
+fn column(table: &model::Table, column: &model::Column, types: &Types<'_>) -> def::ColumnInfo {
+    let default = if column.serial {
+        Some(serial_default(table, column))
+    } else {
+        column.default.clone()
+    };
+    def::ColumnInfo {
+        name: column.name.as_str().to_owned(),
+        col_type: types.of(&column.ty),
+        default: parse_column_default(default),
+        generated: def::ColumnExpression::from_option_string(column.generated.clone()),
+        not_null: def::NotNull::from_bool(!column.nullable),
+        is_identity: column.identity.is_some(),
+    }
+}
+
+/// The default of a serial column, as the catalog prints it.
+fn serial_default(table: &model::Table, column: &model::Column) -> String {
+    let name = limbeck_schema::kinds::default_name(&table.name, &[column.name.as_str()], "seq");
+    let sequence = Name::qualified(table.schema.clone(), name).to_string();
+    format!("nextval({}::regclass)", limbeck_schema::Literal(&sequence))
+}
+
+fn name_of(name: &Option<model::GivenName>) -> String {
+    name.as_ref()
+        .map_or_else(String::new, |it| it.ident().as_str().to_owned())
+}
+
+fn texts<'a>(names: impl IntoIterator<Item = &'a Ident>) -> Vec<String> {
+    names.into_iter().map(|it| it.as_str().to_owned()).collect()
+}
+
+fn action(action: Action) -> def::ForeignKeyAction {
+    match action {
+        Action::NoAction => def::ForeignKeyAction::NoAction,
+        Action::Restrict => def::ForeignKeyAction::Restrict,
+        Action::Cascade => def::ForeignKeyAction::Cascade,
+        Action::SetNull => def::ForeignKeyAction::SetNull,
+        Action::SetDefault => def::ForeignKeyAction::SetDefault,
+    }
+}
 
 /// The type in sea-schema's vocabulary; `None` where that would lose something.
 pub fn column_type(ty: &SqlType) -> Option<ColumnType> {

@@ -162,9 +162,15 @@ pub(crate) enum Command {
     /// Try all revisions in a scratch database: each up, down and up again; exit status 1 if one does not hold
     #[command(after_help = "Example:\n  limbeck verify")]
     Verify,
-    /// List the database's objects
-    #[command(after_help = "Examples:\n  limbeck inspect\n  limbeck inspect --json > objects.json")]
-    Inspect,
+    /// List the database's objects, or write the database as SQL, as JSON metadata or as Rust models
+    #[command(
+        after_help = "Examples:\n  limbeck inspect\n  limbeck inspect --json > objects.json\n  limbeck inspect --format sql \
+                            -o schema.sql\n  limbeck inspect --format json -o models.json\n  limbeck inspect --format rust -o \
+                            src/models.rs\n\nViews, functions and whatever else is not managed is named on standard error and \
+                            not written; --strict makes it an error. A fact that the format cannot say is named, too, and the \
+                            exit status is 2 then."
+    )]
+    Inspect(Inspect),
     /// Create the version table if it is not there
     #[command(
         alias = "ensure_version",
@@ -189,6 +195,28 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Db,
     },
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// What to write the database as [default: a list of its objects]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// The file to write to, in place of one that is there [default: standard output]
+    #[arg(short, long, value_name = "FILE", requires = "format")]
+    pub output: Option<PathBuf>,
+}
+
+/// What a database is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A script that makes the same of an empty database
+    Sql,
+    /// JSON metadata
+    Json,
+    /// Models with #[derive(Table)]
+    Rust,
 }
 
 /// `init`.

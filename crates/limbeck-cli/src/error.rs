@@ -80,6 +80,14 @@ pub(crate) enum CliError {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// A database has what the format has no word for.
+    #[error(
+        "what is written lacks {n_facts} facts of the database, named above; it differs from the database in them"
+    )]
+    LeftOut {
+        /// How many were named.
+        n_facts: usize,
+    },
     /// A folder cannot be made.
     #[error("cannot create the folder {}; check its parent and its permissions", .path.display())]
     Folder {

@@ -138,11 +138,16 @@ fn is_near(left: &str, right: &str) -> bool {
         || (l.len() > 1 && r.len() > 1 && l[0] == r[1] && l[1] == r[0] && tail(2, 2))
 }
 
-/// Storage parameters, `(fillfactor = 70, fastupdate = "off")`.
+/// Storage parameters, `(fillfactor = 70, fastupdate = "off", "toast.fillfactor" = 80)`.
 pub(crate) fn parameters(input: ParseStream<'_>) -> Result<Vec<(String, String)>> {
     let mut acc = Vec::new();
     each_in_parentheses(input, |input| {
-        let key = word(input)?;
+        // `"toast.autovacuum_enabled"` is no word.
+        let key = if input.peek(LitStr) {
+            input.parse::<LitStr>()?.value()
+        } else {
+            word(input)?.unraw().to_string()
+        };
         input.parse::<Token![=]>()?;
         let value = if input.peek(LitStr) {
             input.parse::<LitStr>()?.value()
@@ -153,7 +158,7 @@ pub(crate) fn parameters(input: ParseStream<'_>) -> Result<Vec<(String, String)>
         } else {
             input.parse::<syn::LitFloat>()?.base10_digits().to_owned()
         };
-        acc.push((key.unraw().to_string(), value));
+        acc.push((key, value));
         Ok(())
     })?;
     Ok(acc)

@@ -8,7 +8,8 @@ use syn::spanned::Spanned;
 use syn::{Error, Field, Ident, LitStr, Result, Type};
 
 use crate::attribute::{
-    check_name, each_in_parentheses, flag, integer, name, once, text, unknown, word,
+    check_name, choice, each_in_parentheses, flag, integer, name, once, parameters, text, unknown,
+    word,
 };
 use crate::parts::{
     Check, Elements, ForeignKey, Key, PRIMARY_KEY, Part, UNIQUE, action_call, items, optional,
@@ -30,6 +31,10 @@ const KNOWN: &[&str] = &[
     "virtual_generated",
     "collation",
     "comment",
+    "storage",
+    "compression",
+    "statistics",
+    "with",
     "check",
     "references",
     "on_delete",
@@ -135,6 +140,31 @@ impl Options {
             "collation" | "comment" => {
                 let text = text(input)?;
                 self.calls.extend(quote!(.#key(#text)));
+                Ok(())
+            }
+            "storage" => {
+                let mode = storage_mode(input)?;
+                self.calls
+                    .extend(quote!(.storage(__limbeck::StorageMode::#mode)));
+                Ok(())
+            }
+            "compression" => {
+                let method = choice(input)?;
+                self.calls.extend(quote!(.compression(#method)));
+                Ok(())
+            }
+            "statistics" => {
+                let target: i64 = integer(input)?;
+                self.calls.extend(quote!(.statistics(#target)));
+                Ok(())
+            }
+            "with" => {
+                let options = parameters(input)?;
+                self.calls.extend(
+                    options
+                        .iter()
+                        .map(|(option, value)| quote!(.with(#option, #value))),
+                );
                 Ok(())
             }
             "nullable" => once(&mut self.nullable, &key, flag(input)?),
@@ -265,6 +295,22 @@ fn modifiers(
     })
 }
 
+/// `= external`, as a variant of `StorageMode`.
+fn storage_mode(input: ParseStream<'_>) -> Result<Ident> {
+    let mode = choice(input)?;
+    let variant = match mode.value().to_lowercase().as_str() {
+        "plain" => "Plain",
+        "external" => "External",
+        "main" => "Main",
+        "extended" => "Extended",
+        _ => {
+            let message = "expected `plain`, `external`, `main` or `extended`";
+            return Err(Error::new(mode.span(), message));
+        }
+    };
+    Ok(Ident::new(variant, mode.span()))
+}
+
 /// `identity` or `identity(always, start = 1, …)`.
 fn identity(input: ParseStream<'_>) -> Result<TokenStream> {
     if !input.peek(syn::token::Paren) {
@@ -279,6 +325,14 @@ fn identity(input: ParseStream<'_>) -> Result<TokenStream> {
                 let number: i64 = integer(input)?;
                 calls.extend(quote!(.#key(#number)));
             }
+            "sequence" => {
+                let name = name(input)?;
+                calls.extend(quote!(.sequence(#name)));
+            }
+            "comment" => {
+                let text = text(input)?;
+                calls.extend(quote!(.comment(#text)));
+            }
             _ => {
                 let known = [
                     "always",
@@ -288,6 +342,8 @@ fn identity(input: ParseStream<'_>) -> Result<TokenStream> {
                     "max",
                     "cache",
                     "cycle",
+                    "sequence",
+                    "comment",
                 ];
                 return Err(unknown(&key, "option of an identity", &known));
             }

@@ -21,7 +21,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// # The struct: `#[table(…)]`
 ///
 /// - `name = "account"` (otherwise the struct's name in snake case), `schema = "app"`, `comment = "…"`, `unlogged`,
-///   `with(fillfactor = 70)`, `partition_by = "RANGE (created_at)"`
+///   `with(fillfactor = 70)`, `partition_by = "RANGE (created_at)"`, `inherits("parent")`
 /// - `primary_key(a, b, name = "…", include(c), deferrable, initially_deferred)`
 /// - `unique(a, b, name = "…", nulls_not_distinct, include(c), deferrable, initially_deferred)`
 /// - `check(name = "positive", "balance >= 0", no_inherit, not_valid)`
@@ -41,7 +41,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `name = "…"`, `skip`, `comment = "…"`, `collation = "…"`, `nullable` or `nullable = false` (otherwise `Option` says so)
 /// - type: `length = 255`, `precision = 10, scale = 2`, `sql_type = "citext"`
 /// - value: `default = "now()"`, `generated = "a || b"`, `identity`, `identity(always, start = 1, increment = 1, min = 1,
-///   max = 9, cache = 1, cycle)`, `serial`
+///   max = 9, cache = 1, cycle, sequence = "…", comment = "…")`, `serial`
+/// - storage: `storage = external`, `compression = lz4`, `statistics = 500`, `with(n_distinct = 100)`
 /// - constraints of this column alone: `primary_key`, `unique`, `unique(name = "…", …)`, `check(name = "…", "…")`,
 ///   `index`, `index(name = "…", unique, method = gin, desc, …)`, `references = Other::id` with `on_delete = cascade`,
 ///   `on_update = …`, `deferrable`, `initially_deferred`, `foreign_key = "name"`; `references = Other` is its primary

@@ -63,7 +63,7 @@ pub(crate) struct Elements {
 fn common(key: &Ident, input: ParseStream<'_>, known: &[&str]) -> Result<Option<TokenStream>> {
     let word = key.unraw().to_string();
     let has_value = match word.as_str() {
-        "name" | "comment" | "where" | "method" => input.peek(syn::Token![=]),
+        "name" | "comment" | "index_comment" | "where" | "method" => input.peek(syn::Token![=]),
         "with" => input.peek(syn::token::Paren),
         _ => true,
     };
@@ -77,7 +77,7 @@ fn common(key: &Ident, input: ParseStream<'_>, known: &[&str]) -> Result<Option<
             let name = name(input)?;
             quote!(.#call(#name))
         }
-        "comment" => {
+        "comment" | "index_comment" => {
             let text = text(input)?;
             quote!(.#call(#text))
         }
@@ -151,6 +151,7 @@ impl Key {
 pub(crate) const PRIMARY_KEY: &[&str] = &[
     "name",
     "comment",
+    "index_comment",
     "deferrable",
     "initially_deferred",
     "without_overlaps",
@@ -160,6 +161,7 @@ pub(crate) const PRIMARY_KEY: &[&str] = &[
 pub(crate) const UNIQUE: &[&str] = &[
     "name",
     "comment",
+    "index_comment",
     "deferrable",
     "initially_deferred",
     "nulls_not_distinct",
@@ -186,6 +188,7 @@ const FOREIGN_KEY: &[&str] = &[
 const EXCLUSION: &[&str] = &[
     "name",
     "comment",
+    "index_comment",
     "deferrable",
     "initially_deferred",
     "method",

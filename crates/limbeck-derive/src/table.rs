@@ -12,7 +12,9 @@ use syn::{
     Result, Token,
 };
 
-use crate::attribute::{check_name, flag, name, once, parameters, text, unknown, word};
+use crate::attribute::{
+    check_name, each_in_parentheses, flag, name, once, parameters, text, unknown, word,
+};
 use crate::column::Column;
 use crate::parts::{self, Key, Part, items};
 
@@ -98,6 +100,11 @@ impl Options {
                 self.calls.extend(flag(input)?.then(|| quote!(.unlogged())));
                 Ok(())
             }
+            "inherits" => each_in_parentheses(input, |input| {
+                let parent: LitStr = input.parse()?;
+                self.calls.extend(quote!(.inherits(#parent)));
+                Ok(())
+            }),
             "with" => {
                 let parameters = parameters(input)?;
                 self.calls.extend(
@@ -115,6 +122,7 @@ impl Options {
                     "unlogged",
                     "with",
                     "partition_by",
+                    "inherits",
                     "unregistered",
                     "crate",
                 ];

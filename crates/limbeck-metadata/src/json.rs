@@ -24,6 +24,18 @@ impl MetaData {
         for (at, it) in metadata.sequences.iter_mut().enumerate() {
             it.place = Some(format!("{place}: sequences[{at}]"));
         }
+        for (at, it) in metadata.domains.iter_mut().enumerate() {
+            it.place = Some(format!("{place}: domains[{at}]"));
+        }
+        for (at, it) in metadata.composite_types.iter_mut().enumerate() {
+            it.place = Some(format!("{place}: composite_types[{at}]"));
+        }
+        for (at, it) in metadata.ranges.iter_mut().enumerate() {
+            it.place = Some(format!("{place}: ranges[{at}]"));
+        }
+        for (at, it) in metadata.collations.iter_mut().enumerate() {
+            it.place = Some(format!("{place}: collations[{at}]"));
+        }
         Ok(metadata)
     }
 

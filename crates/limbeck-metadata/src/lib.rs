@@ -38,6 +38,7 @@
 
 mod error;
 mod json;
+mod lift;
 mod lower;
 mod merge;
 pub mod model;
@@ -47,11 +48,13 @@ mod registry;
 pub mod types;
 
 pub use error::MetaDataError;
+pub use lift::{LeftOut, Lifted};
 pub use lower::LowerOptions;
 pub use model::{
-    Action, Check, Column, Element, EnumType, Exclusion, ForeignKey, GivenName, Identity, Index,
-    Match, MetaData, Namespace, Nulls, Order, OwnedBy, PrimaryKey, References, Sequence, Table,
-    Unique, exact,
+    Action, Attribute, Check, Collation, Column, CompositeType, Domain, DomainCheck, Element,
+    EnumType, Exclusion, ForeignKey, GivenName, Identity, Index, Match, MetaData, Namespace, Nulls,
+    Order, OwnedBy, Physical, PrimaryKey, Provider, RangeType, References, Sequence, StorageMode,
+    Table, Unique, exact,
 };
 pub use module::Module;
 pub use naming::{NamingConvention, Truncation};

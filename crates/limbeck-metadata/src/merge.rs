@@ -75,6 +75,10 @@ impl MetaData {
         for it in part.enums {
             self.add_enum(it);
         }
+        self.domains.extend(part.domains);
+        self.composite_types.extend(part.composite_types);
+        self.ranges.extend(part.ranges);
+        self.collations.extend(part.collations);
         self.sequences.extend(part.sequences);
         self.tables.extend(part.tables);
         self.check_twice()
@@ -95,6 +99,30 @@ impl MetaData {
                 .map(|it| (&it.schema, &it.name, it.place.as_deref())),
         )?;
         check(
+            "domain",
+            self.domains
+                .iter()
+                .map(|it| (&it.schema, &it.name, it.place.as_deref())),
+        )?;
+        check(
+            "composite type",
+            self.composite_types
+                .iter()
+                .map(|it| (&it.schema, &it.name, it.place.as_deref())),
+        )?;
+        check(
+            "range",
+            self.ranges
+                .iter()
+                .map(|it| (&it.schema, &it.name, it.place.as_deref())),
+        )?;
+        check(
+            "collation",
+            self.collations
+                .iter()
+                .map(|it| (&it.schema, &it.name, it.place.as_deref())),
+        )?;
+        check(
             "sequence",
             self.sequences
                 .iter()
@@ -110,13 +138,45 @@ impl MetaData {
         let fill = |it: &mut Option<Ident>| {
             it.get_or_insert_with(|| schema.clone());
         };
-        let enums: BTreeSet<Ident> = self
-            .enums
-            .iter()
-            .filter(|it| it.schema.is_none())
-            .map(|it| it.name.clone())
+        let enums = self.enums.iter().map(|it| (&it.schema, &it.name));
+        let domains = self.domains.iter().map(|it| (&it.schema, &it.name));
+        let composites = self.composite_types.iter().map(|it| (&it.schema, &it.name));
+        let ranges = self.ranges.iter().map(|it| (&it.schema, &it.name));
+        let types: BTreeSet<Ident> = enums
+            .chain(domains)
+            .chain(composites)
+            .chain(ranges)
+            .filter(|(schema, _)| schema.is_none())
+            .map(|(_, name)| name.clone())
             .collect();
+        let qualify = |ty: &mut String| {
+            let element = ty.trim_end_matches("[]");
+            if let Some(Name { schema: None, name }) = Name::parse(element)
+                && types.contains(&name)
+            {
+                let name = Name::qualified(Some(schema.clone()), name);
+                *ty = format!("{name}{}", &ty[element.len()..]);
+            }
+        };
         self.enums.iter_mut().for_each(|it| fill(&mut it.schema));
+        self.collations
+            .iter_mut()
+            .for_each(|it| fill(&mut it.schema));
+        for domain in &mut self.domains {
+            fill(&mut domain.schema);
+            qualify(&mut domain.ty);
+        }
+        for composite in &mut self.composite_types {
+            fill(&mut composite.schema);
+            composite
+                .attributes
+                .iter_mut()
+                .for_each(|it| qualify(&mut it.ty));
+        }
+        for range in &mut self.ranges {
+            fill(&mut range.schema);
+            qualify(&mut range.subtype);
+        }
         for sequence in &mut self.sequences {
             fill(&mut sequence.schema);
             sequence
@@ -130,15 +190,7 @@ impl MetaData {
                 .foreign_keys
                 .iter_mut()
                 .for_each(|it| fill(&mut it.references.schema));
-            for column in &mut table.columns {
-                let element = column.ty.trim_end_matches("[]");
-                if let Some(Name { schema: None, name }) = Name::parse(element)
-                    && enums.contains(&name)
-                {
-                    let name = Name::qualified(Some(schema.clone()), name);
-                    column.ty = format!("{name}{}", &column.ty[element.len()..]);
-                }
-            }
+            table.columns.iter_mut().for_each(|it| qualify(&mut it.ty));
         }
     }
 }

@@ -55,6 +55,24 @@ fn every_object_has_the_keys_of_the_reader() {
         "/$defs/sequence",
         r#"{"limbeck": 1, "sequences": [{"?": 0}]}"#,
     );
+    check("/$defs/domain", r#"{"limbeck": 1, "domains": [{"?": 0}]}"#);
+    check(
+        "/$defs/domain_check",
+        r#"{"limbeck": 1, "domains": [{"checks": [{"?": 0}]}]}"#,
+    );
+    check(
+        "/$defs/composite_type",
+        r#"{"limbeck": 1, "composite_types": [{"?": 0}]}"#,
+    );
+    check(
+        "/$defs/attribute",
+        r#"{"limbeck": 1, "composite_types": [{"attributes": [{"?": 0}]}]}"#,
+    );
+    check("/$defs/range", r#"{"limbeck": 1, "ranges": [{"?": 0}]}"#);
+    check(
+        "/$defs/collation",
+        r#"{"limbeck": 1, "collations": [{"?": 0}]}"#,
+    );
     check(
         "/$defs/owned_by",
         r#"{"limbeck": 1, "sequences": [{"owned_by": {"?": 0}}]}"#,
@@ -64,6 +82,10 @@ fn every_object_has_the_keys_of_the_reader() {
     check(
         "/$defs/identity",
         &table(r#""columns": [{"identity": {"?": 0}}]"#),
+    );
+    check(
+        "/$defs/physical",
+        &table(r#""columns": [{"physical": {"?": 0}}]"#),
     );
     check("/$defs/primary_key", &table(r#""primary_key": {"?": 0}"#));
     check("/$defs/unique", &table(r#""uniques": [{"?": 0}]"#));

@@ -7,10 +7,11 @@ use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::{Revision, Segment, SegmentMode};
-use limbeck_schema::{Desired, Ident, Schema, Scope};
+use limbeck_schema::{Desired, Schema, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
+use crate::rebuild::Rebuild;
 use crate::scratch::{Scratch, ScratchError};
 
 /// How a proof ended.
@@ -155,42 +156,28 @@ fn not_run(reason: impl AsRef<str>) -> Proof {
     }
 }
 
-/// Brings the empty database to the current state. Extensions come first, since columns may be of their types.
+/// Brings the empty database to the current state.
 async fn rebuild(
     conn: &mut PgConnection,
     current: &Catalog,
     unmanaged: &Unmanaged,
 ) -> Result<(), Stop> {
-    let failed = |what: &str, error: &sqlx::Error| {
-        let reason = format!(
-            "the current state cannot be rebuilt, {what}: {}",
-            answer(error)
-        );
-        let objects = unmanaged.lines().join("; ");
-        not_run(if objects.is_empty() {
-            reason
-        } else {
-            format!("{reason}; not managed and so not there: {objects}")
-        })
-    };
-    for (word, name) in unmanaged
-        .objects
-        .keys()
-        .filter(|(word, _)| word == "extension")
-    {
-        let name = Ident::parse(name).unwrap_or_else(|| Ident::new(name));
-        let sql = format!("CREATE EXTENSION IF NOT EXISTS {name} CASCADE");
-        execute(conn, &sql)
-            .await
-            .map_err(|error| failed(&format!("{word} {name}"), &error))?;
-    }
-    let plan = limbeck_plan::plan(&Schema::new(), &current.schema, current.version)
+    let rebuild = Rebuild::new(current, unmanaged)
         .map_err(|error| not_run(format!("the current state cannot be rebuilt: {error}")))?;
-    for statement in plan.statements() {
-        let shown = one_line(&statement.sql);
-        execute(conn, &statement.sql)
-            .await
-            .map_err(|error| failed(&format!("`{shown}`"), &error))?;
+    for sql in rebuild.statements() {
+        execute(conn, sql).await.map_err(|error| {
+            let reason = format!(
+                "the current state cannot be rebuilt, `{}`: {}",
+                one_line(sql),
+                answer(&error)
+            );
+            let objects = unmanaged.lines().join("; ");
+            not_run(if objects.is_empty() {
+                reason
+            } else {
+                format!("{reason}; not managed and so not there: {objects}")
+            })
+        })?;
     }
     Ok(())
 }

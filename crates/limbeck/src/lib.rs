@@ -77,10 +77,11 @@ mod module;
 
 pub use limbeck_derive::{PgEnum, Table};
 pub use limbeck_metadata::{
-    Action, Check, Column, ColumnRef, ColumnType, Element, EnumType, Exclusion, ForeignKey,
-    GivenName, Identity, Index, LowerOptions, Match, MetaData, MetaDataError, Model, Module,
-    Namespace, NamingConvention, Nulls, Order, OwnedBy, PgEnum, PrimaryKey, References, Registered,
-    Sequence, Table, Truncation, TypeInfo, Unique, exact, types,
+    Action, Attribute, Check, Collation, Column, ColumnRef, ColumnType, CompositeType, Domain,
+    DomainCheck, Element, EnumType, Exclusion, ForeignKey, GivenName, Identity, Index,
+    LowerOptions, Match, MetaData, MetaDataError, Model, Module, Namespace, NamingConvention, Nulls, Order,
+    OwnedBy, PgEnum, Physical, PrimaryKey, Provider, RangeType, References, Registered, Sequence,
+    StorageMode, Table, Truncation, TypeInfo, Unique, exact, types,
 };
 
 #[cfg(feature = "cli")]

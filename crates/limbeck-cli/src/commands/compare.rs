@@ -1,4 +1,4 @@
-//! `check`, `diff` and `inspect`: the database next to the models, and by itself.
+//! `check` and `diff`: the database next to the models.
 
 use limbeck_plan::{Migration, Plan, migration, outline};
 use limbeck_schema::Op;
@@ -62,23 +62,6 @@ impl Context<'_> {
         } else {
             Outcome::Differ
         })
-    }
-
-    pub(super) async fn list_objects(&mut self) -> Result<Outcome, CliError> {
-        let schema = self.inspect().await?.schema;
-        if self.output.json {
-            self.output.json(&schema)?;
-        } else {
-            for object in schema.objects() {
-                self.output.line(&object.summary());
-            }
-            let n = schema.len();
-            self.output.say(&format!(
-                "{n} {}",
-                if n == 1 { "object" } else { "objects" }
-            ));
-        }
-        Ok(Outcome::Agree)
     }
 
     fn say_count(&mut self, n_ops: usize) {

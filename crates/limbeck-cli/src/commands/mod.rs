@@ -4,6 +4,7 @@ mod compare;
 mod database;
 mod edit;
 mod init;
+mod inspect;
 mod rearrange;
 mod revision;
 mod run;
@@ -47,7 +48,7 @@ impl Context<'_> {
             Command::Stamp(it) => self.stamp(&it).await,
             Command::Edit(it) => self.edit(&it).await,
             Command::Verify => self.verify().await,
-            Command::Inspect => self.list_objects().await,
+            Command::Inspect(it) => self.write_or_list(&it).await,
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
             Command::Rebase(it) => self.rebase(&it).await,
             Command::Remove(it) => self.remove(&it).await,

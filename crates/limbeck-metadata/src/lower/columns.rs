@@ -43,6 +43,7 @@ impl<'a> Lowering<'a> {
             is_virtual,
             identity,
             collation,
+            physical,
             serial: _,
             comment: _,
             enum_type: _,
@@ -64,12 +65,16 @@ impl<'a> Lowering<'a> {
         lowered.default = default.as_deref().and_then(default_expression);
         lowered.generated = generated.as_deref().map(Expr::new);
         lowered.is_virtual = *is_virtual;
+        lowered.physical = physical.as_deref().map(|it| physical_of(it).shared());
         if let Some(identity) = identity {
             let ty = counting_type(&lowered.ty, "an identity", object)?;
             let options = Numbers::from(identity.as_ref()).options(ty.as_str(), object)?;
             lowered.identity = Some(Box::new(kinds::Identity {
                 always: identity.always,
-                sequence: None,
+                sequence: identity
+                    .sequence
+                    .as_ref()
+                    .map(|it| table.sibling(it.clone())),
                 options,
             }));
         }
@@ -81,6 +86,23 @@ impl<'a> Lowering<'a> {
             lowered.default = Some(Expr::new(text));
         }
         Ok(lowered)
+    }
+
+    /// The comments on the sequences of identity columns.
+    pub(super) fn sequence_comments(&mut self, name: &Name, table: &'a model::Table) {
+        for column in &table.columns {
+            let Some(identity) = &column.identity else {
+                continue;
+            };
+            let sequence = identity
+                .sequence
+                .clone()
+                .unwrap_or_else(|| default_name(&table.name, &[column.name.as_str()], "seq"));
+            self.comment(
+                Key::of(KindTag::Sequence, &name.sibling(sequence)),
+                identity.comment.as_deref(),
+            );
+        }
     }
 
     /// Adds the sequence of a serial column, as `transformColumnDefinition` does. The column's default is spelled as
@@ -139,7 +161,9 @@ impl<'a> Lowering<'a> {
         let mut ty = SqlType::parse(spelled, self.default_schema)?;
         if let Some(Name { schema: None, name }) = ty.user_defined() {
             let resolved = self.resolve(None, &name);
-            if resolved.schema.is_some() && self.enums.contains_key(&resolved) {
+            let is_declared =
+                self.enums.contains_key(&resolved) || self.declared_types.contains(&resolved);
+            if resolved.schema.is_some() && is_declared {
                 let brackets = if ty.is_array() { "[]" } else { "" };
                 ty = SqlType::from_catalog(format!("{resolved}{brackets}"));
             }
@@ -202,7 +226,7 @@ pub(super) fn is_serial(column: &model::Column) -> bool {
 
 /// PostgreSQL's collations have names such as `C`, `en_US.utf8` and `de-x-icu`, which are rarely written with the quotes
 /// that SQL wants; only what reads as SQL without changing is read as SQL.
-fn collation_name(spelled: &str) -> Option<Name> {
+pub(super) fn collation_name(spelled: &str) -> Option<Name> {
     let plain =
         |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || matches!(it, '_' | '.');
     if spelled.contains('"') || spelled.chars().all(plain) {
@@ -212,7 +236,7 @@ fn collation_name(spelled: &str) -> Option<Name> {
 }
 
 /// PostgreSQL does not store a default that is null (`AddRelationNewConstraints`).
-fn default_expression(sql: &str) -> Option<Expr> {
+pub(super) fn default_expression(sql: &str) -> Option<Expr> {
     let expr = Expr::new(sql);
     let is_null = |it: &Token<'_>| matches!(it, Token::Word(word) if word.as_str() == "null");
     let starts_as_null = expr
@@ -226,6 +250,21 @@ fn default_expression(sql: &str) -> Option<Expr> {
             _ => false,
         };
     (!is_nothing).then_some(expr)
+}
+
+fn physical_of(declared: &model::Physical) -> kinds::Physical {
+    let model::Physical {
+        storage,
+        compression,
+        statistics,
+        with,
+    } = declared;
+    kinds::Physical {
+        storage: *storage,
+        compression: compression.clone(),
+        statistics: *statistics,
+        options: with.clone(),
+    }
 }
 
 /// The integer type of a `serial` type (PostgreSQL documentation, "Serial Types").

@@ -6,7 +6,7 @@ use limbeck_schema::{Expr, Ident, Object};
 use crate::error::MetaDataError;
 use crate::lower::Lowering;
 use crate::lower::elements::{default_columns, element_columns, mentioned_columns};
-use crate::lower::names::Naming;
+use crate::lower::names::{Comments, Naming};
 use crate::lower::table::InTable;
 use crate::model;
 use crate::naming::{Facts, Template};
@@ -26,6 +26,7 @@ impl<'a> Lowering<'a> {
             initially_deferred,
             with,
             comment,
+            index_comment,
         } = key;
         let facts = it.facts("primary key", columns.iter().collect(), name.as_ref());
         it.check_columns(&facts, columns, "columns")?;
@@ -47,7 +48,10 @@ impl<'a> Lowering<'a> {
                 is_relation: true,
             },
             facts,
-            comment.as_deref(),
+            Comments {
+                own: comment.as_deref(),
+                index: index_comment.as_deref(),
+            },
             Vec::new,
             |name| kinds::PrimaryKey { table, name, index }.into(),
         )
@@ -68,6 +72,7 @@ impl<'a> Lowering<'a> {
             initially_deferred,
             with,
             comment,
+            index_comment,
         } = unique;
         let facts = it.facts("unique constraint", columns.iter().collect(), name.as_ref());
         it.check_columns(&facts, columns, "columns")?;
@@ -89,7 +94,10 @@ impl<'a> Lowering<'a> {
                 is_relation: true,
             },
             facts,
-            comment.as_deref(),
+            Comments {
+                own: comment.as_deref(),
+                index: index_comment.as_deref(),
+            },
             || texts(columns.iter().chain(include)),
             |name| {
                 kinds::Unique {
@@ -183,6 +191,7 @@ impl<'a> Lowering<'a> {
             initially_deferred,
             with,
             comment,
+            index_comment,
         } = exclusion;
         let facts = it.facts(
             "exclusion constraint",
@@ -228,7 +237,10 @@ impl<'a> Lowering<'a> {
                 is_relation: true,
             },
             facts,
-            comment.as_deref(),
+            Comments {
+                own: comment.as_deref(),
+                index: index_comment.as_deref(),
+            },
             || default_columns(&exclusion.elements, include),
             |name| Object::from(kinds::Exclusion { name, ..lowered }),
         )

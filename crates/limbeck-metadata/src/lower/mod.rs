@@ -6,12 +6,14 @@
 mod columns;
 mod constraints;
 mod elements;
+pub(crate) mod implied;
 mod names;
 mod objects;
 mod references;
 mod scope;
 mod sequences;
 mod table;
+mod types;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +47,7 @@ impl Default for LowerOptions {
 impl MetaData {
     /// The desired state that this metadata declares.
     ///
-    /// Every key in [`Desired::places`] is that of a table, enum type or sequence; a part of a table is declared where
+    /// Every key in [`Desired::places`] is that of a table, type or sequence; a part of a table is declared where
     /// its table is. Comments that are declared empty do not exist, as in PostgreSQL.
     ///
     /// # Errors
@@ -78,6 +80,8 @@ struct Lowering<'a> {
     templates: Templates,
     tables: BTreeMap<Name, &'a model::Table>,
     enums: BTreeMap<Name, &'a model::EnumType>,
+    /// Declared types that are no enum types.
+    declared_types: BTreeSet<Name>,
     /// Types by their spelling: ten thousand tables spell few.
     types: RefCell<BTreeMap<&'a str, SqlType>>,
     /// The sequences of serial columns, by table and column.
@@ -104,6 +108,7 @@ impl<'a> Lowering<'a> {
             templates: templates.map_err(|error| error.at(metadata.place.as_deref()))?,
             tables: BTreeMap::new(),
             enums: BTreeMap::new(),
+            declared_types: BTreeSet::new(),
             types: RefCell::default(),
             serials: BTreeMap::new(),
             names: Names::default(),
@@ -127,7 +132,7 @@ impl<'a> Lowering<'a> {
             }
         }
         for ty in &metadata.enums {
-            let name = it.resolve(ty.schema.as_ref(), &ty.name);
+            let name = it.resolve_type(ty.schema.as_ref(), &ty.name);
             it.place(KindTag::EnumType, &name, ty.place.as_deref());
             if let Some(first) = it.enums.insert(name.clone(), ty) {
                 return Err(declared_twice(
@@ -135,6 +140,14 @@ impl<'a> Lowering<'a> {
                     first.place.as_deref(),
                     ty.place.as_deref(),
                 ));
+            }
+        }
+        for (kind, schema, name, place) in Self::declared_types(metadata) {
+            let name = it.resolve_type(schema, name);
+            it.place(kind, &name, place);
+            if !it.declared_types.insert(name.clone()) {
+                let problem = "two declared types have this name; rename one of them";
+                return Err(MetaDataError::invalid(format!("{kind} {name}"), problem).at(place));
             }
         }
         Ok(it)
@@ -148,6 +161,12 @@ impl<'a> Lowering<'a> {
             name: name.clone(),
         }
         .in_default(self.default_schema)
+    }
+
+    /// As [`Self::resolve`], for the name of a type: one that is named like a built-in type keeps its schema.
+    fn resolve_type(&self, schema: Option<&Ident>, name: &Ident) -> Name {
+        let schema = schema.or(self.metadata.schema.as_ref());
+        Name::qualified(schema.cloned(), name.clone()).type_in_default(self.default_schema)
     }
 
     fn is_ignored(&self, name: &Name) -> bool {

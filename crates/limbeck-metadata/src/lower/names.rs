@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use limbeck_schema::kinds::default_name;
-use limbeck_schema::{Ident, Key, Name, Object};
+use limbeck_schema::{Ident, Key, KindTag, Name, Object};
 
 use crate::error::MetaDataError;
 use crate::lower::Lowering;
@@ -81,7 +81,20 @@ pub(super) struct PendingPart<'a> {
     suffix: &'static str,
     is_constraint: bool,
     is_relation: bool,
-    comment: Option<&'a str>,
+    comments: Comments<'a>,
+}
+
+/// What is said about a part, and about the index behind it.
+#[derive(Clone, Copy)]
+pub(super) struct Comments<'a> {
+    pub(super) own: Option<&'a str>,
+    pub(super) index: Option<&'a str>,
+}
+
+impl<'a> From<Option<&'a str>> for Comments<'a> {
+    fn from(own: Option<&'a str>) -> Self {
+        Self { own, index: None }
+    }
 }
 
 /// How a kind of part is named.
@@ -107,7 +120,7 @@ impl<'a> Lowering<'a> {
         it: &mut InTable<'a>,
         naming: impl Fn(&crate::naming::Templates) -> Naming<'_>,
         facts: Facts<'a>,
-        comment: Option<&'a str>,
+        comments: impl Into<Comments<'a>>,
         columns: impl FnOnce() -> Vec<String>,
         build: impl FnOnce(Ident) -> Object,
     ) -> Result<(), MetaDataError> {
@@ -119,6 +132,7 @@ impl<'a> Lowering<'a> {
         } = naming(&self.templates);
         let Some(name) = choose(template, self.templates.truncate, &facts)? else {
             let columns = columns();
+            let comments = comments.into();
             let object = build(first_choice(&it.table.name, &columns, suffix));
             it.pending.push(PendingPart {
                 object,
@@ -126,7 +140,7 @@ impl<'a> Lowering<'a> {
                 suffix,
                 is_constraint,
                 is_relation,
-                comment,
+                comments,
             });
             return Ok(());
         };
@@ -150,11 +164,22 @@ impl<'a> Lowering<'a> {
             }
         }
         let object = build(name);
-        if comment.is_some() {
-            self.comment(object.key(), comment);
-        }
+        self.comments(&object, comments.into());
         self.push(object);
         Ok(())
+    }
+
+    fn comments(&mut self, object: &Object, comments: Comments<'_>) {
+        let Comments { own, index } = comments;
+        if own.is_some() || index.is_some() {
+            let key = object.key();
+            let index_key = Key {
+                kind: KindTag::Index,
+                ..key.clone()
+            };
+            self.comment(key, own);
+            self.comment(index_key, index);
+        }
     }
 
     /// Gives the parts that nobody named the names that PostgreSQL would give them in a fresh database
@@ -173,7 +198,7 @@ impl<'a> Lowering<'a> {
                     suffix,
                     is_constraint,
                     is_relation,
-                    comment,
+                    comments,
                 } = part;
                 let numbered = (0..).map(|pass| match pass {
                     0 => first_choice(&table.name, &columns, suffix),
@@ -203,9 +228,8 @@ impl<'a> Lowering<'a> {
                         ..key
                     })
                 };
-                let key = named.key();
-                self.comment(key.clone(), comment);
-                self.unnamed.insert(key);
+                self.comments(&named, comments);
+                self.unnamed.insert(named.key());
                 self.push(named);
             }
         }

@@ -21,6 +21,7 @@ impl<'a> Lowering<'a> {
             self.enum_type(ty)
                 .map_err(|error| error.at(ty.place.as_deref()))?;
         }
+        self.types()?;
         for sequence in &metadata.sequences {
             self.sequence(sequence)
                 .map_err(|error| error.at(sequence.place.as_deref()))?;
@@ -44,10 +45,10 @@ impl<'a> Lowering<'a> {
                     place,
                 ));
             }
-            if it.name == *self.default_schema {
-                continue;
+            // The default schema is no object, but it can have a comment.
+            if it.name != *self.default_schema {
+                names.insert(it.name.clone());
             }
-            names.insert(it.name.clone());
             self.comment(
                 Key::of(KindTag::Namespace, &Name::plain(it.name.clone())),
                 it.comment.as_deref(),
@@ -60,7 +61,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn enum_type(&mut self, ty: &'a model::EnumType) -> Result<(), MetaDataError> {
-        let name = self.resolve(ty.schema.as_ref(), &ty.name);
+        let name = self.resolve_type(ty.schema.as_ref(), &ty.name);
         let object = || format!("enum {name}");
         fits(&ty.name, object)?;
         let mut seen = BTreeSet::new();
@@ -125,7 +126,7 @@ impl<'a> Lowering<'a> {
             name,
             ty,
             options,
-            unlogged: false,
+            unlogged: sequence.unlogged,
         });
         Ok(())
     }

@@ -98,10 +98,11 @@ impl<'a> Lowering<'a> {
                 )),
             };
         };
-        if let Some(column) = named
-            .iter()
-            .find(|it| !table.columns.iter().any(|column| column.name == **it))
-        {
+        let own_name = [name.clone()];
+        let known = || self.inherited(&own_name);
+        if let Some(column) = named.iter().find(|it| {
+            !table.columns.iter().any(|column| column.name == **it) && !known().contains(it)
+        }) {
             return missing(format!(
                 "it refers to column {column} of table {name}, which has no such column; declare it or correct the name"
             ));

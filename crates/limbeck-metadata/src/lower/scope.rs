@@ -6,6 +6,7 @@ use limbeck_schema::{Ident, KindTag, Scope};
 
 use crate::error::MetaDataError;
 use crate::lower::Lowering;
+use crate::model;
 
 /// Tables with their parts and enum types: what metadata manages without saying so.
 const ALWAYS: &[KindTag] = &[
@@ -34,8 +35,25 @@ impl Lowering<'_> {
         if !metadata.schemas.is_empty() {
             kinds.insert(KindTag::Namespace);
         }
-        if !metadata.sequences.is_empty() || kinds.contains(&KindTag::Sequence) {
-            kinds.extend([KindTag::Sequence, KindTag::SequenceOwner]);
+        let declared = [
+            (KindTag::Sequence, !metadata.sequences.is_empty()),
+            (KindTag::Domain, !metadata.domains.is_empty()),
+            (KindTag::CompositeType, !metadata.composite_types.is_empty()),
+            (KindTag::Range, !metadata.ranges.is_empty()),
+            (KindTag::Collation, !metadata.collations.is_empty()),
+        ];
+        kinds.extend(
+            declared
+                .into_iter()
+                .filter_map(|(kind, is_declared)| is_declared.then_some(kind)),
+        );
+        for (whole, part) in [
+            (KindTag::Sequence, KindTag::SequenceOwner),
+            (KindTag::Domain, KindTag::DomainCheck),
+        ] {
+            if kinds.contains(&whole) {
+                kinds.insert(part);
+            }
         }
         Scope {
             kinds: Some(kinds),
@@ -60,12 +78,19 @@ impl Lowering<'_> {
 
     /// The schemas of everything declared, as they are resolved.
     pub(super) fn named_schemas(&self) -> BTreeSet<Option<Ident>> {
-        let sequences = self
-            .metadata
-            .sequences
+        let model::MetaData {
+            sequences,
+            collations,
+            ..
+        } = self.metadata;
+        let sequences = sequences
             .iter()
             .map(|it| self.resolve(it.schema.as_ref(), &it.name).schema);
-        let mut schemas: BTreeSet<Option<Ident>> = sequences.collect();
+        let collations = collations
+            .iter()
+            .map(|it| self.resolve(it.schema.as_ref(), &it.name).schema);
+        let mut schemas: BTreeSet<Option<Ident>> = sequences.chain(collations).collect();
+        schemas.extend(self.declared_types.iter().map(|it| it.schema.clone()));
         schemas.extend(
             self.tables
                 .keys()

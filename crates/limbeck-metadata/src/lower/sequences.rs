@@ -27,6 +27,7 @@ impl From<&Identity> for Numbers {
             max,
             cache,
             cycle,
+            ..
         } = *it;
         Self {
             start,

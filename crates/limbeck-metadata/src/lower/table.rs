@@ -22,11 +22,13 @@ pub(super) struct InTable<'a> {
     columns: Vec<(&'a Ident, usize)>,
     /// The names of constraints, and what has them.
     pub(super) constraints: BTreeMap<Ident, Rc<Facts<'a>>>,
+    /// Columns that come from the tables it inherits from.
+    inherited: BTreeSet<&'a Ident>,
     pub(super) pending: Vec<PendingPart<'a>>,
 }
 
 impl<'a> InTable<'a> {
-    fn new(
+    pub(super) fn new(
         name: Name,
         table: &'a model::Table,
         schema: Option<&'a Ident>,
@@ -38,6 +40,7 @@ impl<'a> InTable<'a> {
             schema,
             columns,
             constraints: BTreeMap::new(),
+            inherited: BTreeSet::new(),
             pending: Vec::new(),
         };
         for (column, _) in &it.columns {
@@ -52,12 +55,17 @@ impl<'a> InTable<'a> {
         }
     }
 
+    /// With columns that come from the tables it inherits from.
+    pub(super) fn with_inherited(self, inherited: BTreeSet<&'a Ident>) -> Self {
+        Self { inherited, ..self }
+    }
+
     pub(super) fn object(&self) -> String {
         format!("table {}", self.name)
     }
 
     pub(super) fn has_column(&self, name: &Ident) -> bool {
-        self.columns.binary_search_by(|it| it.0.cmp(name)).is_ok()
+        self.column(name).is_some()
     }
 
     /// The column of this name, as it is declared.
@@ -66,6 +74,7 @@ impl<'a> InTable<'a> {
             .binary_search_by(|it| it.0.cmp(name))
             .ok()
             .map(|at| self.columns[at].0)
+            .or_else(|| self.inherited.get(name).copied())
     }
 
     /// What templates can say about a part.
@@ -135,13 +144,49 @@ pub(super) fn sorted_columns(table: &model::Table) -> Vec<(&Ident, usize)> {
 }
 
 impl<'a> Lowering<'a> {
+    /// The tables that one inherits from.
+    ///
+    /// # Errors
+    /// If a name cannot be read.
+    fn parents(&self, name: &Name, table: &model::Table) -> Result<Vec<Name>, MetaDataError> {
+        let parent = |text: &String| {
+            let Some(parent) = Name::parse(text) else {
+                let problem = format!(
+                    "it inherits from `{text}`, which is no name; write `name` or `schema.name`"
+                );
+                return Err(MetaDataError::invalid(format!("table {name}"), problem));
+            };
+            Ok(self.resolve(parent.schema.as_ref(), &parent.name))
+        };
+        table.inherits.iter().map(parent).collect()
+    }
+
+    /// The columns of tables and of those they inherit from.
+    pub(super) fn inherited(&self, parents: &[Name]) -> BTreeSet<&'a Ident> {
+        let mut columns = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut todo: Vec<Name> = parents.to_vec();
+        while let Some(name) = todo.pop() {
+            let Some(table) = self.tables.get(&name).copied() else {
+                continue;
+            };
+            if seen.insert(name.clone()) {
+                columns.extend(table.columns.iter().map(|it| &it.name));
+                todo.extend(self.parents(&name, table).unwrap_or_default());
+            }
+        }
+        columns
+    }
+
     pub(super) fn table(
         &mut self,
         name: Name,
         table: &'a model::Table,
     ) -> Result<(), MetaDataError> {
         let schema = table.schema.as_ref().or(self.metadata.schema.as_ref());
-        let mut it = InTable::new(name, table, schema)?;
+        let parents = self.parents(&name, table)?;
+        let inherited = self.inherited(&parents);
+        let mut it = InTable::new(name, table, schema)?.with_inherited(inherited);
         let ends: Vec<_> = self
             .objects
             .iter()
@@ -152,11 +197,13 @@ impl<'a> Lowering<'a> {
             unlogged: table.unlogged,
             options: table.with.clone(),
             partition_by: table.partition_by.as_deref().map(|it| it.trim().to_owned()),
+            inherits: parents,
             ..kinds::Table::new(it.name.clone())
         });
         for column in table.columns.iter().filter(|it| columns::is_serial(it)) {
             self.serial(&it.name, table, column)?;
         }
+        self.sequence_comments(&it.name, table);
         table
             .primary_key
             .iter()

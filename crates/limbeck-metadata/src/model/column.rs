@@ -3,7 +3,7 @@
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{EnumType, is_false, is_true, yes};
+use crate::model::{EnumType, Physical, StorageMode, is_false, is_true, yes};
 use crate::types::{ColumnType, TypeInfo};
 
 /// A column of a declared table.
@@ -36,6 +36,9 @@ pub struct Column {
     /// A collation other than the type's own: `C`, `"de-x-icu"` or `schema.name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
+    /// How its values are kept and measured; absent: as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub physical: Option<Box<Physical>>,
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -69,6 +72,12 @@ pub struct Identity {
     /// `CYCLE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<bool>,
+    /// `SEQUENCE NAME`, in the table's schema; absent: PostgreSQL names it, and any name will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Ident>,
+    /// The comment on its sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 impl Column {
@@ -84,6 +93,7 @@ impl Column {
             identity: None,
             serial: false,
             collation: None,
+            physical: None,
             comment: None,
             enum_type: None,
         }
@@ -213,6 +223,35 @@ impl Column {
         }
     }
 
+    /// `SET STORAGE`.
+    #[must_use]
+    pub fn storage(mut self, mode: StorageMode) -> Self {
+        self.physical.get_or_insert_default().storage = Some(mode);
+        self
+    }
+
+    /// `SET COMPRESSION` (PostgreSQL 14): `pglz` or `lz4`.
+    #[must_use]
+    pub fn compression(mut self, method: impl Into<Ident>) -> Self {
+        self.physical.get_or_insert_default().compression = Some(method.into());
+        self
+    }
+
+    /// `SET STATISTICS`.
+    #[must_use]
+    pub fn statistics(mut self, target: i64) -> Self {
+        self.physical.get_or_insert_default().statistics = Some(target);
+        self
+    }
+
+    /// An attribute option, `n_distinct`, `-0.5`.
+    #[must_use]
+    pub fn with(mut self, option: impl Into<String>, value: impl Into<String>) -> Self {
+        let physical = self.physical.get_or_insert_default();
+        physical.with.insert(option.into(), value.into());
+        self
+    }
+
     /// The comment.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
@@ -279,6 +318,24 @@ impl Identity {
     pub fn cache(self, cache: i64) -> Self {
         Self {
             cache: Some(cache),
+            ..self
+        }
+    }
+
+    /// `SEQUENCE NAME`, in the table's schema.
+    #[must_use]
+    pub fn sequence(self, name: impl Into<Ident>) -> Self {
+        Self {
+            sequence: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// The comment on its sequence.
+    #[must_use]
+    pub fn comment(self, comment: impl Into<String>) -> Self {
+        Self {
+            comment: Some(comment.into()),
             ..self
         }
     }

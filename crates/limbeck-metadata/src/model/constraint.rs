@@ -39,6 +39,9 @@ pub struct PrimaryKey {
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The comment on its index, which is another than the constraint's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_comment: Option<String>,
 }
 
 /// A unique constraint.
@@ -76,6 +79,9 @@ pub struct Unique {
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The comment on its index, which is another than the constraint's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_comment: Option<String>,
 }
 
 /// A check constraint.
@@ -136,6 +142,9 @@ pub struct Exclusion {
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The comment on its index, which is another than the constraint's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_comment: Option<String>,
 }
 
 fn gist() -> Ident {
@@ -183,6 +192,12 @@ macro_rules! index_builders {
             #[must_use]
             pub fn initially_deferred(self) -> Self {
                 Self { deferrable: true, initially_deferred: true, ..self }
+            }
+
+            /// The comment on its index.
+            #[must_use]
+            pub fn index_comment(self, comment: impl Into<String>) -> Self {
+                Self { index_comment: Some(comment.into()), ..self }
             }
 
             /// A storage parameter of the index, `fillfactor`, `70`.
@@ -302,6 +317,7 @@ impl Exclusion {
             initially_deferred: false,
             with: BTreeMap::new(),
             comment: None,
+            index_comment: None,
         }
     }
 

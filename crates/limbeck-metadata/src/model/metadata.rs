@@ -6,7 +6,9 @@ use limbeck_schema::Ident;
 use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{EnumType, Namespace, Sequence, Table};
+use crate::model::{
+    Collation, CompositeType, Domain, EnumType, Namespace, RangeType, Sequence, Table,
+};
 use crate::naming::NamingConvention;
 use crate::registry::{Model, PgEnum};
 
@@ -52,7 +54,8 @@ impl Ignore {
     }
 }
 
-/// Everything that one source declares: tables with their parts, enum types, sequences, schemas, and how they are named.
+/// Everything that one source declares: tables with their parts, types, sequences, collations, schemas, and how they are
+/// named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetaData {
@@ -68,8 +71,8 @@ pub struct MetaData {
     /// How unnamed constraints and indexes are named; absent: [`NamingConvention::limbeck`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming_convention: Option<NamingConvention>,
-    /// Kinds that are managed although none may be declared, `sequence` or `schema`, in addition to tables with their
-    /// parts and enum types: what is there and not declared is dropped.
+    /// Kinds that are managed although none may be declared (`schema`, `sequence`, `domain`, `composite type`, `range`,
+    /// `collation`), in addition to tables with their parts and enum types: what is there and not declared is dropped.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub manages: BTreeSet<String>,
     /// What is left alone on both sides.
@@ -81,6 +84,18 @@ pub struct MetaData {
     /// Enum types.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enums: Vec<EnumType>,
+    /// Domains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<Domain>,
+    /// Composite types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub composite_types: Vec<CompositeType>,
+    /// Range types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<RangeType>,
+    /// Collations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collations: Vec<Collation>,
     /// Sequences of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sequences: Vec<Sequence>,
@@ -129,7 +144,7 @@ impl MetaData {
         }
     }
 
-    /// Manages a kind (`sequence`, `schema`) even if none is declared.
+    /// Manages a kind (`sequence`, `schema`, `domain`) even if none is declared.
     #[must_use]
     pub fn manages(mut self, kind: impl Into<String>) -> Self {
         self.manages.insert(kind.into());
@@ -154,6 +169,34 @@ impl MetaData {
     #[must_use]
     pub fn enum_type(mut self, ty: EnumType) -> Self {
         self.add_enum(ty);
+        self
+    }
+
+    /// One more domain.
+    #[must_use]
+    pub fn domain(mut self, domain: Domain) -> Self {
+        self.domains.push(domain);
+        self
+    }
+
+    /// One more composite type.
+    #[must_use]
+    pub fn composite_type(mut self, ty: CompositeType) -> Self {
+        self.composite_types.push(ty);
+        self
+    }
+
+    /// One more range type.
+    #[must_use]
+    pub fn range(mut self, ty: RangeType) -> Self {
+        self.ranges.push(ty);
+        self
+    }
+
+    /// One more collation.
+    #[must_use]
+    pub fn collation(mut self, collation: Collation) -> Self {
+        self.collations.push(collation);
         self
     }
 

@@ -12,6 +12,7 @@ mod metadata;
 mod name;
 mod objects;
 mod table;
+mod types;
 
 pub use column::{Column, Identity};
 pub use constraint::{Check, Exclusion, PrimaryKey, Unique};
@@ -22,6 +23,10 @@ pub use metadata::{Ignore, MetaData, Version};
 pub use name::{GivenName, exact};
 pub use objects::{EnumType, Namespace, OwnedBy, Sequence};
 pub use table::Table;
+pub use types::{
+    Attribute, Collation, CompositeType, Domain, DomainCheck, Physical, Provider, RangeType,
+    StorageMode,
+};
 
 use limbeck_schema::Ident;
 use serde::{Deserialize, Deserializer};

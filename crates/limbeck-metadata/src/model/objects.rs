@@ -3,7 +3,7 @@
 use limbeck_schema::Ident;
 use serde::{Deserialize, Serialize};
 
-use crate::model::lean;
+use crate::model::{is_false, lean};
 
 /// A schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,9 @@ pub struct Sequence {
     /// `CYCLE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<bool>,
+    /// `UNLOGGED` (PostgreSQL 15).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unlogged: bool,
     /// The column that owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owned_by: Option<OwnedBy>,
@@ -177,6 +180,7 @@ impl Sequence {
             max: None,
             cache: None,
             cycle: None,
+            unlogged: false,
             owned_by: None,
             comment: None,
             place: None,
@@ -255,14 +259,28 @@ impl Sequence {
         }
     }
 
+    /// `UNLOGGED` (PostgreSQL 15).
+    #[must_use]
+    pub fn unlogged(self) -> Self {
+        Self {
+            unlogged: true,
+            ..self
+        }
+    }
+
     /// `OWNED BY` a column of a table in the metadata's schema.
     #[must_use]
     pub fn owned_by(self, table: impl Into<Ident>, column: impl Into<Ident>) -> Self {
-        let owner = OwnedBy {
+        self.owned_by_column(OwnedBy {
             table: table.into(),
             schema: None,
             column: column.into(),
-        };
+        })
+    }
+
+    /// `OWNED BY` a column of a table in any schema.
+    #[must_use]
+    pub fn owned_by_column(self, owner: OwnedBy) -> Self {
         Self {
             owned_by: Some(owner),
             ..self

@@ -30,6 +30,13 @@ pub struct Table {
     /// `PARTITION BY`, as `pg_get_partkeydef` prints it: `RANGE (created_at)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_by: Option<String>,
+    /// `INHERITS`, the tables in order, each `name` or `schema.name`. Columns that come from them are not declared again.
+    #[serde(
+        default,
+        deserialize_with = "lean",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub inherits: Vec<String>,
     /// The columns, in order.
     #[serde(
         default,
@@ -93,6 +100,7 @@ impl Table {
             unlogged: false,
             with: BTreeMap::new(),
             partition_by: None,
+            inherits: Vec::new(),
             columns: Vec::new(),
             primary_key: None,
             uniques: Vec::new(),
@@ -146,6 +154,13 @@ impl Table {
             partition_by: Some(key.into()),
             ..self
         }
+    }
+
+    /// `INHERITS` one more table, `name` or `schema.name`.
+    #[must_use]
+    pub fn inherits(mut self, parent: impl Into<String>) -> Self {
+        self.inherits.push(parent.into());
+        self
     }
 
     /// One more column.

@@ -144,7 +144,7 @@ impl Physical {
     }
 
     /// The one copy of the state in which nothing is said, or a copy of its own.
-    pub(crate) fn shared(self) -> Arc<Self> {
+    pub fn shared(self) -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<Physical>> = LazyLock::new(Arc::default);
         if self == **DEFAULT {
             DEFAULT.clone()

@@ -51,7 +51,7 @@ impl Range {
     }
 
     /// The name that PostgreSQL gives the multirange type (`makeMultirangeTypeName`).
-    fn default_multirange(&self) -> Name {
+    pub fn default_multirange(&self) -> Name {
         let range = self.name.name.as_str();
         let mut text = match range.find("range") {
             Some(at) => format!("{}multi{}", &range[..at], &range[at..]),

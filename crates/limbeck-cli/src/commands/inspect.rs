@@ -1,0 +1,97 @@
+//! `inspect`: the database by itself, as a list, as SQL, as JSON metadata or as Rust models.
+
+use std::path::Path;
+
+use limbeck_catalog::{Catalog, Unmanaged};
+use limbeck_metadata::{Lifted, LowerOptions, MetaData};
+use limbeck_revision::files::{replace, write_new};
+use limbeck_runner::Rebuild;
+
+use super::Outcome;
+use crate::args::{Format, Inspect};
+use crate::context::Context;
+use crate::error::CliError;
+
+impl Context<'_> {
+    pub(super) async fn write_or_list(&mut self, options: &Inspect) -> Result<Outcome, CliError> {
+        let Some(format) = options.format else {
+            return self.list_objects().await;
+        };
+        let mut conn = self.connect().await?;
+        let read = self.read_options(&mut conn).await?;
+        let catalog = Catalog::read(&mut conn, &read).await?;
+        let unmanaged = Unmanaged::read(&mut conn).await?;
+        let (text, left_out) = match format {
+            Format::Sql => (Rebuild::new(&catalog, &unmanaged)?.script(), Vec::new()),
+            Format::Json => {
+                let Lifted { metadata, left_out } = lift(&catalog)?;
+                (format!("{}\n", metadata.to_json()?), left_out)
+            }
+            Format::Rust => {
+                let Lifted { metadata, left_out } = lift(&catalog)?;
+                (
+                    limbeck_codegen::rust(&metadata, &catalog.default_schema),
+                    left_out,
+                )
+            }
+        };
+        match &options.output {
+            None => self.output.text(&text),
+            Some(path) => {
+                write(path, &text)?;
+                self.output.line(&path.display().to_string());
+            }
+        }
+        let others = unmanaged.lines();
+        for line in &others {
+            self.output
+                .say(&format!("not managed, so not written: {line}"));
+        }
+        for it in &left_out {
+            self.output.error_lines(&format!("left out: {it}"));
+        }
+        if !left_out.is_empty() {
+            let n_facts = left_out.len();
+            return Err(CliError::LeftOut { n_facts });
+        }
+        if self.global.strict && !others.is_empty() {
+            let n_objects = unmanaged.objects.len();
+            return Err(CliError::Unmanaged { n_objects });
+        }
+        Ok(Outcome::Agree)
+    }
+
+    async fn list_objects(&mut self) -> Result<Outcome, CliError> {
+        let schema = self.inspect().await?.schema;
+        if self.output.json {
+            self.output.json(&schema)?;
+        } else {
+            for object in schema.objects() {
+                self.output.line(&object.summary());
+            }
+            let n = schema.len();
+            self.output.say(&format!(
+                "{n} {}",
+                if n == 1 { "object" } else { "objects" }
+            ));
+        }
+        Ok(Outcome::Agree)
+    }
+}
+
+fn lift(catalog: &Catalog) -> Result<Lifted, CliError> {
+    let default_schema = catalog.default_schema.clone();
+    Ok(MetaData::lift(
+        &catalog.schema,
+        &LowerOptions { default_schema },
+    )?)
+}
+
+/// Writes a file whole or not at all, in place of one that is there.
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    Ok(if path.exists() {
+        replace(path, text)?
+    } else {
+        write_new(path, text)?
+    })
+}
