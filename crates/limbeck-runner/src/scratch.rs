@@ -23,6 +23,10 @@ pub const SCRATCH_PREFIX: &str = "limbeck_scratch_";
 /// connections, but none as long.
 const LEFTOVER_AGE: Duration = Duration::from_mins(10);
 
+/// The end of a name: the server's clock and randomness.
+const TAIL: &str = "SELECT to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
+     substr(replace(gen_random_uuid()::text, '-', ''), 1, 10)";
+
 /// Why there is no scratch database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -159,8 +163,29 @@ impl Scratch {
         clauses: &str,
     ) -> Result<Self, sqlx::Error> {
         drop_leftovers(conn).await;
+        let source = format!("TEMPLATE template0 {clauses}");
+        let it = Self::create_from(server, conn, likeness, &source).await?;
+        let mut inside = it.open().await?;
+        if let Some(schema) = &it.likeness.default_schema {
+            run(
+                &mut inside,
+                &format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
+            )
+            .await?;
+        }
+        let _ = inside.close().await;
+        Ok(it)
+    }
+
+    /// Creates one from what `source` says of its template.
+    async fn create_from(
+        server: PgConnectOptions,
+        conn: &mut PgConnection,
+        likeness: Likeness,
+        source: &str,
+    ) -> Result<Self, sqlx::Error> {
         let name = format!("{SCRATCH_PREFIX}{}_{}", std::process::id(), likeness.tail);
-        let sql = format!("CREATE DATABASE {name} TEMPLATE template0 {clauses}");
+        let sql = format!("CREATE DATABASE {name} {source}");
         // From here on the value's end drops the database, even if the answer never comes.
         let it = Self {
             name,
@@ -185,16 +210,32 @@ impl Scratch {
             &format!("COMMENT ON DATABASE {} IS {}", it.name, Literal(&remark)),
         )
         .await;
-        let mut inside = it.open().await?;
-        if let Some(schema) = &it.likeness.default_schema {
-            run(
-                &mut inside,
-                &format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
-            )
-            .await?;
-        }
-        let _ = inside.close().await;
         Ok(it)
+    }
+
+    /// A copy of it as it is now, to which nobody may be connected meanwhile. It is dropped with its value.
+    ///
+    /// # Errors
+    /// [`ScratchError::SetUp`] and [`ScratchError::Connect`].
+    pub async fn copy(&self) -> Result<Self, ScratchError> {
+        let what = "the server of the scratch database";
+        let mut conn = PgConnection::connect_with(&self.server)
+            .await
+            .map_err(|source| ScratchError::Connect {
+                what: what.to_owned(),
+                source,
+            })?;
+        let failed = |source| failed("copy", &self.name, source);
+        let row = conn.fetch_one(sqlx::raw_sql(TAIL)).await.map_err(failed)?;
+        let tail = row.try_get(0).map_err(failed)?;
+        let likeness = Likeness {
+            tail,
+            ..self.likeness.clone()
+        };
+        let template = format!("TEMPLATE {}", self.name);
+        let made = Self::create_from(self.server.clone(), &mut conn, likeness, &template).await;
+        let _ = conn.close().await;
+        made.map_err(failed)
     }
 
     /// Its name.
