@@ -167,7 +167,7 @@ impl Context<'_> {
         let companion = from.is_none().then(|| self.url()).transpose()?;
         let mut current = match from {
             None => Opened::database(self.connect().await?),
-            Some(source) => self.open(source, like.as_deref()).await?,
+            Some(source) => self.open(source, like.as_deref(), purpose).await?,
         };
         let read = self.read_options(&mut current.conn).await?;
         let options = CompareOptions {
@@ -185,7 +185,7 @@ impl Context<'_> {
             }
             Target::Source(source) => source,
         };
-        let mut other = self.open(source, like.as_deref()).await?;
+        let mut other = self.open(source, like.as_deref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
         let schema = Catalog::read(&mut other.conn, &read).await?.schema;
         let unmanaged = Unmanaged::read(&mut other.conn).await?;
@@ -244,7 +244,12 @@ impl Context<'_> {
     }
 
     /// A connection to a source's state: to itself if it is a database, else to a scratch database that was brought to it.
-    async fn open(&mut self, source: Source, like: Option<&str>) -> Result<Opened, CliError> {
+    async fn open(
+        &mut self,
+        source: Source,
+        like: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Opened, CliError> {
         let metadata = match source {
             Source::Database(url) => return Ok(Opened::database(connect(&url).await?)),
             Source::Sql(path) => {
@@ -257,7 +262,10 @@ impl Context<'_> {
                 return Opened::scratch(scratch).await;
             }
             Source::Revisions(target) => {
-                let history = self.history()?;
+                let history = match purpose {
+                    Purpose::Report => self.history()?,
+                    Purpose::Revision => self.history_so_far()?,
+                };
                 let scratch = self.scratch(like).await?;
                 let options = self.runner_options();
                 let mut runner = Runner::new(scratch.connect().await?, options).await?;

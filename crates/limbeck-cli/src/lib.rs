@@ -109,7 +109,7 @@ async fn run_or_interrupt(
 ) -> Result<Outcome, CliError> {
     if !matches!(
         command,
-        Command::Check | Command::Diff(_) | Command::Revision(_) | Command::Verify
+        Command::Check | Command::Diff(_) | Command::Revision(_) | Command::Verify(_)
     ) {
         return context.run(command).await;
     }

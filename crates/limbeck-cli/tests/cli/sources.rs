@@ -198,28 +198,3 @@ async fn what_a_killed_run_left_behind_is_dropped() {
         .unwrap();
     assert_eq!(row.get::<i64, _>(0), 0);
 }
-
-#[tokio::test]
-async fn a_history_is_verified_step_by_step() {
-    let world = World::new("verify").await;
-    world.revision("aa", "", "CREATE TABLE t (a int);", "DROP TABLE t;");
-    world.revision("bb", "aa", "ALTER TABLE t ADD b int;", "SELECT 1;");
-    let ran = world.run(&["verify"]).await;
-    assert_eq!(
-        (ran.status, ran.out.as_str()),
-        (
-            1,
-            "aa: upgraded, downgraded, equal, upgraded, equal\nbb: refuted, the downgrade does not undo the upgrade: drop \
-             column t.b\n"
-        ),
-        "{}",
-        ran.err
-    );
-    world.revision(
-        "bb",
-        "aa",
-        "ALTER TABLE t ADD b int;",
-        "ALTER TABLE t DROP b;",
-    );
-    world.ok(&["verify"]).await;
-}
