@@ -22,7 +22,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "limbeck-runner",
-        &["limbeck-revision", "limbeck-plan", "limbeck-catalog"],
+        &[
+            "limbeck-revision",
+            "limbeck-plan",
+            "limbeck-catalog",
+            "limbeck-testkit",
+        ],
     ),
     ("limbeck-seaorm", &["limbeck-metadata"]),
     ("limbeck-cli", &["limbeck-runner"]),

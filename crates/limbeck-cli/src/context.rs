@@ -7,8 +7,9 @@ use limbeck_catalog::{
     compare_owned, connect,
 };
 use limbeck_metadata::MetaData;
+use limbeck_revision::graph::Direction;
 use limbeck_revision::{FileNaming, Location};
-use limbeck_runner::{History, Runner, RunnerOptions, Scratch, load, sql_files};
+use limbeck_runner::{Embedded, History, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
 use limbeck_schema::{Desired, Ident, Name, Op, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
@@ -28,6 +29,8 @@ pub(crate) struct Context<'o> {
     pub metadata: Option<MetaData>,
     /// Where results and talk go.
     pub output: Output<'o>,
+    /// The throwaway server for scratch databases, once one was needed.
+    pub embedded: Option<Embedded>,
 }
 
 impl Context<'_> {
@@ -268,7 +271,10 @@ impl Context<'_> {
                 };
                 let scratch = self.scratch(like).await?;
                 let options = self.runner_options();
-                let mut runner = Runner::new(scratch.connect().await?, options).await?;
+                let steps = history.graph.upgrade(&target, &[])?;
+                let mut conn = scratch.connect().await?;
+                check_replay(&mut conn, &history, &steps, &[Direction::Upgrade]).await?;
+                let mut runner = Runner::new(conn, options).await?;
                 let output = &mut self.output;
                 runner
                     .upgrade(&history, &target, &mut |event| {
@@ -292,6 +298,11 @@ impl Context<'_> {
     pub(crate) async fn scratch(&mut self, like: Option<&str>) -> Result<Scratch, CliError> {
         let fallback = self.config.scratch_url()?;
         let scratch = Scratch::create(like, fallback.as_deref()).await?;
+        if let Some(it) = scratch.embedded() {
+            self.output
+                .explain("a throwaway server is started for scratch databases");
+            self.embedded = Some(it);
+        }
         self.output
             .explain(&format!("scratch database {}", scratch.name()));
         Ok(scratch)

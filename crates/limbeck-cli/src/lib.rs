@@ -84,6 +84,7 @@ pub async fn run_with(
         config,
         metadata,
         output,
+        embedded: None,
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));

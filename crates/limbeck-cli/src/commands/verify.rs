@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use limbeck_revision::RevisionId;
-use limbeck_revision::graph::Selection;
-use limbeck_runner::{History, Proof, Runner, Scratch, verify};
+use limbeck_revision::graph::{Direction, Selection};
+use limbeck_runner::{History, Proof, Runner, Scratch, check_replay, verify};
 use serde_json::{Value, json};
 use sqlx::Connection;
 
@@ -33,6 +33,10 @@ impl Context<'_> {
         if !steps.is_empty() {
             let like = self.proof_url(None)?;
             let scratch = self.scratch(like.as_deref()).await?;
+            let mut conn = scratch.connect().await?;
+            let directions = [Direction::Upgrade, Direction::Downgrade];
+            check_replay(&mut conn, &history, &steps, &directions).await?;
+            let _ = conn.close().await;
             let mut replay = Replay {
                 scratch,
                 runner: None,
