@@ -23,7 +23,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "limbeck-runner",
-        &["limbeck-revision", "limbeck-plan", "limbeck-catalog"],
+        &[
+            "limbeck-revision",
+            "limbeck-plan",
+            "limbeck-catalog",
+            "limbeck-testkit",
+        ],
     ),
     ("limbeck-cli", &["limbeck-codegen", "limbeck-runner"]),
     ("limbeck", &["limbeck-derive", "limbeck-cli"]),

@@ -48,8 +48,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (old, new) = runtime.block_on(async { (TestDb::create("old").await, TestDb::create("new").await) });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (old, new) =
+            runtime.block_on(async { (TestDb::create("old").await, TestDb::create("new").await) });
         Self { runtime, old, new }
     }
 
@@ -72,7 +76,11 @@ impl Bench {
 }
 
 fn scripts(case: &Case) -> Pair {
-    Pair { old: render::sql(&case.old), new: render::sql(&case.new), seed: None }
+    Pair {
+        old: render::sql(&case.old),
+        new: render::sql(&case.new),
+        seed: None,
+    }
 }
 
 /// How a seed's case ended.
@@ -117,7 +125,9 @@ fn run(bench: &Bench, seed: u64, major: u32) -> End {
 
 /// Writes a case as a pair.
 fn leave(seed: u64, case: &Case) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("property").join(seed.to_string());
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("property")
+        .join(seed.to_string());
     std::fs::create_dir_all(&dir).unwrap();
     let pair = scripts(case);
     std::fs::write(dir.join("old.sql"), pair.old).unwrap();
@@ -156,7 +166,9 @@ fn random_pairs_upgrade_and_downgrade_to_equal_dumps() {
     let next = AtomicU64::new(0);
     let (mut refused, mut failed) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| work(&next, first, count, major))).collect();
+        let workers: Vec<_> = (0..workers)
+            .map(|_| scope.spawn(|| work(&next, first, count, major)))
+            .collect();
         for it in workers {
             let (some, others) = it.join().unwrap();
             refused.extend(some);
@@ -164,9 +176,22 @@ fn random_pairs_upgrade_and_downgrade_to_equal_dumps() {
         }
     });
     refused.iter().for_each(|it| println!("refused: {it}"));
-    println!("{} of {count} random pairs fail, {} were refused by the server", failed.len(), refused.len());
-    assert!(failed.is_empty(), "{} of {count} random pairs fail\n{}", failed.len(), failed.join("\n\n"));
+    println!(
+        "{} of {count} random pairs fail, {} were refused by the server",
+        failed.len(),
+        refused.len()
+    );
+    assert!(
+        failed.is_empty(),
+        "{} of {count} random pairs fail\n{}",
+        failed.len(),
+        failed.join("\n\n")
+    );
     let bound = count / 5 + 1;
     let most = u64::try_from(refused.len()).unwrap();
-    assert!(most <= bound, "the generator writes too many states that the server refuses\n{}", refused.join("\n"));
+    assert!(
+        most <= bound,
+        "the generator writes too many states that the server refuses\n{}",
+        refused.join("\n")
+    );
 }

@@ -159,9 +159,12 @@ pub(crate) enum Command {
     /// Open the files of revisions in $EDITOR
     #[command(after_help = "Example:\n  limbeck edit head")]
     Edit(Edit),
-    /// Try all revisions in a scratch database: each up, down and up again; exit status 1 if one does not hold
-    #[command(after_help = "Example:\n  limbeck verify")]
-    Verify,
+    /// Try revisions in a scratch database with rows: each up, down and up again; exit status 2 if one does not hold
+    #[command(
+        after_help = "Examples:\n  limbeck verify\n  limbeck verify head\n  limbeck verify 9e31:f0e7\n  limbeck verify --json \
+                            | jq '.revisions[] | select(.outcome != \"held\")'"
+    )]
+    Verify(Verify),
     /// List the database's objects, or write the database as SQL, as JSON metadata or as Rust models
     #[command(
         after_help = "Examples:\n  limbeck inspect\n  limbeck inspect --json > objects.json\n  limbeck inspect --format sql \
@@ -378,6 +381,17 @@ pub(crate) struct Edit {
     /// Revisions, heads, or current
     #[arg(id = "names", value_name = "REV", default_value = "head")]
     pub revisions: Vec<String>,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A revision, or [START]:[END] with both ends, as `history -r` takes it; the others are only run [default: all]
+    #[arg(value_name = "REV|RANGE", allow_hyphen_values = true)]
+    pub range: Option<String>,
+    /// Try all revisions, which is the default
+    #[arg(long, conflicts_with = "range")]
+    pub all: bool,
 }
 
 /// `ensure-version`.

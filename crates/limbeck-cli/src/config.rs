@@ -201,7 +201,7 @@ impl Config {
     pub(crate) fn url(&self) -> Result<Option<String>, CliError> {
         self.url
             .as_deref()
-            .map(|url| expand(url, |name| std::env::var(name).ok()))
+            .map(|url| expand("url", url, |name| std::env::var(name).ok()))
             .transpose()
     }
 
@@ -213,7 +213,7 @@ impl Config {
         self.scratch
             .url
             .as_deref()
-            .map(|url| expand(url, |name| std::env::var(name).ok()))
+            .map(|url| expand("[scratch] url", url, |name| std::env::var(name).ok()))
             .transpose()
     }
 
@@ -239,18 +239,24 @@ fn line_of(text: &str, span: &Range<usize>) -> usize {
         .map_or(0, |it| it.matches('\n').count())
 }
 
-/// Replaces each `${NAME}` by what `look_up` finds.
-fn expand(text: &str, look_up: impl Fn(&str) -> Option<String>) -> Result<String, CliError> {
+/// Replaces each `${NAME}` of a setting by what `look_up` finds.
+fn expand(
+    setting: &'static str,
+    text: &str,
+    look_up: impl Fn(&str) -> Option<String>,
+) -> Result<String, CliError> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, behind)) = after.split_once('}') else {
             return Err(CliError::Variable {
+                setting,
                 name: after.to_owned(),
                 problem: "has no closing brace",
             });
         };
         let value = look_up(name).ok_or_else(|| CliError::Variable {
+            setting,
             name: name.to_owned(),
             problem: "is not set in the environment",
         })?;
@@ -351,16 +357,16 @@ mod tests {
     fn variables_are_expanded_or_named() {
         let look_up = |name: &str| (name == "PW").then(|| "s".to_owned());
         assert_eq!(
-            expand("postgresql://u:${PW}@h/${PW}", look_up).unwrap(),
+            expand("url", "postgresql://u:${PW}@h/${PW}", look_up).unwrap(),
             "postgresql://u:s@h/s"
         );
         assert!(
-            expand("${NO}", look_up)
+            expand("[scratch] url", "${NO}", look_up)
                 .unwrap_err()
                 .to_string()
-                .contains("NO")
+                .contains("[scratch] url of the config file: variable \"NO\" is not set")
         );
-        assert!(expand("${PW", look_up).is_err());
+        assert!(expand("url", "${PW", look_up).is_err());
     }
 
     #[test]

@@ -6,7 +6,8 @@ use limbeck_catalog::{
 };
 use limbeck_metadata::MetaData;
 use limbeck_revision::FileNaming;
-use limbeck_runner::{Runner, RunnerOptions, Scratch, load, sql_files};
+use limbeck_revision::graph::Direction;
+use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
 use limbeck_schema::{Desired, Ident, Name, Op, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
@@ -26,6 +27,8 @@ pub(crate) struct Context<'o> {
     pub metadata: Option<MetaData>,
     /// Where results and talk go.
     pub output: Output<'o>,
+    /// The throwaway server for scratch databases, once one was needed.
+    pub embedded: Option<Embedded>,
 }
 
 impl Context<'_> {
@@ -112,7 +115,7 @@ impl Context<'_> {
         let companion = from.is_none().then(|| self.url()).transpose()?;
         let mut current = match from {
             None => Opened::database(self.connect().await?),
-            Some(source) => self.open(source, like.as_deref()).await?,
+            Some(source) => self.open(source, like.as_deref(), purpose).await?,
         };
         let read = self.read_options(&mut current.conn).await?;
         let options = CompareOptions {
@@ -130,7 +133,7 @@ impl Context<'_> {
             }
             Target::Source(source) => source,
         };
-        let mut other = self.open(source, like.as_deref()).await?;
+        let mut other = self.open(source, like.as_deref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
         let schema = Catalog::read(&mut other.conn, &read).await?.schema;
         let unmanaged = Unmanaged::read(&mut other.conn).await?;
@@ -189,7 +192,12 @@ impl Context<'_> {
     }
 
     /// A connection to a source's state: to itself if it is a database, else to a scratch database that was brought to it.
-    async fn open(&mut self, source: Source, like: Option<&str>) -> Result<Opened, CliError> {
+    async fn open(
+        &mut self,
+        source: Source,
+        like: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Opened, CliError> {
         let metadata = match source {
             Source::Database(url) => return Ok(Opened::database(connect(&url).await?)),
             Source::Sql(path) => {
@@ -202,10 +210,16 @@ impl Context<'_> {
                 return Opened::scratch(scratch).await;
             }
             Source::Revisions(target) => {
-                let history = self.history()?;
+                let history = match purpose {
+                    Purpose::Report => self.history()?,
+                    Purpose::Revision => self.history_so_far()?,
+                };
                 let scratch = self.scratch(like).await?;
                 let options = self.runner_options();
-                let mut runner = Runner::new(scratch.connect().await?, options).await?;
+                let steps = history.graph.upgrade(&target, &[])?;
+                let mut conn = scratch.connect().await?;
+                check_replay(&mut conn, &history, &steps, &[Direction::Upgrade]).await?;
+                let mut runner = Runner::new(conn, options).await?;
                 let output = &mut self.output;
                 runner
                     .upgrade(&history, &target, &mut |event| {
@@ -229,6 +243,11 @@ impl Context<'_> {
     pub(crate) async fn scratch(&mut self, like: Option<&str>) -> Result<Scratch, CliError> {
         let fallback = self.config.scratch_url()?;
         let scratch = Scratch::create(like, fallback.as_deref()).await?;
+        if let Some(it) = scratch.embedded() {
+            self.output
+                .explain("a throwaway server is started for scratch databases");
+            self.embedded = Some(it);
+        }
         self.output
             .explain(&format!("scratch database {}", scratch.name()));
         Ok(scratch)

@@ -69,6 +69,18 @@ pub(crate) enum CliError {
         /// How the proof ended.
         proof: String,
     },
+    /// Revisions of the history do not do what they should.
+    #[error(
+        "{n_failed} of {n_revisions} {} not hold; correct {} by hand and verify again",
+        if *n_failed == 1 { "revisions does" } else { "revisions do" },
+        if *n_failed == 1 { "the file" } else { "the files" }
+    )]
+    NotProven {
+        /// How many.
+        n_failed: usize,
+        /// Of how many.
+        n_revisions: usize,
+    },
     /// The user ended the command.
     #[error("interrupted")]
     Interrupted,
@@ -115,8 +127,10 @@ pub(crate) enum CliError {
         problem: String,
     },
     /// A variable of the config file has no value.
-    #[error("url of the config file: variable {name:?} {problem}; set it, or pass --url")]
+    #[error("{setting} of the config file: variable {name:?} {problem}; set it{}", if *setting == "url" { ", or pass --url" } else { "" })]
     Variable {
+        /// Which setting.
+        setting: &'static str,
         /// The variable.
         name: String,
         /// What is wrong with it.

@@ -95,6 +95,7 @@ pub async fn run_with(
         config,
         metadata,
         output,
+        embedded: None,
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));
@@ -120,7 +121,7 @@ async fn run_or_interrupt(
 ) -> Result<Outcome, CliError> {
     if !matches!(
         command,
-        Command::Check | Command::Diff(_) | Command::Revision(_) | Command::Verify
+        Command::Check | Command::Diff(_) | Command::Revision(_) | Command::Verify(_)
     ) {
         return context.run(command).await;
     }

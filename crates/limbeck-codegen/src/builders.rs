@@ -319,6 +319,7 @@ impl File<'_> {
             include,
             deferrable,
             initially_deferred,
+            without_overlaps,
             with,
             comment,
             index_comment,
@@ -328,6 +329,7 @@ impl File<'_> {
         self.given(&mut calls, name);
         calls.names("include", include);
         calls.deferral(*deferrable, *initially_deferred);
+        calls.flag("without_overlaps", *without_overlaps);
         calls.parameters(with);
         calls.text("comment", comment.as_deref());
         calls.text("index_comment", index_comment.as_deref());
@@ -345,6 +347,7 @@ impl File<'_> {
             nulls_not_distinct,
             deferrable,
             initially_deferred,
+            without_overlaps,
             with,
             comment,
             index_comment,
@@ -355,6 +358,7 @@ impl File<'_> {
         calls.names("include", include);
         calls.flag("nulls_not_distinct", *nulls_not_distinct);
         calls.deferral(*deferrable, *initially_deferred);
+        calls.flag("without_overlaps", *without_overlaps);
         calls.parameters(with);
         calls.text("comment", comment.as_deref());
         calls.text("index_comment", index_comment.as_deref());
@@ -367,6 +371,7 @@ impl File<'_> {
             expression,
             no_inherit,
             not_valid,
+            not_enforced,
             comment,
         } = it;
         self.uses("limbeck", "Check");
@@ -374,6 +379,7 @@ impl File<'_> {
         self.given(&mut calls, name);
         calls.flag("no_inherit", *no_inherit);
         calls.flag("not_valid", *not_valid);
+        calls.flag("not_enforced", *not_enforced);
         calls.text("comment", comment.as_deref());
         calls.inside("check", &format!("Check::new({})", literal(expression)))
     }
@@ -390,6 +396,8 @@ impl File<'_> {
             deferrable,
             initially_deferred,
             not_valid,
+            not_enforced,
+            period,
             comment,
         } = it;
         let References {
@@ -415,6 +423,8 @@ impl File<'_> {
         calls.flag("match_full", *match_type == Match::Full);
         calls.deferral(*deferrable, *initially_deferred);
         calls.flag("not_valid", *not_valid);
+        calls.flag("not_enforced", *not_enforced);
+        calls.flag("period", *period);
         calls.text("comment", comment.as_deref());
         calls.inside(
             "foreign_key",

@@ -25,11 +25,14 @@ const WORDS: &[&str] = &[
     "method",
     "name",
     "no_inherit",
+    "not_enforced",
     "not_valid",
     "nulls_not_distinct",
+    "period",
     "unique",
     "where",
     "with",
+    "without_overlaps",
 ];
 
 /// The parts of a table by where they are written.
@@ -102,6 +105,7 @@ impl File<'_> {
             include,
             deferrable,
             initially_deferred,
+            without_overlaps,
             with,
             comment,
             index_comment,
@@ -116,6 +120,7 @@ impl File<'_> {
         let mut options = named(name);
         options.extend(list("include", include));
         options.extend(deferral(*deferrable, *initially_deferred));
+        options.extend(without_overlaps.then(|| Item::leaf("without_overlaps")));
         options.extend(parameters(with));
         options.extend(comments(comment, index_comment));
         match columns.as_slice() {
@@ -137,6 +142,7 @@ impl File<'_> {
             nulls_not_distinct,
             deferrable,
             initially_deferred,
+            without_overlaps,
             with,
             comment,
             index_comment,
@@ -152,6 +158,7 @@ impl File<'_> {
         options.extend(list("include", include));
         options.extend(nulls_not_distinct.then(|| Item::leaf("nulls_not_distinct")));
         options.extend(deferral(*deferrable, *initially_deferred));
+        options.extend(without_overlaps.then(|| Item::leaf("without_overlaps")));
         options.extend(parameters(with));
         options.extend(comments(comment, index_comment));
         match columns.as_slice() {
@@ -168,6 +175,7 @@ impl File<'_> {
             expression,
             no_inherit,
             not_valid,
+            not_enforced,
             comment,
         } = check;
         // Under a convention with a template for checks, no attribute says a name that it leaves alone.
@@ -178,6 +186,7 @@ impl File<'_> {
         items.push(Item::leaf(literal(expression)));
         items.extend(no_inherit.then(|| Item::leaf("no_inherit")));
         items.extend(not_valid.then(|| Item::leaf("not_valid")));
+        items.extend(not_enforced.then(|| Item::leaf("not_enforced")));
         items.extend(comments(comment, &None));
         let item = Item::List("check".to_owned(), items);
         let mentioned = mentioned(table, expression);
@@ -199,6 +208,8 @@ impl File<'_> {
             deferrable,
             initially_deferred,
             not_valid,
+            not_enforced,
+            period,
             comment,
         } = key;
         let target = self
@@ -218,7 +229,9 @@ impl File<'_> {
         actions.extend(action("on_delete", *on_delete));
         let update = action("on_update", *on_update);
         let is_full = *match_type == Match::Full;
-        let is_short = some.is_empty() && !is_full && !not_valid && comment.is_none();
+        let is_short = some.is_empty()
+            && comment.is_none()
+            && ![is_full, *not_valid, *not_enforced, *period].contains(&true);
         match columns.as_slice() {
             [only] if is_short && !acc.has(only, "references") => {
                 actions.extend(update);
@@ -238,6 +251,8 @@ impl File<'_> {
                 items.extend(is_full.then(|| Item::leaf("match_full")));
                 items.extend(deferral(*deferrable, *initially_deferred));
                 items.extend(not_valid.then(|| Item::leaf("not_valid")));
+                items.extend(not_enforced.then(|| Item::leaf("not_enforced")));
+                items.extend(period.then(|| Item::leaf("period")));
                 items.extend(comments(comment, &None));
                 acc.on_struct
                     .push(Item::List("foreign_key".to_owned(), items));

@@ -63,6 +63,7 @@ impl File<'_> {
             nullable,
             default,
             generated,
+            is_virtual,
             identity,
             serial,
             collation,
@@ -98,7 +99,12 @@ impl File<'_> {
         items.extend(ty);
         items.extend(collation.as_ref().map(|it| Item::text("collation", it)));
         items.extend(default.as_ref().map(|it| Item::text("default", it)));
-        items.extend(generated.as_ref().map(|it| Item::text("generated", it)));
+        let word = if *is_virtual {
+            "virtual_generated"
+        } else {
+            "generated"
+        };
+        items.extend(generated.as_ref().map(|it| Item::text(word, it)));
         items.extend(physical.as_deref().into_iter().flat_map(physical_items));
         items.extend(rest);
         items.extend(comment.as_ref().map(|it| Item::text("comment", it)));

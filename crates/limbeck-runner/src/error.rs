@@ -278,6 +278,17 @@ pub enum RunnerError {
         /// The file.
         path: PathBuf,
     },
+    /// A revision that is run in a scratch database reaches beyond it.
+    #[error(
+        "{place} {what}, which dropping a scratch database does not undo; do it on the server first, and in the revision \
+         only where it is not there yet, in a DO block"
+    )]
+    ClusterWide {
+        /// The statement.
+        place: Box<Place>,
+        /// What it does.
+        what: String,
+    },
     /// A revision begins or ends a transaction itself.
     #[error(
         "{place} begins or ends a transaction, which is the runner's work; remove it, or mark the segment as outside a transaction"

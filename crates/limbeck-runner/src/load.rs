@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 use limbeck_revision::{SplitError, Statement, split};
-use limbeck_schema::Ident;
+use limbeck_schema::{Ident, Literal};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::error::{ServerError, one_line};
@@ -52,6 +52,17 @@ pub enum LoadError {
         /// Its first words.
         statement: String,
     },
+    /// A block that would create a role which is not there.
+    #[error(
+        "{place}: the block creates {}, and roles belong to the whole server; create it there first, then the block finds it",
+        role.as_ref().map_or_else(|| "roles whose names are not written out".to_owned(), |it| format!("role {it}"))
+    )]
+    Role {
+        /// Where it stands.
+        place: Spot,
+        /// The role, if its name stands in the block.
+        role: Option<Ident>,
+    },
     /// The server refused a statement.
     #[error("{place}: {answer}")]
     Statement {
@@ -96,6 +107,7 @@ impl LoadError {
         let (place, message) = match self {
             Self::Statement { place, answer } => (place.as_ref(), one_line(&answer.message)),
             Self::ClusterWide { place, .. } => (place, "changes the whole server".to_owned()),
+            Self::Role { place, .. } => (place, "creates a role".to_owned()),
             Self::Reset { .. }
             | Self::Read { .. }
             | Self::Empty(_)
@@ -179,6 +191,12 @@ pub async fn load(
                 return Err(LoadError::ClusterWide {
                     place: source.spot(0),
                     statement: words,
+                });
+            }
+            if let Some(role) = missing_role(conn, &statement.sql).await {
+                return Err(LoadError::Role {
+                    place: source.spot(0),
+                    role,
                 });
             }
             run(conn, &source, statement, present).await?;
@@ -291,20 +309,72 @@ fn without_restrictions(text: &str) -> String {
 }
 
 /// The first words of a statement that changes roles, databases, tablespaces or the server's configuration.
-fn cluster_wide(sql: &str) -> Option<String> {
-    let words: Vec<String> = words(sql).take(3).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let found = match words.as_slice() {
-        ["create" | "alter" | "drop", "user", "mapping"] => false,
+pub(crate) fn cluster_wide(sql: &str) -> Option<String> {
+    let all: Vec<String> = words(sql).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let n_words = match all.get(..all.len().min(3)).unwrap_or_default() {
+        ["create" | "alter" | "drop", "user", "mapping"] => 0,
         [
             "create" | "alter" | "drop",
             "role" | "user" | "group" | "database" | "tablespace",
             ..,
         ]
-        | ["alter", "system", ..] => true,
-        _ => false,
+        | ["alter", "system", ..] => 2,
+        ["comment", "on", "role" | "database" | "tablespace"] => 3,
+        // What is granted on an object is the database's own; membership in a role is not.
+        ["grant" | "revoke", ..] if !all.contains(&"on") => 1,
+        _ => 0,
     };
-    found.then(|| words[..2].join(" ").to_uppercase())
+    (n_words > 0).then(|| all[..n_words].join(" ").to_uppercase())
+}
+
+/// The roles that a `DO` block says it creates; none for a role whose name is put together.
+fn roles_created(sql: &str) -> Vec<Option<Ident>> {
+    if words(sql).next().as_deref() != Some("do") {
+        return Vec::new();
+    }
+    let lower = sql.to_ascii_lowercase();
+    let mut acc = Vec::new();
+    for (at, _) in lower.match_indices("create") {
+        let behind = sql[at + "create".len()..].trim_start();
+        let word = behind
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .next()
+            .unwrap_or_default();
+        if !["role", "user", "group"].contains(&word.to_ascii_lowercase().as_str()) {
+            continue;
+        }
+        let name = behind[word.len()..].trim_start();
+        if name.to_ascii_lowercase().starts_with("mapping") {
+            continue;
+        }
+        let end = match name.strip_prefix('"') {
+            Some(rest) => rest.find('"').map_or(name.len(), |it| it + 2),
+            None => name
+                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                .unwrap_or(name.len()),
+        };
+        acc.push(Ident::parse(&name[..end]));
+    }
+    acc
+}
+
+/// The first role that a block would create although it is not there; the inner none where its name is not known.
+pub(crate) async fn missing_role(conn: &mut PgConnection, sql: &str) -> Option<Option<Ident>> {
+    for role in roles_created(sql) {
+        let Some(name) = &role else {
+            return Some(role);
+        };
+        let sql = format!(
+            "SELECT FROM pg_roles WHERE rolname = {}",
+            Literal(name.as_str())
+        );
+        let found = conn.fetch_optional(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        if matches!(found, Ok(None)) {
+            return Some(role);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -322,6 +392,27 @@ mod tests {
         check("CREATE USER MAPPING FOR a SERVER b", None);
         check("CREATE TABLE role (a int)", None);
         check("DO $$ BEGIN CREATE ROLE a; END $$", None);
+        check("GRANT a TO b", Some("GRANT"));
+        check("GRANT SELECT ON a TO b", None);
+        check("comment on role a is 'x'", Some("COMMENT ON ROLE"));
+    }
+
+    #[test]
+    fn roles_of_blocks_are_found_by_name() {
+        let check = |sql: &str, expected: &[Option<&str>]| {
+            let expected: Vec<_> = expected.iter().map(|it| it.map(Ident::from)).collect();
+            assert_eq!(roles_created(sql), expected, "{sql}");
+        };
+        check(
+            "DO $$ BEGIN create  role App; CREATE USER \"Me\" LOGIN; END $$",
+            &[Some("app"), Some("Me")],
+        );
+        check(
+            "DO $$ BEGIN EXECUTE format('CREATE ROLE %I', x); END $$",
+            &[None],
+        );
+        check("DO $$ BEGIN CREATE TABLE role (a int); END $$", &[]);
+        check("SELECT 'create role a'", &[]);
     }
 
     #[test]

@@ -1,30 +1,46 @@
 //! The proof: a new revision is run up and down in a scratch database before anybody relies on it.
 //!
-//! The current state is rebuilt there from what was read of it, then the upgrade runs as it is written, and nothing may
-//! differ from what is desired; then the downgrade, and nothing may differ from the start.
+//! The current state is rebuilt there from what was read of it and every table gets a few rows. Then the upgrade runs as
+//! it is written, and nothing may differ from what is desired; then the downgrade, and nothing may differ from the start.
+//! Tables that are still there keep their rows and values.
 
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
-use limbeck_revision::{Revision, Segment, SegmentMode};
-use limbeck_schema::{Desired, Schema, Scope};
+use limbeck_revision::Revision;
+use limbeck_schema::{Desired, Name, Schema, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
+use crate::keep::Holding;
 use crate::rebuild::Rebuild;
 use crate::scratch::{Scratch, ScratchError};
+use crate::seed::seed;
+use crate::trial::Trial;
+
+/// How many remarks the header of a file has room for.
+const SHOWN_NOTES: usize = 3;
+
+/// How many statements of a rebuild are sent at once.
+const STATEMENTS_AT_ONCE: usize = 200;
 
 /// How a proof ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Proof {
-    /// The upgrade leads to the desired state and the downgrade back.
+    /// The upgrade leads to the desired state and the downgrade back, and tables keep their rows.
     Held {
         /// The server's version, `15.18`.
         version: String,
+        /// How many tables had rows.
+        n_tables: usize,
+        /// What else there is to know, a line each: statements that fail where there are rows and say so, values that
+        /// the revision changes, tables that were tried empty.
+        notes: Vec<String>,
     },
     /// It does not.
     Refuted {
-        /// What was tried: `upgrade`, `difference after the upgrade` and so on.
+        /// What was tried: `the upgrade fails`, `differences are left after the upgrade` and so on.
         step: &'static str,
         /// The error, or what differs, a line each.
         lines: Vec<String>,
@@ -36,21 +52,56 @@ pub enum Proof {
     },
 }
 
+impl Proof {
+    /// What there is to know beside the outcome, a line each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Held { notes, .. } => notes,
+            Self::Refuted { .. } | Self::NotRun { .. } => &[],
+        }
+    }
+}
+
 impl Display for Proof {
     /// As the header of a revision file says it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held { version } => {
+            Self::Held {
+                version,
+                n_tables,
+                notes,
+            } => {
                 write!(
                     f,
                     "proof: upgraded, empty diff, downgraded, equal  (PostgreSQL {version})"
-                )
+                )?;
+                f.write_str(&rows_line("   ", *n_tables, notes))
             }
             Self::Refuted { step, lines } => {
                 write!(f, "proof: refuted, {step}: {}", lines.join("; "))
             }
             Self::NotRun { reason } => write!(f, "proof: not run ({reason})"),
         }
+    }
+}
+
+/// `rows: kept in 3 tables; …`, with the first remarks; nothing where no table had rows and there is none.
+fn rows_line(before: &str, n_tables: usize, notes: &[String]) -> String {
+    let mut parts = Vec::new();
+    match n_tables {
+        0 => {}
+        1 => parts.push("kept in 1 table".to_owned()),
+        n => parts.push(format!("kept in {n} tables")),
+    }
+    parts.extend(notes.iter().take(SHOWN_NOTES).cloned());
+    if notes.len() > SHOWN_NOTES {
+        parts.push(format!("and {} more", notes.len() - SHOWN_NOTES));
+    }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("{before}rows: {}", parts.join("; "))
     }
 }
 
@@ -68,7 +119,7 @@ pub struct Claim<'a> {
 }
 
 /// Why a proof ended early.
-enum Stop {
+pub(crate) enum Stop {
     Ended(Proof),
     Scratch(ScratchError),
 }
@@ -93,6 +144,26 @@ pub async fn prove(scratch: &Scratch, claim: &Claim<'_>) -> Result<Proof, Scratc
     let mut conn = scratch.connect().await?;
     let done = try_claim(scratch, &mut conn, claim).await;
     let _ = conn.close().await;
+    ended(done)
+}
+
+/// Tries a revision that is there already in a scratch database that holds the state before it: up, down and up again.
+/// Each time the state of before has to come back, what no kind stands for included.
+///
+/// # Errors
+/// [`ScratchError`] if the scratch database is lost on the way.
+pub async fn verify(
+    scratch: &Scratch,
+    revision: &Revision,
+    read: &ReadOptions,
+) -> Result<Proof, ScratchError> {
+    let mut conn = scratch.connect().await?;
+    let done = try_again(scratch, &mut conn, revision, read).await;
+    let _ = conn.close().await;
+    ended(done)
+}
+
+fn ended(done: Result<Proof, Stop>) -> Result<Proof, ScratchError> {
     match done {
         Ok(it) | Err(Stop::Ended(it)) => Ok(it),
         Err(Stop::Scratch(error)) => Err(error),
@@ -110,36 +181,132 @@ async fn try_claim(
         desired,
         revision,
     } = *claim;
+    let read = ReadOptions {
+        own_tables: Vec::new(),
+        companion: None,
+    };
     rebuild(conn, current, unmanaged).await?;
     let start = everything(&current.schema);
-    let differs = differences(conn, start.clone()).await?;
+    let differs = differences(conn, start.clone(), &read).await?;
     if !differs.is_empty() {
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
-    run(scratch, "the upgrade fails", &revision.upgrade, unmanaged).await?;
-    let differs = differences(conn, desired.clone()).await?;
-    if !differs.is_empty() {
-        return Ok(Proof::Refuted {
-            step: "differences are left after the upgrade",
-            lines: differs,
-        });
-    }
-    run(
-        scratch,
-        "the downgrade fails",
-        &revision.downgrade,
-        unmanaged,
-    )
-    .await?;
-    let differs = differences(conn, start).await?;
-    if !differs.is_empty() {
-        return Ok(Proof::Refuted {
-            step: "differences are left after the downgrade",
-            lines: differs,
-        });
+    let lacks_objects = unmanaged
+        .objects
+        .keys()
+        .any(|(word, _)| word != "extension");
+    let mut trial = Trial::new(scratch, &[], lacks_objects);
+    let n_tables = fill(conn, &mut trial, &[]).await?;
+    let before = holding(conn, &[]).await?;
+    trial.run("upgrade", &revision.upgrade).await?;
+    require_equal(
+        "differences are left after the upgrade",
+        differences(conn, desired.clone(), &read).await?,
+    )?;
+    let between = holding(conn, &[]).await?;
+    trial.weigh("upgrade", &revision.upgrade, &before, &between)?;
+    trial.run("downgrade", &revision.downgrade).await?;
+    require_equal(
+        "differences are left after the downgrade",
+        differences(conn, start, &read).await?,
+    )?;
+    let after = holding(conn, &[]).await?;
+    trial.weigh("downgrade", &revision.downgrade, &between, &after)?;
+    let version = version(conn).await;
+    Ok(Proof::Held {
+        version,
+        n_tables,
+        notes: trial.notes,
+    })
+}
+
+async fn try_again(
+    scratch: &Scratch,
+    conn: &mut PgConnection,
+    revision: &Revision,
+    read: &ReadOptions,
+) -> Result<Proof, Stop> {
+    let own_tables = &read.own_tables;
+    let (start, start_rest) = state(conn, read).await?;
+    let mut trial = Trial::new(scratch, own_tables, false);
+    let n_tables = fill(conn, &mut trial, own_tables).await?;
+    let mut held = holding(conn, own_tables).await?;
+    let mut reached = None;
+    for way in ["upgrade", "downgrade", "upgrade"] {
+        let (segments, step, expected) = match (way, &reached) {
+            ("downgrade", _) => (
+                &revision.downgrade,
+                "the downgrade does not undo the upgrade",
+                Some((&start, &start_rest)),
+            ),
+            (_, None) => (&revision.upgrade, "", None),
+            (_, Some((schema, rest))) => (
+                &revision.upgrade,
+                "the second upgrade leads elsewhere",
+                Some((schema, rest)),
+            ),
+        };
+        trial.run(way, segments).await?;
+        match expected {
+            None => {}
+            Some((schema, rest)) => {
+                let mut differs = differences(conn, everything(schema), read).await?;
+                let (_, now) = state(conn, read).await?;
+                differs.extend(Unmanaged::differences(&now, rest));
+                require_equal(step, differs)?;
+            }
+        }
+        if expected.is_none() {
+            reached = Some(state(conn, read).await?);
+        }
+        let now = holding(conn, own_tables).await?;
+        trial.weigh(way, segments, &held, &now)?;
+        held = now;
     }
     let version = version(conn).await;
-    Ok(Proof::Held { version })
+    Ok(Proof::Held {
+        version,
+        n_tables,
+        notes: trial.notes,
+    })
+}
+
+/// Puts rows into the tables; gives how many hold some.
+async fn fill(
+    conn: &mut PgConnection,
+    trial: &mut Trial<'_>,
+    own_tables: &[Name],
+) -> Result<usize, Stop> {
+    let seeded = seed(conn, own_tables).await.map_err(|error| {
+        not_run(format!(
+            "the tables cannot be given rows: {}",
+            answer(&error)
+        ))
+    })?;
+    for (table, reason) in &seeded.empty {
+        trial.note(format!("{table} was tried empty ({reason})"));
+    }
+    Ok(seeded.n_tables)
+}
+
+async fn holding(conn: &mut PgConnection, own_tables: &[Name]) -> Result<Holding, Stop> {
+    let held = Holding::read(conn, own_tables).await;
+    held.map_err(|error| not_run(format!("the rows cannot be read: {}", answer(&error))).into())
+}
+
+async fn state(conn: &mut PgConnection, read: &ReadOptions) -> Result<(Schema, Unmanaged), Stop> {
+    let failed = |error| not_run(format!("the state cannot be read: {error}"));
+    let schema = Catalog::read(conn, read).await.map_err(failed)?.schema;
+    let rest = Unmanaged::read(conn).await.map_err(failed)?;
+    Ok((schema, rest))
+}
+
+fn require_equal(step: &'static str, lines: Vec<String>) -> Result<(), Stop> {
+    if lines.is_empty() {
+        Ok(())
+    } else {
+        Err(Proof::Refuted { step, lines }.into())
+    }
 }
 
 fn everything(schema: &Schema) -> Desired {
@@ -150,7 +317,7 @@ fn everything(schema: &Schema) -> Desired {
     }
 }
 
-fn not_run(reason: impl AsRef<str>) -> Proof {
+pub(crate) fn not_run(reason: impl AsRef<str>) -> Proof {
     Proof::NotRun {
         reason: one_line(reason.as_ref()),
     }
@@ -164,80 +331,41 @@ async fn rebuild(
 ) -> Result<(), Stop> {
     let rebuild = Rebuild::new(current, unmanaged)
         .map_err(|error| not_run(format!("the current state cannot be rebuilt: {error}")))?;
-    for sql in rebuild.statements() {
-        execute(conn, sql).await.map_err(|error| {
-            let reason = format!(
-                "the current state cannot be rebuilt, `{}`: {}",
-                one_line(sql),
-                answer(&error)
-            );
-            let objects = unmanaged.lines().join("; ");
-            not_run(if objects.is_empty() {
-                reason
-            } else {
-                format!("{reason}; not managed and so not there: {objects}")
-            })
-        })?;
-    }
-    Ok(())
-}
-
-/// Runs segments as the runner does, on a connection of their own, since they may change its settings.
-async fn run(
-    scratch: &Scratch,
-    step: &'static str,
-    segments: &[Segment],
-    unmanaged: &Unmanaged,
-) -> Result<(), Stop> {
-    let mut conn = scratch.connect().await?;
-    for segment in segments {
-        let refuted = |line: String| Proof::Refuted {
-            step,
-            lines: vec![line],
-        };
-        let statements = segment
-            .statements()
-            .map_err(|error| refuted(error.to_string()))?;
-        let in_transaction = segment.mode == SegmentMode::Transaction;
-        let begin = in_transaction.then(|| "BEGIN".to_owned());
-        let end = in_transaction.then(|| "COMMIT".to_owned());
-        for sql in begin
-            .into_iter()
-            .chain(statements.into_iter().map(|it| it.sql))
-            .chain(end)
-        {
-            let Err(error) = execute(&mut conn, &sql).await else {
-                continue;
-            };
-            let line = format!("`{}`: {}", one_line(&sql), answer(&error));
-            // What is not managed is not in the scratch database, so its lack proves nothing.
-            let lacks = ServerError::of(&error)
-                .is_some_and(|it| matches!(it.code.as_str(), "42883" | "42704" | "42P01"));
-            let has_others = unmanaged
-                .objects
-                .keys()
-                .any(|(word, _)| word != "extension");
-            return Err(if lacks && has_others {
-                not_run(format!(
-                    "{step}, for want of an object that is not managed: {line}"
-                ))
-                .into()
-            } else {
-                refuted(line).into()
-            });
+    let failed = |sql: &str, error: &sqlx::Error| {
+        let reason = format!(
+            "the current state cannot be rebuilt, `{}`: {}",
+            one_line(sql),
+            answer(error)
+        );
+        let objects = rebuild.missing.join("; ");
+        not_run(if objects.is_empty() {
+            reason
+        } else {
+            format!("{reason}; not managed and so not there: {objects}")
+        })
+    };
+    let statements: Vec<&str> = rebuild.statements().collect();
+    for some in statements.chunks(STATEMENTS_AT_ONCE) {
+        // Sent together they are one transaction. If one fails, all are tried alone: the culprit is to be named, and
+        // some statements work in no transaction.
+        if execute(conn, &some.join(";\n")).await.is_ok() {
+            continue;
+        }
+        for sql in some {
+            execute(conn, sql)
+                .await
+                .map_err(|error| failed(sql, &error))?;
         }
     }
-    let _ = conn.close().await;
     Ok(())
 }
 
-async fn differences(conn: &mut PgConnection, desired: Desired) -> Result<Vec<String>, Stop> {
-    let options = CompareOptions {
-        read: ReadOptions {
-            own_tables: Vec::new(),
-            companion: None,
-        },
-    };
+async fn differences(
+    conn: &mut PgConnection,
+    desired: Desired,
+    read: &ReadOptions,
+) -> Result<Vec<String>, Stop> {
+    let options = CompareOptions { read: read.clone() };
     match compare_desired(conn, desired, &options).await {
         Ok(it) => Ok(it.ops.iter().map(|op| one_line(&op.to_string())).collect()),
         Err(error) => Err(not_run(format!("the states cannot be compared: {error}")).into()),

@@ -1,16 +1,19 @@
 //! Scratch databases: empty databases of the same kind as the target, for SQL that must not touch the target itself.
 //!
 //! One is created on the target's own server where the role may, so that version, locale and extensions are those of the
-//! target; else on a server that the user names for this. It is dropped with the value, also on an error, a panic or
+//! target; else on a server that the user names for this; else on a throwaway server of the target's major version, if its
+//! programs are on this machine. It is dropped with the value, also on an error, a panic or
 //! when the future that holds it is dropped. What a killed process leaves behind is found by its name and dropped by the
 //! next run.
 
 use std::future::Future;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
 use limbeck_schema::{Ident, Literal};
+use limbeck_testkit::{Binaries, Cluster};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
 
@@ -23,6 +26,10 @@ pub const SCRATCH_PREFIX: &str = "limbeck_scratch_";
 /// connections, but none as long.
 const LEFTOVER_AGE: Duration = Duration::from_mins(10);
 
+/// The end of a name: the server's clock and randomness.
+const TAIL: &str = "SELECT to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
+     substr(replace(gen_random_uuid()::text, '-', ''), 1, 10)";
+
 /// Why there is no scratch database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,7 +37,8 @@ pub enum ScratchError {
     /// None of the ways led to one.
     #[error(
         "no scratch database can be had: {}; either grant CREATEDB to the role (ALTER ROLE … CREATEDB), or name a server \
-         to create it on: write url = \"postgresql://…\" under [scratch] in limbeck.toml", .reasons.join("; ")
+         to create it on: write url = \"postgresql://…\" under [scratch] in limbeck.toml, or install the server programs of \
+         the target's major version on this machine (LIMBECK_PG_BIN names their folder)", .reasons.join("; ")
     )]
     None {
         /// What stood in each way.
@@ -77,11 +85,46 @@ pub struct Scratch {
     name: String,
     server: PgConnectOptions,
     likeness: Likeness,
+    /// The server, if it is one of our own.
+    embedded: Option<Embedded>,
+}
+
+/// A throwaway server for scratch databases. It ends with the last value, and with the process however that ends.
+#[derive(Clone, Debug)]
+pub struct Embedded(Arc<Cluster>);
+
+/// The throwaway server that is running, for further scratch databases.
+static RUNNING: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+
+impl Embedded {
+    /// A server of that major version, or of any where none is asked for.
+    async fn start(major: Option<i32>) -> Result<Self, String> {
+        let major = major.and_then(|it| u32::try_from(it).ok());
+        let running = RUNNING
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade();
+        if let Some(it) = running.filter(|it| major.is_none_or(|major| major == it.major())) {
+            return Ok(Self(it));
+        }
+        // A start takes seconds, in which the command can be interrupted; the server then ends with its value.
+        let start = move || {
+            let binaries = major.map_or_else(Binaries::find, Binaries::find_major)?;
+            Cluster::start(&binaries)
+        };
+        let started = tokio::task::spawn_blocking(start).await;
+        let cluster = started
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.full())?;
+        let cluster = Arc::new(cluster);
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&cluster);
+        Ok(Self(cluster))
+    }
 }
 
 impl Scratch {
-    /// Creates a scratch database like that of the URL `target`, on its server or else on that of the URL `fallback`;
-    /// leftovers of killed runs on the same server are dropped.
+    /// Creates a scratch database like that of the URL `target`: on its server, else on that of the URL `fallback`, else
+    /// on a throwaway server of its major version. Leftovers of killed runs on the same server are dropped.
     ///
     /// Its default schema has the name of the target's, and settings of the target database (`ALTER DATABASE … SET`)
     /// hold in its connections, since the texts of expressions depend on them.
@@ -111,24 +154,57 @@ impl Scratch {
         } else {
             reasons.push("no database is named whose server could hold it".to_owned());
         }
-        let Some(url) = fallback else {
-            return Err(ScratchError::None { reasons });
+        let named = "the server that [scratch] names";
+        match fallback {
+            Some(url) => {
+                let tried = Self::create_elsewhere(url, named, likeness.as_ref(), &mut reasons);
+                if let Some(it) = tried.await? {
+                    return Ok(it);
+                }
+            }
+            None => reasons.push("[scratch] names no server".to_owned()),
+        }
+        let embedded = match Embedded::start(likeness.as_ref().map(|it| it.major)).await {
+            Ok(it) => it,
+            Err(reason) => {
+                reasons.push(format!(
+                    "no throwaway server can be started ({})",
+                    one_line(&reason)
+                ));
+                return Err(ScratchError::None { reasons });
+            }
         };
-        let (server, mut conn) = connect(url, "the server that [scratch] names").await?;
+        let url = embedded.0.url("postgres");
+        let what = "the throwaway server";
+        let tried = Self::create_elsewhere(&url, what, likeness.as_ref(), &mut reasons);
+        match tried.await? {
+            Some(it) => Ok(it.on(Some(embedded))),
+            None => Err(ScratchError::None { reasons }),
+        }
+    }
+
+    /// Creates one on a server that is not the target's; none, with a reason more, if the server refuses.
+    async fn create_elsewhere(
+        url: &str,
+        what: &str,
+        likeness: Option<&Likeness>,
+        reasons: &mut Vec<String>,
+    ) -> Result<Option<Self>, ScratchError> {
+        let (server, mut conn) = connect(url, what).await?;
         let own = Likeness::read(&mut conn)
             .await
             .map_err(|source| failed("prepare", "", source))?;
         let wanted = match likeness {
             Some(it) if it.major != own.major => {
                 reasons.push(format!(
-                    "the server that [scratch] names is PostgreSQL {} and the target's is {}",
+                    "{what} is PostgreSQL {} and the target's is {}",
                     own.major, it.major
                 ));
-                return Err(ScratchError::None { reasons });
+                return Ok(None);
             }
             Some(it) => Likeness {
                 tail: own.tail.clone(),
-                ..it
+                ..it.clone()
             },
             None => own,
         };
@@ -139,17 +215,25 @@ impl Scratch {
         );
         for clauses in [wanted.clauses.clone(), plain] {
             match Self::create_on(server.clone(), &mut conn, wanted.clone(), &clauses).await {
-                Ok(it) => return Ok(it),
+                Ok(it) => return Ok(Some(it)),
                 Err(error) => {
-                    reasons.push(format!(
-                        "the server that [scratch] names refuses to create one ({})",
-                        answer(&error)
-                    ));
+                    reasons.push(format!("{what} refuses to create one ({})", answer(&error)));
                 }
             }
         }
         reasons.dedup();
-        Err(ScratchError::None { reasons })
+        Ok(None)
+    }
+
+    fn on(mut self, embedded: Option<Embedded>) -> Self {
+        self.embedded = embedded;
+        self
+    }
+
+    /// The throwaway server it is on, if it is. Who holds the value saves the next scratch database a start.
+    #[must_use]
+    pub fn embedded(&self) -> Option<Embedded> {
+        self.embedded.clone()
     }
 
     async fn create_on(
@@ -159,13 +243,35 @@ impl Scratch {
         clauses: &str,
     ) -> Result<Self, sqlx::Error> {
         drop_leftovers(conn).await;
+        let source = format!("TEMPLATE template0 {clauses}");
+        let it = Self::create_from(server, conn, likeness, &source).await?;
+        let mut inside = it.open().await?;
+        if let Some(schema) = &it.likeness.default_schema {
+            run(
+                &mut inside,
+                &format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
+            )
+            .await?;
+        }
+        let _ = inside.close().await;
+        Ok(it)
+    }
+
+    /// Creates one from what `source` says of its template.
+    async fn create_from(
+        server: PgConnectOptions,
+        conn: &mut PgConnection,
+        likeness: Likeness,
+        source: &str,
+    ) -> Result<Self, sqlx::Error> {
         let name = format!("{SCRATCH_PREFIX}{}_{}", std::process::id(), likeness.tail);
-        let sql = format!("CREATE DATABASE {name} TEMPLATE template0 {clauses}");
+        let sql = format!("CREATE DATABASE {name} {source}");
         // From here on the value's end drops the database, even if the answer never comes.
         let it = Self {
             name,
             server,
             likeness,
+            embedded: None,
         };
         let created = run(conn, &sql).await;
         if let Err(error) = created {
@@ -185,16 +291,33 @@ impl Scratch {
             &format!("COMMENT ON DATABASE {} IS {}", it.name, Literal(&remark)),
         )
         .await;
-        let mut inside = it.open().await?;
-        if let Some(schema) = &it.likeness.default_schema {
-            run(
-                &mut inside,
-                &format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
-            )
-            .await?;
-        }
-        let _ = inside.close().await;
         Ok(it)
+    }
+
+    /// A copy of it as it is now, to which nobody may be connected meanwhile. It is dropped with its value.
+    ///
+    /// # Errors
+    /// [`ScratchError::SetUp`] and [`ScratchError::Connect`].
+    pub async fn copy(&self) -> Result<Self, ScratchError> {
+        let what = "the server of the scratch database";
+        let mut conn = PgConnection::connect_with(&self.server)
+            .await
+            .map_err(|source| ScratchError::Connect {
+                what: what.to_owned(),
+                source,
+            })?;
+        let failed = |source| failed("copy", &self.name, source);
+        let row = conn.fetch_one(sqlx::raw_sql(TAIL)).await.map_err(failed)?;
+        let tail = row.try_get(0).map_err(failed)?;
+        let likeness = Likeness {
+            tail,
+            ..self.likeness.clone()
+        };
+        let template = format!("TEMPLATE {}", self.name);
+        let made = Self::create_from(self.server.clone(), &mut conn, likeness, &template).await;
+        let _ = conn.close().await;
+        let embedded = self.embedded.clone();
+        made.map(|it| it.on(embedded)).map_err(failed)
     }
 
     /// Its name.
@@ -247,11 +370,15 @@ impl Drop for Scratch {
         // `FORCE` (PostgreSQL 13) ends connections that are still open.
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let server = self.server.clone();
+        let inside = self.server.clone().database(&self.name);
         // A failure is not reported: the server may be gone, or the run fails for a better reason already. The next run
         // finds what is left.
         wait_for(async move {
             if let Ok(mut conn) = PgConnection::connect_with(&server).await {
-                let _ = run(&mut conn, &sql).await;
+                if run(&mut conn, &sql).await.is_err() {
+                    drop_subscriptions(&inside).await;
+                    let _ = run(&mut conn, &sql).await;
+                }
                 let _ = conn.close().await;
             }
         });
@@ -335,6 +462,23 @@ async fn drop_leftovers(conn: &mut PgConnection) {
             .await;
         }
     }
+}
+
+/// Drops the subscriptions of a database, which would keep it from being dropped. Their slots, if they have any, are
+/// another server's.
+async fn drop_subscriptions(inside: &PgConnectOptions) {
+    const SQL: &str = "SELECT format('ALTER SUBSCRIPTION %1$I DISABLE; ALTER SUBSCRIPTION %1$I SET (slot_name = NONE); DROP \
+         SUBSCRIPTION %1$I', s.subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = \
+         current_database()";
+    let Ok(mut conn) = PgConnection::connect_with(inside).await else {
+        return;
+    };
+    for row in conn.fetch_all(sqlx::raw_sql(SQL)).await.unwrap_or_default() {
+        if let Ok(sql) = row.try_get::<String, _>(0) {
+            let _ = run(&mut conn, &sql).await;
+        }
+    }
+    let _ = conn.close().await;
 }
 
 /// Whether a database has the name of a scratch database, `limbeck_scratch_<pid>_<hex seconds>_<random>`, and is old.

@@ -154,7 +154,7 @@ fn numbered(n: usize) -> String {
     }
 }
 
-fn shown(sql: &str) -> String {
+pub(crate) fn shown(sql: &str) -> String {
     let line = one_line(sql);
     match line.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("{}…", line[..end].trim_end()),
@@ -163,7 +163,7 @@ fn shown(sql: &str) -> String {
 }
 
 /// Whether a statement begins or ends a transaction; savepoints do neither.
-fn controls_transaction(sql: &str) -> bool {
+pub(crate) fn controls_transaction(sql: &str) -> bool {
     let words: Vec<_> = words(sql).take(3).collect();
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {

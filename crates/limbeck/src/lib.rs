@@ -79,9 +79,9 @@ pub use limbeck_derive::{PgEnum, Table};
 pub use limbeck_metadata::{
     Action, Attribute, Check, Collation, Column, ColumnRef, ColumnType, CompositeType, Domain,
     DomainCheck, Element, EnumType, Exclusion, ForeignKey, GivenName, Identity, Index,
-    LowerOptions, Match, MetaData, MetaDataError, Model, Module, Namespace, NamingConvention, Nulls, Order,
-    OwnedBy, PgEnum, Physical, PrimaryKey, Provider, RangeType, References, Registered, Sequence,
-    StorageMode, Table, Truncation, TypeInfo, Unique, exact, types,
+    LowerOptions, Match, MetaData, MetaDataError, Model, Module, Namespace, NamingConvention,
+    Nulls, Order, OwnedBy, PgEnum, Physical, PrimaryKey, Provider, RangeType, References,
+    Registered, Sequence, StorageMode, Table, Truncation, TypeInfo, Unique, exact, types,
 };
 
 #[cfg(feature = "cli")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use limbeck_catalog::CatalogError;
+use limbeck_catalog::{CatalogError, redact};
 use limbeck_plan::{Plan, migration, outline, plan};
 use limbeck_revision::RevisionId;
 use limbeck_schema::{Desired, Ident, Key, Name, Op, Schema};
@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use super::Outcome;
 use crate::args::{Db, Destroy};
 use crate::context::{Context, Purpose};
-use crate::error::{CliError, one_line, redact};
+use crate::error::{CliError, one_line};
 
 /// SQLSTATE insufficient_privilege.
 const NO_PRIVILEGE: &str = "42501";

@@ -47,7 +47,7 @@ impl Context<'_> {
             Command::Merge(it) => self.merge(&it),
             Command::Stamp(it) => self.stamp(&it).await,
             Command::Edit(it) => self.edit(&it).await,
-            Command::Verify => self.verify().await,
+            Command::Verify(it) => self.verify(&it).await,
             Command::Inspect(it) => self.write_or_list(&it).await,
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
             Command::Rebase(it) => self.rebase(&it).await,

@@ -103,7 +103,10 @@ impl Context<'_> {
             Proof::NotRun { reason } => self
                 .output
                 .warn(&format!("the revision is not proven: {reason}")),
-            Proof::Held { .. } | Proof::Refuted { .. } => self.output.explain(&proof.to_string()),
+            it => self.output.explain(&it.to_string()),
+        }
+        for note in proof.notes() {
+            self.output.warn(&format!("proof: {note}"));
         }
         Ok(proof)
     }

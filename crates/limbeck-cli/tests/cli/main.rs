@@ -6,4 +6,5 @@ mod database;
 mod modules;
 mod rearrange;
 mod sources;
+mod verify;
 mod walk;

@@ -1,5 +1,7 @@
 //! Sources that are SQL, a database or the history, scratch databases, and the proof.
 
+use std::process::Command;
+
 use crate::common::World;
 use limbeck_testkit::{Binaries, Cluster, TestDb};
 use sqlx::Row;
@@ -110,6 +112,26 @@ async fn sql_that_cannot_be_loaded_is_shown_at_its_place() {
             "",
         ),
         (
+            "DO $$ BEGIN CREATE ROLE limbeck_joe; END $$;",
+            "DIR/x.sql:1:1: the block creates role limbeck_joe, and roles belong to the whole server",
+            "creates a role",
+        ),
+        (
+            "CREATE ROLE limbeck_joe; GRANT limbeck_joe TO postgres;",
+            "DIR/x.sql:1:1: CREATE ROLE changes the whole server",
+            "",
+        ),
+        (
+            "CREATE TABLESPACE limbeck_space LOCATION '/nowhere';",
+            "DIR/x.sql:1:1: CREATE TABLESPACE changes the whole server",
+            "",
+        ),
+        (
+            "SELECT 1;\nDROP DATABASE limbeck;",
+            "DIR/x.sql:2:1: DROP DATABASE changes the whole server",
+            "",
+        ),
+        (
             "CREATE EXTENSION no_such_one;",
             "DIR/x.sql:1:1: extension \"no_such_one\" is not available",
             "1 | CREATE",
@@ -131,6 +153,96 @@ async fn sql_that_cannot_be_loaded_is_shown_at_its_place() {
         );
     }
     assert_eq!(world.ok(&["inspect"]).await, "");
+    assert_eq!(roles(&world).await, 0);
+}
+
+async fn roles(world: &World) -> usize {
+    let sql = "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'limbeck\\_joe%'";
+    world.query(sql).await.len()
+}
+
+/// What a command said of its scratch databases, none of which may be there any more.
+async fn nothing_is_left(world: &World, args: &[&str]) -> String {
+    let mut all = vec!["-v"];
+    all.extend_from_slice(args);
+    let ran = world.run(&all).await;
+    assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+    let named = ran
+        .err
+        .lines()
+        .filter_map(|it| it.strip_prefix("scratch database "));
+    let named: Vec<&str> = named.collect();
+    assert!(!named.is_empty(), "{}", ran.err);
+    for name in named {
+        let sql = format!("SELECT datname::text FROM pg_database WHERE datname = '{name}'");
+        assert!(world.query(&sql).await.is_empty(), "{name} is left");
+    }
+    assert_eq!(world.ok(&["inspect"]).await, "");
+    format!("{}{}", ran.out, ran.err)
+}
+
+#[tokio::test]
+async fn what_fails_half_way_leaves_no_scratch_database_and_no_trace_in_the_target() {
+    let world = World::new("half_way").await;
+    world.write("x.sql", "CREATE TABLE t (a int);\nCREATE TABLE u (a nope);");
+    nothing_is_left(&world, &["check", "--target", "{}/x.sql"]).await;
+    let args = ["revision", "--autogenerate", "--target", "{}/x.sql"];
+    nothing_is_left(&world, &args).await;
+    world.revision("aa", "", "CREATE TABLE t (a int);", "DROP TABLE t;");
+    world.revision("bb", "aa", "CREATE TABLE u (a nope);", "DROP TABLE u;");
+    let args = ["check", "--target", "revisions:"];
+    let text = nothing_is_left(&world, &args).await;
+    assert!(
+        text.contains("upgrade of revision bb at DIR/revisions/bb.sql"),
+        "{text}"
+    );
+    nothing_is_left(&world, &["verify"]).await;
+    world.revision(
+        "bb",
+        "aa",
+        "CREATE ROLE limbeck_joe;",
+        "DROP ROLE limbeck_joe;",
+    );
+    for args in [&args[..], &["verify"]] {
+        let text = nothing_is_left(&world, args).await;
+        let expected = "statement `CREATE ROLE limbeck_joe` changes the whole server, which dropping a scratch database does not";
+        assert!(text.contains(expected), "{text}");
+    }
+    let block = "DO $$ BEGIN CREATE ROLE limbeck_joe; END $$;";
+    world.revision("bb", "aa", block, "SELECT 1;");
+    let text = nothing_is_left(&world, &["verify", "aa:bb"]).await;
+    assert!(text.contains("creates the role limbeck_joe"), "{text}");
+    assert_eq!(roles(&world).await, 0);
+}
+
+#[tokio::test]
+async fn a_subscription_does_not_keep_a_scratch_database() {
+    let world = World::new("subscription").await;
+    world.write(
+        "x.sql",
+        "CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false, slot_name = 'x'); SELECT nope();",
+    );
+    nothing_is_left(&world, &["check", "--target", "{}/x.sql"]).await;
+}
+
+#[tokio::test]
+async fn a_first_revision_from_the_history_makes_the_folder() {
+    let world = World::new("from_nothing").await;
+    world.write("a.sql", "CREATE TABLE t (a int);");
+    let args = [
+        "revision",
+        "--autogenerate",
+        "--from",
+        "revisions:",
+        "-m",
+        "a",
+        "--target",
+        "{}/a.sql",
+    ];
+    world.ok(&args).await;
+    let missing = ["check", "--target", "revisions:"];
+    std::fs::remove_dir_all(world.path("revisions")).unwrap();
+    assert_eq!(world.run(&missing).await.status, 2);
 }
 
 #[tokio::test]
@@ -158,15 +270,37 @@ async fn a_role_that_may_create_no_database_uses_the_named_server() {
         "{}/a.sql",
     ];
     world.write("limbeck.toml", "");
-    let ran = world.run_bare(&args, None).await;
-    assert_eq!(ran.status, 2, "{}", ran.err);
+    let ran = world.run_bare(&[&["-v"], &args[..]].concat(), None).await;
+    assert!(
+        ran.status == 1 && ran.err.contains("a throwaway server is started"),
+        "{}",
+        ran.err
+    );
+    let dir = world.folder.path().display().to_string();
+    let ran = Command::new(env!("CARGO_BIN_EXE_limbeck"))
+        .args(args.iter().map(|it| it.replace("{}", &dir)))
+        .env("LIMBECK_PG_BIN", "/nowhere")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(ran.stderr).unwrap();
     for it in [
         "permission denied to create database",
-        "CREATEDB",
-        "[scratch]",
+        "[scratch] names no server",
+        "no throwaway server can be started (LIMBECK_PG_BIN=/nowhere",
+        "grant CREATEDB to the role",
+        "under [scratch] in limbeck.toml",
+        "install the server programs",
     ] {
-        assert!(ran.err.contains(it), "{it}: {}", ran.err);
+        assert!(
+            ran.status.code() == Some(2) && text.contains(it),
+            "{it}: {text}"
+        );
     }
+    world.write("limbeck.toml", "[scratch]\nurl = \"${LIMBECK_NOT_SET}\"\n");
+    let ran = world.run_bare(&args, None).await;
+    let expected =
+        "error: [scratch] url of the config file: variable \"LIMBECK_NOT_SET\" is not set";
+    assert!(ran.err.starts_with(expected), "{}", ran.err);
     world.write(
         "limbeck.toml",
         &format!("[scratch]\nurl = \"{}\"\n", cluster.url("postgres")),
@@ -197,29 +331,4 @@ async fn what_a_killed_run_left_behind_is_dropped() {
         .await
         .unwrap();
     assert_eq!(row.get::<i64, _>(0), 0);
-}
-
-#[tokio::test]
-async fn a_history_is_verified_step_by_step() {
-    let world = World::new("verify").await;
-    world.revision("aa", "", "CREATE TABLE t (a int);", "DROP TABLE t;");
-    world.revision("bb", "aa", "ALTER TABLE t ADD b int;", "SELECT 1;");
-    let ran = world.run(&["verify"]).await;
-    assert_eq!(
-        (ran.status, ran.out.as_str()),
-        (
-            1,
-            "aa: upgraded, downgraded, equal, upgraded, equal\nbb: refuted, the downgrade does not undo the upgrade: drop \
-             column t.b\n"
-        ),
-        "{}",
-        ran.err
-    );
-    world.revision(
-        "bb",
-        "aa",
-        "ALTER TABLE t ADD b int;",
-        "ALTER TABLE t DROP b;",
-    );
-    world.ok(&["verify"]).await;
 }

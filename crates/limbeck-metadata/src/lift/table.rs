@@ -59,8 +59,12 @@ impl Lift<'_> {
             ty,
             collation,
             nullable,
+            // Metadata has no word for the constraint behind NOT NULL.
+            not_null: _,
             default,
             generated,
+            is_virtual,
+            can_set_expression: _,
             identity,
             physical,
         } = column;
@@ -72,10 +76,11 @@ impl Lift<'_> {
         lifted.collation = collation.as_ref().map(collation_text);
         lifted.default = default.map(ToString::to_string);
         lifted.generated = generated.as_ref().map(ToString::to_string);
+        lifted.is_virtual = *is_virtual;
         lifted.identity = identity
             .as_deref()
             .map(|it| Box::new(self.identity(column, it)));
-        lifted.physical = physical.as_ref().and_then(physical_of).map(Box::new);
+        lifted.physical = physical.as_deref().and_then(physical_of).map(Box::new);
         lifted.comment = self.comment(&Key::part(KindTag::Column, table, name));
         lifted
     }
@@ -122,6 +127,7 @@ impl Lift<'_> {
             include,
             deferrable,
             initially_deferred,
+            without_overlaps: index.without_overlaps,
             with,
             comment: self.comment(key),
             index_comment: self.index_comment(key),
@@ -143,6 +149,7 @@ impl Lift<'_> {
             nulls_not_distinct: *nulls_not_distinct,
             deferrable,
             initially_deferred,
+            without_overlaps: index.without_overlaps,
             with,
             comment: self.comment(key),
             index_comment: self.index_comment(key),
@@ -156,12 +163,14 @@ impl Lift<'_> {
             expression,
             no_inherit,
             valid,
+            enforced,
         } = it;
         model::Check {
             name: Some(GivenName::Name(name.clone())),
             expression: expression.to_string(),
             no_inherit: *no_inherit,
             not_valid: !valid,
+            not_enforced: !enforced,
             comment: self.comment(key),
         }
     }
@@ -236,6 +245,8 @@ impl Lift<'_> {
             match_full,
             deferral,
             valid,
+            enforced,
+            period,
         } = it;
         let (deferrable, initially_deferred) = deferred(*deferral);
         let kinds::References {
@@ -268,6 +279,8 @@ impl Lift<'_> {
             deferrable,
             initially_deferred,
             not_valid: !valid,
+            not_enforced: !enforced,
+            period: *period,
             comment: self.comment(key),
         })
     }
@@ -310,6 +323,7 @@ fn key_facts(index: &kinds::KeyIndex) -> KeyFacts {
         include,
         deferral,
         options,
+        without_overlaps: _,
     } = index;
     (
         columns.clone(),

@@ -47,6 +47,8 @@ impl Lift<'_> {
             base,
             collation,
             nullable,
+            // Metadata has no word for the constraint behind NOT NULL.
+            not_null: _,
             default,
         } = domain;
         let checks =

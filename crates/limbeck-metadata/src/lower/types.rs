@@ -101,6 +101,7 @@ impl<'a> Lowering<'a> {
             base,
             collation,
             nullable: *nullable,
+            not_null: None,
             default: default.as_deref().and_then(default_expression),
         });
         Ok(())

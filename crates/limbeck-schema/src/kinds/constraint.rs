@@ -206,11 +206,20 @@ impl KeyIndex {
 
     /// What follows the keywords: `(a, b) INCLUDE (c) WITH (fillfactor=70) DEFERRABLE`.
     pub(crate) fn sql(&self) -> String {
+        self.with_options(&self.options)
+    }
+
+    /// What two keys inside one `CREATE TABLE` cannot both say.
+    pub(crate) fn merged(&self) -> String {
+        self.with_options(&BTreeMap::new())
+    }
+
+    fn with_options(&self, options: &BTreeMap<String, String>) -> String {
         let Self {
             columns,
             include,
             deferral,
-            options,
+            options: _,
             without_overlaps,
         } = self;
         let overlaps = if *without_overlaps {
@@ -220,21 +229,10 @@ impl KeyIndex {
         };
         format!(
             "({}{overlaps}){}{}{deferral}",
-            crate::List(columns),
+            List(columns),
             include_clause(include),
             with_clause(options)
         )
-    }
-
-    /// What two keys inside one `CREATE TABLE` cannot both say.
-    pub(crate) fn merged(&self) -> String {
-        let Self {
-            columns,
-            include,
-            deferral,
-            options: _,
-        } = self;
-        format!("({}){}{deferral}", List(columns), include_clause(include))
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {
