@@ -24,7 +24,9 @@ async fn check(oldest: u32, sql: &str, table: &str, expected: &[&str]) {
         .execute(db.pool())
         .await
         .unwrap();
-    let json = format!(r#"{{"limbeck": 1, "naming_convention": "postgresql", "tables": [{{"name": "t", {table}}}]}}"#);
+    let json = format!(
+        r#"{{"limbeck": 1, "naming_convention": "postgresql", "tables": [{{"name": "t", {table}}}]}}"#
+    );
     let metadata = MetaData::from_json(&json, "models.json").unwrap();
     let mut conn = db.connect().await.unwrap();
     let found = compare(&mut conn, &metadata, &CompareOptions::default())

@@ -166,13 +166,7 @@ pub(crate) const UNIQUE: &[&str] = &[
     "without_overlaps",
     "with",
 ];
-const CHECK: &[&str] = &[
-    "name",
-    "comment",
-    "no_inherit",
-    "not_valid",
-    "not_enforced",
-];
+const CHECK: &[&str] = &["name", "comment", "no_inherit", "not_valid", "not_enforced"];
 const FOREIGN_KEY: &[&str] = &[
     "name",
     "comment",

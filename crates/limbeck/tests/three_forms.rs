@@ -227,7 +227,11 @@ fn built() -> MetaData {
                 .period()
                 .not_enforced(),
         )
-        .check(Check::new("length(label) < 20").name("short").not_enforced());
+        .check(
+            Check::new("length(label) < 20")
+                .name("short")
+                .not_enforced(),
+        );
     MetaData::new()
         .enum_type(EnumType::new("loan_state", ["OUT", "BACK"]).schema("desk"))
         .table(author)

@@ -28,7 +28,11 @@ pub struct NotNull {
 impl NotNull {
     /// The select list that `decode` reads, with the constraint as `nn`.
     pub(crate) fn columns(version: u32) -> &'static str {
-        if version >= 180_000 { "nn.conname, nn.connoinherit, nn.convalidated" } else { "NULL::name, NULL::bool, NULL::bool" }
+        if version >= 180_000 {
+            "nn.conname, nn.connoinherit, nn.convalidated"
+        } else {
+            "NULL::name, NULL::bool, NULL::bool"
+        }
     }
 
     /// The join that `columns` needs, for `pg_attribute a`.
@@ -41,7 +45,11 @@ impl NotNull {
     }
 
     /// Reads the constraint of a column; `None` where the server knows of none.
-    pub(crate) fn decode(fields: &mut Fields<'_>, table: &Name, column: &Ident) -> Result<Option<Self>, DecodeError> {
+    pub(crate) fn decode(
+        fields: &mut Fields<'_>,
+        table: &Name,
+        column: &Ident,
+    ) -> Result<Option<Self>, DecodeError> {
         let name = fields.ident_or_null()?;
         let (no_inherit, valid) = (fields.boolean_or_null()?, fields.boolean_or_null()?);
         Ok(name.map(|name| Self {
@@ -53,7 +61,13 @@ impl NotNull {
 
     /// Whether there is no more to say than that the column is not null.
     pub(crate) fn says_nothing(it: &Option<Self>) -> bool {
-        it.as_ref().is_none_or(|Self { name, no_inherit, valid }| name.is_none() && !no_inherit && *valid)
+        it.as_ref().is_none_or(
+            |Self {
+                 name,
+                 no_inherit,
+                 valid,
+             }| name.is_none() && !no_inherit && *valid,
+        )
     }
 
     /// What differs between the constraints of a column that is not null on both sides. Where a side says nothing about
@@ -61,7 +75,15 @@ impl NotNull {
     pub(crate) fn compare(current: &Option<Self>, desired: &Option<Self>, it: &mut Difference) {
         let is_valid = |it: &Option<Self>| it.as_ref().is_none_or(|it| it.valid);
         it.field("not null valid", &is_valid(current), &is_valid(desired));
-        if let (Some(Self { name, no_inherit, valid: _ }), Some(desired)) = (current, desired) {
+        if let (
+            Some(Self {
+                name,
+                no_inherit,
+                valid: _,
+            }),
+            Some(desired),
+        ) = (current, desired)
+        {
             it.field("not null name", name, &desired.name);
             it.field("not null no inherit", no_inherit, &desired.no_inherit);
         }
@@ -73,10 +95,16 @@ impl NotNull {
             _ if column.nullable => return String::new(),
             None => String::new(),
             Some(it) if !it.valid => return String::new(),
-            Some(it) => it.name.as_ref().map_or_else(String::new, |it| format!(" CONSTRAINT {it}")),
+            Some(it) => it
+                .name
+                .as_ref()
+                .map_or_else(String::new, |it| format!(" CONSTRAINT {it}")),
         };
         let no_inherit = column.not_null.as_ref().is_some_and(|it| it.no_inherit);
-        format!("{name} NOT NULL{}", if no_inherit { " NO INHERIT" } else { "" })
+        format!(
+            "{name} NOT NULL{}",
+            if no_inherit { " NO INHERIT" } else { "" }
+        )
     }
 
     /// Writes what the definition of a new column could not say.
@@ -88,15 +116,22 @@ impl NotNull {
 
     /// Writes what makes a column not null.
     pub(crate) fn add(column: &Column, acc: &mut Script) {
-        let Column { table, name: own, .. } = column;
-        let said = column.not_null.as_ref().filter(|_| !Self::says_nothing(&column.not_null));
+        let Column {
+            table, name: own, ..
+        } = column;
+        let said = column
+            .not_null
+            .as_ref()
+            .filter(|_| !Self::says_nothing(&column.not_null));
         let sql = match said {
             None => format!("ALTER TABLE {table} ALTER COLUMN {own} SET NOT NULL"),
             Some(it) => {
                 let no_inherit = if it.no_inherit { " NO INHERIT" } else { "" };
                 let not_valid = constraint::validity_clause(it.valid, true);
                 let name = it.name_on(column);
-                format!("ALTER TABLE {table} ADD CONSTRAINT {name} NOT NULL {own}{no_inherit}{not_valid}")
+                format!(
+                    "ALTER TABLE {table} ADD CONSTRAINT {name} NOT NULL {own}{no_inherit}{not_valid}"
+                )
             }
         };
         let statement = acc.push(Lock::AccessExclusive, sql);
@@ -113,30 +148,54 @@ impl NotNull {
         let table = &desired.table;
         let is_valid = |it: &Column| it.not_null.as_ref().is_none_or(|it| it.valid);
         if is_valid(current) && !is_valid(desired) {
-            acc.push(Lock::AccessExclusive, format!("ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL", desired.name));
+            acc.push(
+                Lock::AccessExclusive,
+                format!(
+                    "ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL",
+                    desired.name
+                ),
+            );
             Self::add(desired, acc);
             return;
         }
         if let (Some(was), Some(is)) = (&current.not_null, &desired.not_null) {
             let (old, new) = (was.name_on(current), is.name_on(desired));
             if old != new {
-                acc.push(Lock::AccessExclusive, format!("ALTER TABLE {table} RENAME CONSTRAINT {old} TO {new}"));
+                acc.push(
+                    Lock::AccessExclusive,
+                    format!("ALTER TABLE {table} RENAME CONSTRAINT {old} TO {new}"),
+                );
             }
             if was.no_inherit != is.no_inherit {
-                let inherit = if is.no_inherit { "NO INHERIT" } else { "INHERIT" };
-                acc.push(Lock::AccessExclusive, format!("ALTER TABLE {table} ALTER CONSTRAINT {new} {inherit}"));
+                let inherit = if is.no_inherit {
+                    "NO INHERIT"
+                } else {
+                    "INHERIT"
+                };
+                acc.push(
+                    Lock::AccessExclusive,
+                    format!("ALTER TABLE {table} ALTER CONSTRAINT {new} {inherit}"),
+                );
             }
         }
         let known = desired.not_null.as_ref().map(|it| it.name_on(desired));
         let known = known.or_else(|| current.not_null.as_ref().map(|it| it.name_on(current)));
         if let Some(name) = known.filter(|_| !is_valid(current) && is_valid(desired)) {
-            constraint::validate(acc, &Key { part: Some(name), ..desired.key() });
+            constraint::validate(
+                acc,
+                &Key {
+                    part: Some(name),
+                    ..desired.key()
+                },
+            );
         }
     }
 
     /// The name, made or given.
     pub(crate) fn name_on(&self, column: &Column) -> Ident {
-        self.name.clone().unwrap_or_else(|| not_null_name(&column.table, &column.name))
+        self.name
+            .clone()
+            .unwrap_or_else(|| not_null_name(&column.table, &column.name))
     }
 }
 
