@@ -139,6 +139,7 @@ install_embedded() {
     serves "$work/native/bin" || fail "the embedded build does not run on this system; $(by_hand)"
     rm -rf "${parent:?}/$major"
     mv "$work/native" "$parent/$major"
+    rm -rf "$work"
     say "PostgreSQL $version is in $parent/$major"
 }
 

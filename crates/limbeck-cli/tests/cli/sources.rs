@@ -133,8 +133,9 @@ async fn sql_that_cannot_be_loaded_is_shown_at_its_place() {
         ),
         (
             "CREATE EXTENSION no_such_one;",
-            "DIR/x.sql:1:1: extension \"no_such_one\" is not available",
-            "1 | CREATE",
+            // PostgreSQL 13 speaks of a file that is not there, later ones of an extension that is not available.
+            "DIR/x.sql:1:1: ",
+            "1 | CREATE EXTENSION no_such_one;\n  | ^ ",
         ),
     ];
     for (sql, line, excerpt) in cases {
