@@ -16,8 +16,8 @@ pub(crate) fn files(folder: &LitStr) -> syn::Result<TokenStream> {
     let path = root.unwrap_or_default().join(folder.value());
     let entries = list(&path).map_err(|error| {
         let text = format!(
-            "cannot read the folder of revisions {}: {error}; it is named from the folder of Cargo.toml",
-            path.display()
+            "cannot read the folder of revisions {:?}: {error}; it is named from the folder of Cargo.toml",
+            folder.value()
         );
         syn::Error::new(folder.span(), text)
     })?;

@@ -637,7 +637,8 @@ fn lines_are_alembics() {
         [
             "u2 (user) (branchpoint)",
             "   -> u3 (user)",
-            "   -> u4 (user)"
+            "   -> u4 (user)",
+            ""
         ]
     );
     assert_eq!(

@@ -134,7 +134,7 @@ impl RevisionGraph {
         block
     }
 
-    /// Every branch point with the lines of its children below it, as `branches` prints them.
+    /// Every branch point with the lines of its children and an empty one below it, as `branches` prints them.
     #[must_use]
     pub fn branches(&self, verbose: bool) -> Vec<String> {
         let none = BTreeSet::new();
@@ -162,6 +162,7 @@ impl RevisionGraph {
             for child in self.pick(&self.links[index].next) {
                 lines.push(format!("{indent} -> {}", self.line(child, below, &none)));
             }
+            lines.push(String::new());
         }
         lines
     }

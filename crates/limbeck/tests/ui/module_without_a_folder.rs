@@ -1,0 +1,7 @@
+limbeck::module! {
+    name: "accounts",
+    revisions: "no/such/folder",
+    metadata: limbeck::MetaData::new(),
+}
+
+fn main() {}
