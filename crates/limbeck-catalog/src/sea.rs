@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use limbeck_metadata::{Action, LowerOptions, MetaData, model};
-use limbeck_schema::{Ident, Name, Schema, SqlType};
+use limbeck_schema::{Expr, Ident, Name, Schema, SqlType};
 use sea_schema::postgres::def;
 use sea_schema::postgres::def::{ColumnType, Type};
 use sea_schema::postgres::parser::parse_column_default;
@@ -27,16 +27,19 @@ pub fn schema(schema: &Schema, default_schema: &Ident, name: &Ident) -> def::Sch
     let types = Types {
         metadata: &metadata,
         default_schema,
-        enums: metadata.enums.iter().map(enum_entry).collect(),
+        enums: metadata
+            .enums
+            .iter()
+            .map(|it| {
+                let name = Name::qualified(it.schema.clone(), it.name.clone());
+                (name.in_default(default_schema), enum_def(it))
+            })
+            .collect(),
     };
-    let tables = metadata
-        .tables
-        .iter()
-        .filter(|it| it.schema.as_ref() == place);
-    let enums = metadata
-        .enums
-        .iter()
-        .filter(|it| it.schema.as_ref() == place);
+    // What is named like something of `pg_catalog` has its schema said, be it the default one.
+    let is_there = |it: &Option<Ident>| it.as_ref().filter(|it| *it != default_schema) == place;
+    let tables = metadata.tables.iter().filter(|it| is_there(&it.schema));
+    let enums = metadata.enums.iter().filter(|it| is_there(&it.schema));
     def::Schema {
         schema: name.as_str().to_owned(),
         tables: tables.map(|it| table(it, &types)).collect(),
@@ -90,11 +93,6 @@ impl Types<'_> {
             }
         }
     }
-}
-
-fn enum_entry(ty: &model::EnumType) -> (Name, def::EnumDef) {
-    let name = Name::qualified(ty.schema.clone(), ty.name.clone());
-    (name, enum_def(ty))
 }
 
 fn enum_def(ty: &model::EnumType) -> def::EnumDef {
@@ -169,16 +167,23 @@ fn column(table: &model::Table, column: &model::Column, types: &Types<'_>) -> de
     let default = if column.serial {
         Some(serial_default(table, column))
     } else {
-        column.default.clone()
+        column.default.as_deref().map(printed)
     };
     def::ColumnInfo {
         name: column.name.as_str().to_owned(),
         col_type: types.of(&column.ty),
         default: parse_column_default(default),
-        generated: def::ColumnExpression::from_option_string(column.generated.clone()),
+        generated: def::ColumnExpression::from_option_string(
+            column.generated.as_deref().map(printed),
+        ),
         not_null: def::NotNull::from_bool(!column.nullable),
         is_identity: column.identity.is_some(),
     }
+}
+
+/// An expression with the parentheses that PostgreSQL prints around an operation.
+fn printed(sql: &str) -> String {
+    Expr::new(sql).operand()
 }
 
 /// The default of a serial column, as the catalog prints it.

@@ -7,8 +7,11 @@ use crate::File;
 use crate::item::{Item, attribute};
 use crate::names::variants;
 
+/// The word of a rule, and the label that it makes of a variant.
+type Rule = (&'static str, fn(&str) -> String);
+
 /// The rules of `rename_all`, the derive's own first.
-const RULES: &[(&str, fn(&str) -> String)] = &[
+const RULES: &[Rule] = &[
     ("snake_case", |it| it.to_snake_case()),
     ("UPPERCASE", str::to_uppercase),
     ("lowercase", str::to_lowercase),

@@ -70,9 +70,23 @@ impl Rebuild {
         for sql in &self.extensions {
             let _ = write!(acc, "\n{sql};\n");
         }
+        let mut plan = String::new();
         for segment in &self.plan.segments {
-            let _ = write!(acc, "\n{}", segment.render());
+            let _ = write!(plan, "\n{}", segment.render());
         }
+        // Where `public` is not the default schema it is an object like others, which an empty database has already.
+        if schema.as_str() != "public" {
+            let (create, keep) = (
+                "\nCREATE SCHEMA public;\n",
+                "\nCREATE SCHEMA IF NOT EXISTS public;\n",
+            );
+            if plan.contains(create) {
+                plan = plan.replacen(create, keep, 1);
+            } else {
+                acc.push_str("DROP SCHEMA IF EXISTS public;\n");
+            }
+        }
+        acc.push_str(&plan);
         acc
     }
 }

@@ -89,9 +89,6 @@ fn lift(catalog: &Catalog) -> Result<Lifted, CliError> {
 
 /// Writes a file whole or not at all, in place of one that is there.
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    Ok(if path.exists() {
-        replace(path, text)?
-    } else {
-        write_new(path, text)?
-    })
+    let write = if path.exists() { replace } else { write_new };
+    Ok(write(path, text)?)
 }

@@ -89,15 +89,12 @@ impl Lowering<'_> {
         let collations = collations
             .iter()
             .map(|it| self.resolve(it.schema.as_ref(), &it.name).schema);
-        let mut schemas: BTreeSet<Option<Ident>> = sequences.chain(collations).collect();
-        schemas.extend(self.declared_types.iter().map(|it| it.schema.clone()));
-        schemas.extend(
-            self.tables
-                .keys()
-                .chain(self.enums.keys())
-                .map(|it| it.schema.clone()),
-        );
-        schemas
+        let named = self.tables.keys().chain(self.enums.keys());
+        let named = named.chain(&self.declared_types);
+        // What is named like something of `pg_catalog` has its schema said, be it the default one.
+        let stated = |it: Option<Ident>| it.filter(|it| it != self.default_schema);
+        let all = named.map(|it| it.schema.clone());
+        sequences.chain(collations).chain(all).map(stated).collect()
     }
 
     /// Whether every kind in `manages` is one.

@@ -86,6 +86,7 @@ impl<'a> Lowering<'a> {
         let name = self.type_name(schema.as_ref(), name, "domain")?;
         let object = || format!("domain {name}");
         let base = self.needed_type(ty, object)?;
+        let is_over_domain = base.user_defined().is_some();
         let collation = self.collation(collation.as_deref(), object)?;
         let mut taken: BTreeSet<Ident> = checks.iter().filter_map(|it| it.name.clone()).collect();
         if taken.len() < checks.iter().filter(|it| it.name.is_some()).count() {
@@ -102,7 +103,14 @@ impl<'a> Lowering<'a> {
             collation,
             nullable: *nullable,
             not_null: None,
-            default: default.as_deref().and_then(default_expression),
+            // A null over another domain is stored: it hides the default of the one below (`DefineDomain`).
+            default: default.as_deref().and_then(|it| {
+                if is_over_domain {
+                    Some(Expr::new(it))
+                } else {
+                    default_expression(it)
+                }
+            }),
         });
         Ok(())
     }

@@ -1,0 +1,64 @@
+//! `inspect`: a database written as SQL, as JSON metadata and as Rust.
+
+use crate::common::World;
+
+const SQL: &str = "CREATE SCHEMA audit; CREATE DOMAIN quantity AS int CHECK (VALUE > 0); CREATE TYPE mood AS ENUM ('a', 'b'); \
+                   CREATE TABLE account (id serial PRIMARY KEY, m mood, n quantity, email varchar(80) UNIQUE); CREATE TABLE \
+                   audit.log (account_id int REFERENCES account, at timestamptz DEFAULT now());";
+
+#[tokio::test]
+async fn what_is_written_is_a_source_that_agrees() {
+    let world = World::new("inspect").await;
+    world.execute(SQL).await;
+    for (format, file) in [("sql", "{}/schema.sql"), ("json", "{}/models.json")] {
+        // A second time, in place of the file that is there.
+        for _ in 0..2 {
+            let args = ["inspect", "--format", format, "-o", file];
+            assert_eq!(world.ok(&args).await, file.replace("{}", "DIR") + "\n");
+        }
+        assert_eq!(world.ok(&["check", "--target", file]).await, "");
+        assert_eq!(world.ok(&["inspect", "-f", format]).await, {
+            let path = world.path(file.trim_start_matches("{}/"));
+            std::fs::read_to_string(path).unwrap()
+        });
+    }
+    let ran = world
+        .run(&["inspect", "--format", "sql", "-o", "{}/none/x.sql"])
+        .await;
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{}", ran.err);
+    assert!(ran.err.contains("DIR/none/x.sql"), "{}", ran.err);
+    assert_eq!(world.run(&["inspect", "-o", "{}/x.sql"]).await.status, 2);
+}
+
+#[tokio::test]
+async fn what_is_not_written_is_named() {
+    let world = World::new("inspect_lacks").await;
+    world.execute(SQL).await;
+    world
+        .execute("CREATE VIEW small AS SELECT id FROM account")
+        .await;
+    for format in ["sql", "json", "rust"] {
+        let ran = world.run(&["inspect", "--format", format]).await;
+        let said = "not managed, so not written: view public.small";
+        assert!(ran.status == 0 && ran.err.contains(said), "{}", ran.err);
+        let strict = world
+            .run(&["inspect", "--strict", "--format", format])
+            .await;
+        assert_eq!((strict.status, strict.out), (2, ran.out), "{}", strict.err);
+    }
+    // An index that is not valid, as a concurrent build that failed leaves it, can be declared by nobody.
+    world.execute("CREATE INDEX broken ON account (n)").await;
+    world
+        .execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass")
+        .await;
+    let ran = world.run(&["inspect", "--format", "json"]).await;
+    assert!(
+        ran.status == 2
+            && ran
+                .err
+                .contains("left out: index account.broken: valid false -> true"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.out.contains("\"broken\""), "{}", ran.out);
+}
