@@ -183,7 +183,12 @@ pub async fn holds(old: &TestDb, new: &TestDb, pair: &Pair) -> Result<()> {
         )));
     }
     run(&mut conn, &migration.downgrade).await?;
-    same("downgrade", &dump(old).await?, &before, &migration.downgrade)
+    same(
+        "downgrade",
+        &dump(old).await?,
+        &before,
+        &migration.downgrade,
+    )
 }
 
 /// Loads one script into both databases and requires that nothing differs.

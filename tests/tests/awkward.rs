@@ -1,8 +1,4 @@
 //! The list in `fixtures/pairs/AWKWARD.md` names pairs and tests that are there.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test cannot set up fails the test"
-)]
 
 use std::path::Path;
 
@@ -29,10 +25,18 @@ fn each_awkward_shape_stands_where_the_list_says() {
         .filter(|it| it.len() == 5 && it[1].parse::<u32>().is_ok())
         .collect();
     let numbers: Vec<u32> = rows.iter().map(|it| it[1].parse().unwrap()).collect();
-    assert_eq!(numbers, (1..=37).collect::<Vec<_>>(), "every shape has its row");
+    assert_eq!(
+        numbers,
+        (1..=37).collect::<Vec<_>>(),
+        "every shape has its row"
+    );
     let missing: Vec<String> = rows
         .iter()
         .flat_map(|it| it[3].split(", ").filter_map(|place| missing(&root, place)))
         .collect();
-    assert_eq!(missing, Vec::<String>::new(), "what the list names is there");
+    assert_eq!(
+        missing,
+        Vec::<String>::new(),
+        "what the list names is there"
+    );
 }

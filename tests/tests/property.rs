@@ -7,9 +7,17 @@
     clippy::unwrap_used,
     reason = "what a test cannot set up fails the test"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "who soaks for minutes wants to see how far it is"
+)]
 
+#[path = "property/alter.rs"]
+mod alter;
 #[path = "property/edit.rs"]
 mod edit;
+#[path = "property/expression.rs"]
+mod expression;
 #[path = "property/model.rs"]
 mod model;
 #[path = "property/random.rs"]
@@ -48,8 +56,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (old, new) = runtime.block_on(async { (TestDb::create("old").await, TestDb::create("new").await) });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (old, new) =
+            runtime.block_on(async { (TestDb::create("old").await, TestDb::create("new").await) });
         Self { runtime, old, new }
     }
 
@@ -59,7 +71,7 @@ impl Bench {
         let result = self.runtime.block_on(async {
             holds(&self.old, &self.new, &pair).await?;
             // One state in two databases is one state; every fourth case says it for the new one.
-            if pair.new.len() % 4 == 0 {
+            if pair.new.len().is_multiple_of(4) {
                 is_itself(&self.old, &self.new, &pair.new).await?;
             }
             Ok(())
@@ -72,7 +84,11 @@ impl Bench {
 }
 
 fn scripts(case: &Case) -> Pair {
-    Pair { old: render::sql(&case.old), new: render::sql(&case.new), seed: None }
+    Pair {
+        old: render::sql(&case.old),
+        new: render::sql(&case.new),
+        seed: None,
+    }
 }
 
 /// How a seed's case ended.
@@ -117,7 +133,9 @@ fn run(bench: &Bench, seed: u64, major: u32) -> End {
 
 /// Writes a case as a pair.
 fn leave(seed: u64, case: &Case) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("property").join(seed.to_string());
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("property")
+        .join(seed.to_string());
     std::fs::create_dir_all(&dir).unwrap();
     let pair = scripts(case);
     std::fs::write(dir.join("old.sql"), pair.old).unwrap();
@@ -142,7 +160,7 @@ fn work(next: &AtomicU64, first: u64, count: u64, major: u32) -> (Vec<String>, V
                 failed.push(why);
             }
         }
-        if (n + 1) % 100 == 0 {
+        if (n + 1).is_multiple_of(100) {
             println!("{} of {count} pairs", n + 1);
         }
     }
@@ -156,7 +174,9 @@ fn random_pairs_upgrade_and_downgrade_to_equal_dumps() {
     let next = AtomicU64::new(0);
     let (mut refused, mut failed) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| work(&next, first, count, major))).collect();
+        let workers: Vec<_> = (0..workers)
+            .map(|_| scope.spawn(|| work(&next, first, count, major)))
+            .collect();
         for it in workers {
             let (some, others) = it.join().unwrap();
             refused.extend(some);
@@ -164,9 +184,22 @@ fn random_pairs_upgrade_and_downgrade_to_equal_dumps() {
         }
     });
     refused.iter().for_each(|it| println!("refused: {it}"));
-    println!("{} of {count} random pairs fail, {} were refused by the server", failed.len(), refused.len());
-    assert!(failed.is_empty(), "{} of {count} random pairs fail\n{}", failed.len(), failed.join("\n\n"));
+    println!(
+        "{} of {count} random pairs fail, {} were refused by the server",
+        failed.len(),
+        refused.len()
+    );
+    assert!(
+        failed.is_empty(),
+        "{} of {count} random pairs fail\n{}",
+        failed.len(),
+        failed.join("\n\n")
+    );
     let bound = count / 5 + 1;
     let most = u64::try_from(refused.len()).unwrap();
-    assert!(most <= bound, "the generator writes too many states that the server refuses\n{}", refused.join("\n"));
+    assert!(
+        most <= bound,
+        "the generator writes too many states that the server refuses\n{}",
+        refused.join("\n")
+    );
 }

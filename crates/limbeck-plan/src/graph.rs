@@ -78,8 +78,8 @@ impl Edges {
             // What a table's own ALTER changes is nothing to a column that goes; to its constraints it is.
             let is_column_of =
                 dependency.part.is_none() && key.kind.drop_stage() == Stage::DropColumns;
-            let one_table = (&key.schema, &key.name) == (&dependency.schema, &dependency.name)
-                && !is_column_of;
+            let one_table =
+                (&key.schema, &key.name) == (&dependency.schema, &dependency.name) && !is_column_of;
             let matters = complete
                 .ops
                 .get(&dependency)

@@ -412,6 +412,9 @@ mod tests {
         let names = |it: &str, name: &str| Expr::new(it).words().contains(&Ident::new(name));
         assert!(names("nextval('\"select\"'::regclass)", "select"));
         assert!(names("nextval('\"it''s\"'::regclass)", "it's"));
-        assert!(names(r#"nextval(E'"back\\slash"'::regclass)"#, r"back\slash"));
+        assert!(names(
+            r#"nextval(E'"back\\slash"'::regclass)"#,
+            r"back\slash"
+        ));
     }
 }

@@ -36,18 +36,47 @@ pub(crate) struct Item {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Body {
     Schema,
-    Collation { locale: &'static str },
-    Enum { values: Vec<String> },
-    Domain { base: Ty, default: bool, not_null: bool, checks: Vec<(String, u8)> },
-    Composite { attributes: Vec<(String, Ty)> },
-    Range { subtype: Ty, multirange: Option<String> },
-    Sequence { options: Numbers, owner: Option<Id> },
-    Table { unlogged: bool, fillfactor: Option<u8>, gap: bool },
+    Collation {
+        locale: &'static str,
+    },
+    Enum {
+        values: Vec<String>,
+    },
+    Domain {
+        base: Ty,
+        default: bool,
+        not_null: bool,
+        checks: Vec<(String, u8)>,
+    },
+    Composite {
+        attributes: Vec<(String, Ty)>,
+    },
+    Range {
+        subtype: Ty,
+        multirange: Option<String>,
+    },
+    Sequence {
+        options: Numbers,
+        owner: Option<Id>,
+    },
+    Table {
+        unlogged: bool,
+        fillfactor: Option<u8>,
+        gap: bool,
+    },
     Column(Column),
     Primary(Unique),
     Unique(Unique),
-    Check { expr: Expr, not_valid: bool, no_inherit: bool },
-    Exclusion { columns: Vec<Id>, predicate: Option<Expr>, deferral: u8 },
+    Check {
+        expr: Expr,
+        not_valid: bool,
+        no_inherit: bool,
+    },
+    Exclusion {
+        columns: Vec<Id>,
+        predicate: Option<Expr>,
+        deferral: u8,
+    },
     ForeignKey(ForeignKey),
     Index(Index),
 }
@@ -72,7 +101,10 @@ pub(crate) enum Value {
     Default(u8),
     Next(Id),
     Serial,
-    Identity { always: bool, options: Numbers },
+    Identity {
+        always: bool,
+        options: Numbers,
+    },
     Generated(Expr),
 }
 
@@ -176,8 +208,18 @@ pub(crate) struct Plain {
     pub(crate) constants: [&'static str; 3],
 }
 
-const fn plain(sql: &'static str, family: Family, sorted: bool, constants: [&'static str; 3]) -> Plain {
-    Plain { sql, family, sorted, constants }
+const fn plain(
+    sql: &'static str,
+    family: Family,
+    sorted: bool,
+    constants: [&'static str; 3],
+) -> Plain {
+    Plain {
+        sql,
+        family,
+        sorted,
+        constants,
+    }
 }
 
 /// The types of the server that columns are of. The first is what a column becomes whose type is gone.
@@ -185,47 +227,187 @@ pub(crate) const PLAIN: &[Plain] = &[
     plain("text", Family::Text, true, ["'a'", "'it''s'", "upper('b')"]),
     plain("integer", Family::Int, true, ["0", "-7", "1 + 2"]),
     plain("varchar(20)", Family::Text, true, ["'x'", "''", "NULL"]),
-    plain("bigint", Family::Int, true, ["9000000000", "1", "length('abc')"]),
-    plain("timestamptz", Family::Other, true, ["now()", "CURRENT_TIMESTAMP", "'2020-02-02 00:00+00'"]),
+    plain(
+        "bigint",
+        Family::Int,
+        true,
+        ["9000000000", "1", "length('abc')"],
+    ),
+    plain(
+        "timestamptz",
+        Family::Other,
+        true,
+        ["now()", "CURRENT_TIMESTAMP", "'2020-02-02 00:00+00'"],
+    ),
     plain("boolean", Family::Bool, true, ["true", "false", "NOT true"]),
     plain("numeric(10,2)", Family::Number, true, ["0", "1.5", "'-3'"]),
-    plain("jsonb", Family::Json, true, ["'{}'", "'[1, 2]'", "jsonb_build_object('a', 1)"]),
-    plain("uuid", Family::Other, true, ["gen_random_uuid()", "'5c6ee5a0-0b3c-4d6e-8f0e-0d8f2f0a8f00'", "NULL"]),
+    plain(
+        "jsonb",
+        Family::Json,
+        true,
+        ["'{}'", "'[1, 2]'", "jsonb_build_object('a', 1)"],
+    ),
+    plain(
+        "uuid",
+        Family::Other,
+        true,
+        [
+            "gen_random_uuid()",
+            "'5c6ee5a0-0b3c-4d6e-8f0e-0d8f2f0a8f00'",
+            "NULL",
+        ],
+    ),
     plain("smallint", Family::Int, true, ["1", "0", "'3'"]),
-    plain("varchar", Family::Text, true, ["'v'", "'two words'", "current_user"]),
+    plain(
+        "varchar",
+        Family::Text,
+        true,
+        ["'v'", "'two words'", "current_user"],
+    ),
     plain("char(5)", Family::Text, true, ["'c'", "'abcde'", "''"]),
     plain("numeric", Family::Number, true, ["1", "1e10", "random()"]),
     plain("real", Family::Number, true, ["1.25", "0", "'NaN'"]),
-    plain("double precision", Family::Number, true, ["0.5", "-1", "pi()"]),
-    plain("date", Family::Other, true, ["CURRENT_DATE", "'2020-02-02'", "now()"]),
-    plain("timestamp", Family::Other, true, ["now()", "'2020-02-02'", "timezone('utc', now())"]),
-    plain("timestamp(3)", Family::Other, true, ["LOCALTIMESTAMP", "'2020-02-02'", "now()"]),
-    plain("time", Family::Other, true, ["'12:00'", "LOCALTIME", "'00:00:01'"]),
-    plain("timetz", Family::Other, true, ["'12:00+01'", "CURRENT_TIME", "'00:00:01+00'"]),
-    plain("interval", Family::Other, true, ["'1 day'", "'24 hours'", "make_interval(days => 1)"]),
-    plain("interval hour to minute", Family::Other, true, ["'1:30'", "'0'", "NULL"]),
-    plain("json", Family::Json, false, ["'{}'", "'[1,  2]'", "to_json(1)"]),
-    plain("bytea", Family::Other, true, ["'\\x00'", "''", "decode('00', 'hex')"]),
-    plain("inet", Family::Other, true, ["'127.0.0.1'", "'::1'", "inet_client_addr()"]),
-    plain("cidr", Family::Other, true, ["'10.0.0.0/8'", "'::/0'", "NULL"]),
-    plain("macaddr", Family::Other, true, ["'08:00:2b:01:02:03'", "NULL", "NULL"]),
-    plain("point", Family::Other, false, ["'(0,0)'", "point(1, 2)", "NULL"]),
-    plain("bit(8)", Family::Other, true, ["B'00000001'", "B'11111111'", "7::bit(8)"]),
-    plain("bit varying(9)", Family::Other, true, ["B'0'", "B'1'", "NULL"]),
-    plain("tsvector", Family::Other, true, ["''", "to_tsvector('simple', 'a b')", "NULL"]),
-    plain("int4range", Family::Range, true, ["'[1,5)'", "int4range(1, 3)", "'empty'"]),
-    plain("tstzrange", Family::Range, true, ["'(,)'", "tstzrange(now(), NULL)", "'empty'"]),
-    plain("daterange", Family::Range, true, ["'[2020-01-01,)'", "'empty'", "NULL"]),
+    plain(
+        "double precision",
+        Family::Number,
+        true,
+        ["0.5", "-1", "pi()"],
+    ),
+    plain(
+        "date",
+        Family::Other,
+        true,
+        ["CURRENT_DATE", "'2020-02-02'", "now()"],
+    ),
+    plain(
+        "timestamp",
+        Family::Other,
+        true,
+        ["now()", "'2020-02-02'", "timezone('utc', now())"],
+    ),
+    plain(
+        "timestamp(3)",
+        Family::Other,
+        true,
+        ["LOCALTIMESTAMP", "'2020-02-02'", "now()"],
+    ),
+    plain(
+        "time",
+        Family::Other,
+        true,
+        ["'12:00'", "LOCALTIME", "'00:00:01'"],
+    ),
+    plain(
+        "timetz",
+        Family::Other,
+        true,
+        ["'12:00+01'", "CURRENT_TIME", "'00:00:01+00'"],
+    ),
+    plain(
+        "interval",
+        Family::Other,
+        true,
+        ["'1 day'", "'24 hours'", "make_interval(days => 1)"],
+    ),
+    plain(
+        "interval hour to minute",
+        Family::Other,
+        true,
+        ["'1:30'", "'0'", "NULL"],
+    ),
+    plain(
+        "json",
+        Family::Json,
+        false,
+        ["'{}'", "'[1,  2]'", "to_json(1)"],
+    ),
+    plain(
+        "bytea",
+        Family::Other,
+        true,
+        ["'\\x00'", "''", "decode('00', 'hex')"],
+    ),
+    plain(
+        "inet",
+        Family::Other,
+        true,
+        ["'127.0.0.1'", "'::1'", "inet_client_addr()"],
+    ),
+    plain(
+        "cidr",
+        Family::Other,
+        true,
+        ["'10.0.0.0/8'", "'::/0'", "NULL"],
+    ),
+    plain(
+        "macaddr",
+        Family::Other,
+        true,
+        ["'08:00:2b:01:02:03'", "NULL", "NULL"],
+    ),
+    plain(
+        "point",
+        Family::Other,
+        false,
+        ["'(0,0)'", "point(1, 2)", "NULL"],
+    ),
+    plain(
+        "bit(8)",
+        Family::Other,
+        true,
+        ["B'00000001'", "B'11111111'", "7::bit(8)"],
+    ),
+    plain(
+        "bit varying(9)",
+        Family::Other,
+        true,
+        ["B'0'", "B'1'", "NULL"],
+    ),
+    plain(
+        "tsvector",
+        Family::Other,
+        true,
+        ["''", "to_tsvector('simple', 'a b')", "NULL"],
+    ),
+    plain(
+        "int4range",
+        Family::Range,
+        true,
+        ["'[1,5)'", "int4range(1, 3)", "'empty'"],
+    ),
+    plain(
+        "tstzrange",
+        Family::Range,
+        true,
+        ["'(,)'", "tstzrange(now(), NULL)", "'empty'"],
+    ),
+    plain(
+        "daterange",
+        Family::Range,
+        true,
+        ["'[2020-01-01,)'", "'empty'", "NULL"],
+    ),
     plain("money", Family::Other, true, ["'1.50'", "0", "NULL"]),
     plain("xml", Family::Other, false, ["'<a/>'", "NULL", "NULL"]),
     plain("oid", Family::Other, true, ["0", "1", "NULL"]),
-    plain("name", Family::Other, true, ["'n'", "current_user", "current_schema()"]),
+    plain(
+        "name",
+        Family::Other,
+        true,
+        ["'n'", "current_user", "current_schema()"],
+    ),
     plain("\"char\"", Family::Other, true, ["'x'", "'y'", "NULL"]),
 ];
 
 impl Ty {
-    pub(crate) const TEXT: Self = Self { base: Base::Plain(0), array: false };
-    pub(crate) const INT: Self = Self { base: Base::Plain(1), array: false };
+    pub(crate) const TEXT: Self = Self {
+        base: Base::Plain(0),
+        array: false,
+    };
+    pub(crate) const INT: Self = Self {
+        base: Base::Plain(1),
+        array: false,
+    };
 
     /// The item that it is of.
     pub(crate) fn user(&self) -> Option<Id> {
@@ -264,7 +446,10 @@ impl Body {
 
     /// Whether columns can be of it.
     pub(crate) fn is_type(&self) -> bool {
-        matches!(self, Self::Enum { .. } | Self::Domain { .. } | Self::Composite { .. } | Self::Range { .. })
+        matches!(
+            self,
+            Self::Enum { .. } | Self::Domain { .. } | Self::Composite { .. } | Self::Range { .. }
+        )
     }
 
     /// Whether it is a constraint of a table.
@@ -277,9 +462,11 @@ impl Body {
         match self {
             Self::Primary(it) | Self::Unique(it) => vec![&mut it.columns, &mut it.include],
             Self::Check { expr, .. } => vec![&mut expr.columns],
-            Self::Exclusion { columns, predicate, .. } => {
-                std::iter::once(columns).chain(predicate.as_mut().map(|it| &mut it.columns)).collect()
-            }
+            Self::Exclusion {
+                columns, predicate, ..
+            } => std::iter::once(columns)
+                .chain(predicate.as_mut().map(|it| &mut it.columns))
+                .collect(),
             Self::ForeignKey(it) => vec![&mut it.columns],
             _ => Vec::new(),
         }
@@ -293,7 +480,10 @@ impl State {
 
     /// The items whose home this is.
     pub(crate) fn parts(&self, home: Id) -> impl Iterator<Item = (Id, &Item)> {
-        self.items.iter().filter(move |(id, it)| it.home == home && **id != home).map(|(id, it)| (*id, it))
+        self.items
+            .iter()
+            .filter(move |(id, it)| it.home == home && **id != home)
+            .map(|(id, it)| (*id, it))
     }
 
     pub(crate) fn column(&self, id: Id) -> Option<&Column> {
@@ -305,12 +495,19 @@ impl State {
 
     /// The columns of a table.
     pub(crate) fn columns(&self, table: Id) -> Vec<Id> {
-        self.parts(table).filter(|(_, it)| matches!(it.body, Body::Column(_))).map(|(id, _)| id).collect()
+        self.parts(table)
+            .filter(|(_, it)| matches!(it.body, Body::Column(_)))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// The items that pass, by number.
     pub(crate) fn ids(&self, passes: impl Fn(&Body) -> bool) -> Vec<Id> {
-        self.items.iter().filter(|(_, it)| passes(&it.body)).map(|(id, _)| *id).collect()
+        self.items
+            .iter()
+            .filter(|(_, it)| passes(&it.body))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// What can be said about values of a type; through its domains.
@@ -335,7 +532,9 @@ impl State {
             Base::Plain(it) => PLAIN[it].sorted,
             Base::User(id) => match self.get(id).map(|it| &it.body) {
                 Some(Body::Domain { base, .. }) => self.is_sorted(base),
-                Some(Body::Composite { attributes }) => attributes.iter().all(|(_, ty)| self.is_sorted(ty)),
+                Some(Body::Composite { attributes }) => {
+                    attributes.iter().all(|(_, ty)| self.is_sorted(ty))
+                }
                 Some(Body::Enum { .. } | Body::Range { .. }) => true,
                 _ => false,
             },
@@ -344,7 +543,10 @@ impl State {
 
     /// Whether the type is one of text, through its domains and brackets, so that it takes a collation.
     pub(crate) fn is_collatable(&self, ty: &Ty) -> bool {
-        let element = Ty { array: false, ..ty.clone() };
+        let element = Ty {
+            array: false,
+            ..ty.clone()
+        };
         self.family(&element) == Family::Text
     }
 
@@ -366,7 +568,9 @@ impl State {
         let columns = match &item.body {
             Body::Primary(it) | Body::Unique(it) if it.deferral == 0 => it.columns.clone(),
             Body::Index(it)
-                if it.unique && it.predicate.is_none() && it.elements.iter().all(|it| !it.expression && !it.pattern) =>
+                if it.unique
+                    && it.predicate.is_none()
+                    && it.elements.iter().all(|it| !it.expression && !it.pattern) =>
             {
                 it.elements.iter().map(|it| it.column).collect()
             }

@@ -3,10 +3,19 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::model::{Base, Body, Column, Expr, Family, ForeignKey, Id, Index, Item, Numbers, PLAIN, PUBLIC, State, Ty, Unique, Value};
+use crate::model::{
+    Base, Body, Column, Expr, Family, ForeignKey, Id, Index, Item, Numbers, PLAIN, PUBLIC, State,
+    Ty, Unique, Value,
+};
 
 const DEFERRALS: [&str; 4] = ["", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED", ""];
-const ACTIONS: [&str; 5] = ["NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"];
+const ACTIONS: [&str; 5] = [
+    "NO ACTION",
+    "RESTRICT",
+    "CASCADE",
+    "SET NULL",
+    "SET DEFAULT",
+];
 
 /// A name in quotes.
 fn quoted(name: &str) -> String {
@@ -14,20 +23,26 @@ fn quoted(name: &str) -> String {
 }
 
 /// A text in quotes.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The script that builds a state in an empty database.
 pub(crate) fn sql(state: &State) -> String {
-    let mut it = Writer { state, done: BTreeSet::new(), sql: String::new() };
+    let mut it = Writer {
+        state,
+        done: BTreeSet::new(),
+        sql: String::new(),
+    };
     for id in state.ids(|it| matches!(it, Body::Schema)) {
         if id != PUBLIC {
             let name = quoted(&state.items[&id].name);
             it.line(format!("CREATE SCHEMA {name}"));
         }
     }
-    let first = |body: &Body| matches!(body, Body::Collation { .. } | Body::Sequence { .. }) || body.is_type();
+    let first = |body: &Body| {
+        matches!(body, Body::Collation { .. } | Body::Sequence { .. }) || body.is_type()
+    };
     for id in state.ids(first) {
         it.create(id);
     }
@@ -41,7 +56,10 @@ pub(crate) fn sql(state: &State) -> String {
         it.part(id);
     }
     for (id, item) in &state.items {
-        if let Body::Sequence { owner: Some(owner), .. } = &item.body {
+        if let Body::Sequence {
+            owner: Some(owner), ..
+        } = &item.body
+        {
             let owner = it.column_of_table(*owner);
             let name = it.name(*id);
             it.line(format!("ALTER SEQUENCE {name} OWNED BY {owner}"));
@@ -54,8 +72,8 @@ pub(crate) fn sql(state: &State) -> String {
     it.sql
 }
 
-struct Writer<'a> {
-    state: &'a State,
+pub(crate) struct Writer<'a> {
+    pub(crate) state: &'a State,
     done: BTreeSet<Id>,
     sql: String,
 }
@@ -67,22 +85,38 @@ impl Writer<'_> {
     }
 
     /// The name of an item with its schema; of a part with the schema of its table.
-    fn name(&self, id: Id) -> String {
+    pub(crate) fn name(&self, id: Id) -> String {
         let item = &self.state.items[&id];
-        let home = if item.body.is_part() { self.state.items[&item.home].home } else { item.home };
-        format!("{}.{}", quoted(&self.state.items[&home].name), quoted(&item.name))
+        let home = if item.body.is_part() {
+            self.state.items[&item.home].home
+        } else {
+            item.home
+        };
+        format!(
+            "{}.{}",
+            quoted(&self.state.items[&home].name),
+            quoted(&item.name)
+        )
     }
 
-    fn bare(&self, id: Id) -> String {
+    pub(crate) fn bare(&self, id: Id) -> String {
         quoted(&self.state.items[&id].name)
     }
 
     fn list(&self, columns: &[Id]) -> String {
-        columns.iter().map(|it| self.bare(*it)).collect::<Vec<_>>().join(", ")
+        columns
+            .iter()
+            .map(|it| self.bare(*it))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn column_of_table(&self, column: Id) -> String {
-        format!("{}.{}", self.name(self.state.items[&column].home), self.bare(column))
+        format!(
+            "{}.{}",
+            self.name(self.state.items[&column].home),
+            self.bare(column)
+        )
     }
 
     fn address(&self, id: Id, item: &Item) -> String {
@@ -91,12 +125,18 @@ impl Writer<'_> {
             Body::Schema => format!("SCHEMA {}", quoted(&item.name)),
             Body::Collation { .. } => format!("COLLATION {name}"),
             Body::Domain { .. } => format!("DOMAIN {name}"),
-            Body::Enum { .. } | Body::Composite { .. } | Body::Range { .. } => format!("TYPE {name}"),
+            Body::Enum { .. } | Body::Composite { .. } | Body::Range { .. } => {
+                format!("TYPE {name}")
+            }
             Body::Sequence { .. } => format!("SEQUENCE {name}"),
             Body::Table { .. } => format!("TABLE {name}"),
             Body::Column(_) => format!("COLUMN {}", self.column_of_table(id)),
             Body::Index(_) => format!("INDEX {name}"),
-            _ => format!("CONSTRAINT {} ON {}", quoted(&item.name), self.name(item.home)),
+            _ => format!(
+                "CONSTRAINT {} ON {}",
+                quoted(&item.name),
+                self.name(item.home)
+            ),
         }
     }
 
@@ -124,30 +164,54 @@ impl Writer<'_> {
                 let values: Vec<_> = values.iter().map(|it| literal(it)).collect();
                 format!("CREATE TYPE {name} AS ENUM ({})", values.join(", "))
             }
-            Body::Domain { base, default, not_null, checks } => self.domain(&name, base, *default, *not_null, checks),
+            Body::Domain {
+                base,
+                default,
+                not_null,
+                checks,
+            } => self.domain(&name, base, *default, *not_null, checks),
             Body::Composite { attributes } => {
-                let attributes: Vec<_> =
-                    attributes.iter().map(|(name, ty)| format!("{} {}", quoted(name), self.ty(ty))).collect();
+                let attributes: Vec<_> = attributes
+                    .iter()
+                    .map(|(name, ty)| format!("{} {}", quoted(name), self.ty(ty)))
+                    .collect();
                 format!("CREATE TYPE {name} AS ({})", attributes.join(", "))
             }
-            Body::Range { subtype, multirange } => {
+            Body::Range {
+                subtype,
+                multirange,
+            } => {
                 let schema = &self.state.items[&item.home].name;
                 let multirange = multirange.as_ref().map_or_else(String::new, |it| {
                     format!(", multirange_type_name = {}.{}", quoted(schema), quoted(it))
                 });
-                format!("CREATE TYPE {name} AS RANGE (subtype = {}{multirange})", self.ty(subtype))
+                format!(
+                    "CREATE TYPE {name} AS RANGE (subtype = {}{multirange})",
+                    self.ty(subtype)
+                )
             }
             Body::Sequence { options, .. } => {
                 let ty = if options.small { " AS smallint" } else { "" };
                 format!("CREATE SEQUENCE {name}{ty}{}", numbers(options))
             }
-            Body::Table { unlogged, fillfactor, gap } => return self.table(id, *unlogged, *fillfactor, *gap),
+            Body::Table {
+                unlogged,
+                fillfactor,
+                gap,
+            } => return self.table(id, *unlogged, *fillfactor, *gap),
             _ => return,
         };
         self.line(statement);
     }
 
-    fn domain(&self, name: &str, base: &Ty, default: bool, not_null: bool, checks: &[(String, u8)]) -> String {
+    fn domain(
+        &self,
+        name: &str,
+        base: &Ty,
+        default: bool,
+        not_null: bool,
+        checks: &[(String, u8)],
+    ) -> String {
         let mut acc = format!("CREATE DOMAIN {name} AS {}", self.ty(base));
         if default {
             acc.extend(self.constant(base, 0).map(|it| format!(" DEFAULT {it}")));
@@ -156,7 +220,12 @@ impl Writer<'_> {
             acc.push_str(" NOT NULL");
         }
         for (name, shape) in checks {
-            let _ = write!(acc, " CONSTRAINT {} CHECK ({})", quoted(name), self.predicate("VALUE", base, *shape));
+            let _ = write!(
+                acc,
+                " CONSTRAINT {} CHECK ({})",
+                quoted(name),
+                self.predicate("VALUE", base, *shape)
+            );
         }
         acc
     }
@@ -173,23 +242,35 @@ impl Writer<'_> {
             lines.push("\"gap\" text".into());
         }
         for column in &columns {
-            lines.extend(self.state.column(*column).map(|it| self.definition(*column, it)));
+            lines.extend(
+                self.state
+                    .column(*column)
+                    .map(|it| self.definition(*column, it)),
+            );
         }
         let unlogged = if unlogged { "UNLOGGED " } else { "" };
         let with = fillfactor.map_or_else(String::new, |it| format!(" WITH (fillfactor = {it})"));
-        self.line(format!("CREATE {unlogged}TABLE {name} (\n  {}\n){with}", lines.join(",\n  ")));
+        self.line(format!(
+            "CREATE {unlogged}TABLE {name} (\n  {}\n){with}",
+            lines.join(",\n  ")
+        ));
         if gap {
             self.line(format!("ALTER TABLE {name} DROP COLUMN \"gap\""));
         }
         for column in &columns {
-            let Some(it) = self.state.column(*column) else { continue };
+            let Some(it) = self.state.column(*column) else {
+                continue;
+            };
             let alter = format!("ALTER TABLE {name} ALTER COLUMN {}", self.bare(*column));
             let words = [
                 it.storage.map(|it| format!("STORAGE {it}")),
                 it.compression.map(|it| format!("COMPRESSION {it}")),
                 it.statistics.map(|it| format!("STATISTICS {it}")),
             ];
-            words.into_iter().flatten().for_each(|it| self.line(format!("{alter} SET {it}")));
+            words
+                .into_iter()
+                .flatten()
+                .for_each(|it| self.line(format!("{alter} SET {it}")));
         }
     }
 
@@ -212,99 +293,31 @@ impl Writer<'_> {
         }
         match &it.value {
             Value::None | Value::Serial => {}
-            Value::Default(n) => acc.extend(self.constant(&it.ty, *n).map(|it| format!(" DEFAULT {it}"))),
+            Value::Default(n) => {
+                acc.extend(self.constant(&it.ty, *n).map(|it| format!(" DEFAULT {it}")))
+            }
             Value::Next(sequence) => {
                 let _ = write!(acc, " DEFAULT nextval({})", literal(&self.name(*sequence)));
             }
             Value::Identity { always, options } => {
                 let how = if *always { "ALWAYS" } else { "BY DEFAULT" };
                 let options = numbers(options);
-                let options = if options.is_empty() { options } else { format!(" ({})", options.trim()) };
+                let options = if options.is_empty() {
+                    options
+                } else {
+                    format!(" ({})", options.trim())
+                };
                 let _ = write!(acc, " GENERATED {how} AS IDENTITY{options}");
             }
             Value::Generated(expr) => {
-                let _ = write!(acc, " GENERATED ALWAYS AS ({}) STORED", self.generated(&it.ty, expr));
+                let _ = write!(
+                    acc,
+                    " GENERATED ALWAYS AS ({}) STORED",
+                    self.generated(&it.ty, expr)
+                );
             }
         }
         acc
-    }
-
-    /// A constant, or a call, that a column of the type can have for a default.
-    fn constant(&self, ty: &Ty, n: u8) -> Option<String> {
-        if ty.array {
-            return Some(["'{}'", "ARRAY[]::text[]::"][usize::from(n % 2)].to_owned())
-                .map(|it| if it.ends_with("::") { format!("{it}{}", self.ty(ty)) } else { it });
-        }
-        match ty.base {
-            Base::Plain(it) => Some(PLAIN[it].constants[usize::from(n) % 3].to_owned()),
-            Base::User(id) => match &self.state.items[&id].body {
-                Body::Enum { values } => Some(literal(&values[usize::from(n) % values.len()])),
-                Body::Domain { base, .. } => self.constant(base, n),
-                Body::Range { .. } => Some("'empty'".into()),
-                Body::Composite { attributes } => Some(format!("ROW({})", vec!["NULL"; attributes.len()].join(", "))),
-                _ => None,
-            },
-        }
-    }
-
-    /// Something that is true or false of a value.
-    fn predicate(&self, c: &str, ty: &Ty, shape: u8) -> String {
-        let pick = |all: &[&str]| all[usize::from(shape) % all.len()].replace('$', c);
-        match self.state.family(ty) {
-            Family::Text => pick(&[
-                "length($) > 1",
-                "$ <> 'it''s; -- not a comment'",
-                "lower($) = $",
-                // Of a `varchar` PostgreSQL prints a list that it prints otherwise once it has read it again.
-                "$::text IN ('a', 'B')",
-                "$ ~ '^[a-z]+$'",
-                "$ LIKE 'a%' OR $ = ''",
-                "$ COLLATE \"C\" > 'a'",
-            ]),
-            Family::Int => {
-                pick(&["$ > 0", "$ BETWEEN 1 AND 9", "$ IN (1, 2, 3)", "($ + 1) * 2 <> 7", "$ % 2 = 0", "$::text <> '3'"])
-            }
-            Family::Number => pick(&["$ > 0", "$ BETWEEN 0.5 AND 1e3", "$ <> -1.5", "$ IS NULL OR NOT $ < 5"]),
-            Family::Bool => pick(&["$", "NOT $", "$ IS NOT TRUE", "$ = false"]),
-            Family::Enum(id) => {
-                let Body::Enum { values } = &self.state.items[&id].body else { return pick(&["$ IS NOT NULL"]) };
-                let (ty, n) = (self.name(id), usize::from(shape));
-                let value = |n: usize| format!("{}::{ty}", literal(&values[n % values.len()]));
-                match shape % 3 {
-                    0 => format!("{c} <> {}", value(n)),
-                    1 => format!("{c} IN ({}, {})", value(n), value(n + 1)),
-                    _ => format!("{c} IS NULL OR {c} > {}", value(n)),
-                }
-            }
-            Family::Range => pick(&["NOT isempty($)", "$ <> 'empty'", "lower($) IS NOT NULL"]),
-            Family::Array => pick(&["cardinality($) > 0", "array_length($, 1) IS NULL", "$ <> '{}'"]),
-            Family::Json => pick(&["$::text <> '1'", "$ IS NOT NULL"]),
-            Family::Other => pick(&["$ IS NOT NULL", "$ IS NULL"]),
-        }
-    }
-
-    fn condition(&self, expr: &Expr) -> String {
-        let parts = expr.columns.iter().enumerate().filter_map(|(n, it)| {
-            let column = self.state.column(*it)?;
-            let shape = expr.shape.wrapping_add(u8::try_from(n).unwrap_or(0));
-            Some(format!("({})", self.predicate(&self.bare(*it), &column.ty, shape)))
-        });
-        parts.collect::<Vec<_>>().join(if expr.shape % 2 == 0 { " AND " } else { " OR " })
-    }
-
-    /// An expression of the type of a generated column.
-    fn generated(&self, ty: &Ty, expr: &Expr) -> String {
-        let first = expr.columns.first().copied().unwrap_or_default();
-        let c = self.bare(first);
-        let source = self.state.column(first).map_or(Family::Other, |it| self.state.family(&it.ty));
-        match (self.state.family(ty), source) {
-            (Family::Bool, _) => self.condition(expr),
-            (Family::Text, Family::Text) => [format!("lower({c})"), format!("{c} || '-x'")][usize::from(expr.shape % 2)].clone(),
-            (Family::Text, _) => format!("CASE WHEN {} THEN 'yes' ELSE 'no' END", self.condition(expr)),
-            (_, Family::Int) => [format!("{c} * 2"), format!("{c} + 1")][usize::from(expr.shape % 2)].clone(),
-            (_, Family::Text) => format!("length({c})"),
-            _ => format!("CASE WHEN {} THEN 1 ELSE 0 END", self.condition(expr)),
-        }
     }
 
     fn part(&mut self, id: Id) {
@@ -313,16 +326,28 @@ impl Writer<'_> {
         let body = match &item.body {
             Body::Primary(it) => self.key("PRIMARY KEY", it),
             Body::Unique(it) => {
-                let word = if it.nulls_not_distinct { "UNIQUE NULLS NOT DISTINCT" } else { "UNIQUE" };
+                let word = if it.nulls_not_distinct {
+                    "UNIQUE NULLS NOT DISTINCT"
+                } else {
+                    "UNIQUE"
+                };
                 self.key(word, it)
             }
-            Body::Check { expr, not_valid, no_inherit } => format!(
+            Body::Check {
+                expr,
+                not_valid,
+                no_inherit,
+            } => format!(
                 "CHECK ({}){}{}",
                 self.condition(expr),
                 if *no_inherit { " NO INHERIT" } else { "" },
                 if *not_valid { " NOT VALID" } else { "" }
             ),
-            Body::Exclusion { columns, predicate, deferral } => self.exclusion(columns, predicate.as_ref(), *deferral),
+            Body::Exclusion {
+                columns,
+                predicate,
+                deferral,
+            } => self.exclusion(columns, predicate.as_ref(), *deferral),
             Body::ForeignKey(it) => self.foreign_key(it),
             Body::Index(it) => {
                 let statement = self.index(&name, &table, it);
@@ -334,23 +359,49 @@ impl Writer<'_> {
     }
 
     fn key(&self, word: &str, it: &Unique) -> String {
-        let include =
-            if it.include.is_empty() { String::new() } else { format!(" INCLUDE ({})", self.list(&it.include)) };
-        let with = it.fillfactor.map_or_else(String::new, |it| format!(" WITH (fillfactor = {it})"));
-        format!("{word} ({}){include}{with}{}", self.list(&it.columns), DEFERRALS[usize::from(it.deferral % 4)])
+        let include = if it.include.is_empty() {
+            String::new()
+        } else {
+            format!(" INCLUDE ({})", self.list(&it.include))
+        };
+        let with = it
+            .fillfactor
+            .map_or_else(String::new, |it| format!(" WITH (fillfactor = {it})"));
+        format!(
+            "{word} ({}){include}{with}{}",
+            self.list(&it.columns),
+            DEFERRALS[usize::from(it.deferral % 4)]
+        )
     }
 
     fn exclusion(&self, columns: &[Id], predicate: Option<&Expr>, deferral: u8) -> String {
-        let is_range =
-            |it: &Id| self.state.column(*it).is_some_and(|it| self.state.family(&it.ty) == Family::Range);
-        let (method, operator) = if columns.iter().all(is_range) { ("gist", "&&") } else { ("btree", "=") };
-        let columns: Vec<_> = columns.iter().map(|it| format!("{} WITH {operator}", self.bare(*it))).collect();
-        let predicate = predicate.map_or_else(String::new, |it| format!(" WHERE ({})", self.condition(it)));
-        format!("EXCLUDE USING {method} ({}){predicate}{}", columns.join(", "), DEFERRALS[usize::from(deferral % 4)])
+        let is_range = |it: &Id| {
+            self.state
+                .column(*it)
+                .is_some_and(|it| self.state.family(&it.ty) == Family::Range)
+        };
+        let (method, operator) = if columns.iter().all(is_range) {
+            ("gist", "&&")
+        } else {
+            ("btree", "=")
+        };
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|it| format!("{} WITH {operator}", self.bare(*it)))
+            .collect();
+        let predicate =
+            predicate.map_or_else(String::new, |it| format!(" WHERE ({})", self.condition(it)));
+        format!(
+            "EXCLUDE USING {method} ({}){predicate}{}",
+            columns.join(", "),
+            DEFERRALS[usize::from(deferral % 4)]
+        )
     }
 
     fn foreign_key(&self, it: &ForeignKey) -> String {
-        let Some((table, columns)) = self.state.referenced(it.target) else { return String::new() };
+        let Some((table, columns)) = self.state.referenced(it.target) else {
+            return String::new();
+        };
         format!(
             "FOREIGN KEY ({}) REFERENCES {} ({}){} ON DELETE {} ON UPDATE {}{}{}",
             self.list(&it.columns),
@@ -365,36 +416,49 @@ impl Writer<'_> {
     }
 
     fn index(&self, name: &str, table: &str, it: &Index) -> String {
-        let elements: Vec<_> = it.elements.iter().filter_map(|element| {
-            let column = self.state.column(element.column)?;
-            let c = self.bare(element.column);
-            let family = self.state.family(&column.ty);
-            let mut acc = if element.expression {
-                match family {
-                    Family::Text => format!("lower({c})"),
-                    Family::Int | Family::Number => format!("abs({c})"),
-                    _ => format!("({})", self.predicate(&c, &column.ty, 0)),
+        let elements: Vec<_> = it
+            .elements
+            .iter()
+            .filter_map(|element| {
+                let column = self.state.column(element.column)?;
+                let c = self.bare(element.column);
+                let family = self.state.family(&column.ty);
+                let mut acc = if element.expression {
+                    match family {
+                        Family::Text => format!("lower({c})"),
+                        Family::Int | Family::Number => format!("abs({c})"),
+                        _ => format!("({})", self.predicate(&c, &column.ty, 0)),
+                    }
+                } else {
+                    c
+                };
+                if let Some(collation) = element.collation {
+                    let _ = write!(acc, " COLLATE {}", self.name(collation));
                 }
-            } else {
-                c
-            };
-            if let Some(collation) = element.collation {
-                let _ = write!(acc, " COLLATE {}", self.name(collation));
-            }
-            if element.pattern {
-                acc.push_str(if it.method == "gin" { " jsonb_path_ops" } else { " text_pattern_ops" });
-            }
-            if it.method == "btree" {
-                acc.push_str(match (element.descending, element.nulls_other) {
-                    (true, true) => " DESC NULLS LAST",
-                    (true, false) => " DESC",
-                    (false, true) => " NULLS FIRST",
-                    (false, false) => "",
-                });
-            }
-            Some(acc)
-        }).collect();
-        let mut acc = format!("CREATE {}INDEX {name} ON {table} USING {} ({})", if it.unique { "UNIQUE " } else { "" }, it.method, elements.join(", "));
+                if element.pattern {
+                    acc.push_str(if it.method == "gin" {
+                        " jsonb_path_ops"
+                    } else {
+                        " text_pattern_ops"
+                    });
+                }
+                if it.method == "btree" {
+                    acc.push_str(match (element.descending, element.nulls_other) {
+                        (true, true) => " DESC NULLS LAST",
+                        (true, false) => " DESC",
+                        (false, true) => " NULLS FIRST",
+                        (false, false) => "",
+                    });
+                }
+                Some(acc)
+            })
+            .collect();
+        let mut acc = format!(
+            "CREATE {}INDEX {name} ON {table} USING {} ({})",
+            if it.unique { "UNIQUE " } else { "" },
+            it.method,
+            elements.join(", ")
+        );
         if !it.include.is_empty() {
             let _ = write!(acc, " INCLUDE ({})", self.list(&it.include));
         }
@@ -402,7 +466,11 @@ impl Writer<'_> {
             acc.push_str(" NULLS NOT DISTINCT");
         }
         acc.extend(it.fillfactor.map(|it| format!(" WITH (fillfactor = {it})")));
-        acc.extend(it.predicate.as_ref().map(|it| format!(" WHERE {}", self.condition(it))));
+        acc.extend(
+            it.predicate
+                .as_ref()
+                .map(|it| format!(" WHERE {}", self.condition(it))),
+        );
         acc
     }
 }

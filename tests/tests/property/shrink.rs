@@ -21,7 +21,11 @@ impl Strategy for Cases {
     type Value = Case;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
-        let mut dice = Dice { rng: runner.rng(), major: self.major, next: 1 };
+        let mut dice = Dice {
+            rng: runner.rng(),
+            major: self.major,
+            next: 1,
+        };
         let case = case(&mut dice);
         Ok(Shrinking::new(case, self.major))
     }
@@ -56,7 +60,14 @@ pub(crate) struct Shrinking {
 impl Shrinking {
     fn new(case: Case, major: u32) -> Self {
         let todo = reductions(&case);
-        Self { best: case.clone(), current: case, todo, at: 0, progress: false, major }
+        Self {
+            best: case.clone(),
+            current: case,
+            todo,
+            at: 0,
+            progress: false,
+            major,
+        }
     }
 
     /// Moves on to the next reduction that changes anything.
@@ -105,15 +116,35 @@ impl ValueTree for Shrinking {
 }
 
 fn reductions(case: &Case) -> Vec<Reduction> {
-    let ids: BTreeSet<Id> = case.old.items.keys().chain(case.new.items.keys()).copied().collect();
-    let is_part = |id: &Id| case.old.get(*id).or(case.new.get(*id)).is_some_and(|it| it.body.is_part());
+    let ids: BTreeSet<Id> = case
+        .old
+        .items
+        .keys()
+        .chain(case.new.items.keys())
+        .copied()
+        .collect();
+    let is_part = |id: &Id| {
+        case.old
+            .get(*id)
+            .or(case.new.get(*id))
+            .is_some_and(|it| it.body.is_part())
+    };
     let (parts, wholes): (Vec<Id>, Vec<Id>) = ids.into_iter().partition(is_part);
     // Tables come last in a state and hold the most.
-    let order: Vec<Id> = wholes.into_iter().rev().chain(parts.into_iter().rev()).filter(|it| *it != 0).collect();
+    let order: Vec<Id> = wholes
+        .into_iter()
+        .rev()
+        .chain(parts.into_iter().rev())
+        .filter(|it| *it != 0)
+        .collect();
     let mut acc = Vec::new();
     acc.extend(order.iter().map(|it| Reduction::Gone(*it)));
     acc.extend(order.iter().map(|it| Reduction::Unchanged(*it)));
-    acc.extend(order.iter().flat_map(|it| (0..6).map(|n| Reduction::Plain(*it, n))));
+    acc.extend(
+        order
+            .iter()
+            .flat_map(|it| (0..6).map(|n| Reduction::Plain(*it, n))),
+    );
     acc.extend(order.iter().map(|it| Reduction::PlainName(*it)));
     acc
 }
@@ -168,13 +199,25 @@ fn word(body: &Body) -> &'static str {
 fn plain(body: &mut Body, n: u8) {
     match (body, n) {
         (Body::Domain { checks, .. }, 0) => checks.clear(),
-        (Body::Domain { default, not_null, .. }, 1) => (*default, *not_null) = (false, false),
+        (
+            Body::Domain {
+                default, not_null, ..
+            },
+            1,
+        ) => (*default, *not_null) = (false, false),
         (Body::Composite { attributes }, 0) => attributes.truncate(1),
         (Body::Composite { attributes }, 1) if attributes.len() > 1 => drop(attributes.remove(0)),
         (Body::Range { multirange, .. }, 0) => *multirange = None,
         (Body::Sequence { options, .. }, 0) => *options = crate::model::Numbers::default(),
         (Body::Sequence { owner, .. }, 1) => *owner = None,
-        (Body::Table { unlogged, fillfactor, gap }, 0) => (*unlogged, *fillfactor, *gap) = (false, None, false),
+        (
+            Body::Table {
+                unlogged,
+                fillfactor,
+                gap,
+            },
+            0,
+        ) => (*unlogged, *fillfactor, *gap) = (false, None, false),
         (Body::Column(it), 0) => (it.storage, it.compression, it.statistics) = (None, None, None),
         (Body::Column(it), 1) => it.collation = None,
         (Body::Column(it), 2) => it.not_null = false,
@@ -182,11 +225,27 @@ fn plain(body: &mut Body, n: u8) {
         (Body::Column(it), 4) => it.ty.array = false,
         (Body::Column(it), 5) => it.ty = crate::model::Ty::INT,
         (Body::Primary(it) | Body::Unique(it), 0) => it.include.clear(),
-        (Body::Primary(it) | Body::Unique(it), 1) => (it.deferral, it.fillfactor, it.nulls_not_distinct) = (0, None, false),
+        (Body::Primary(it) | Body::Unique(it), 1) => {
+            (it.deferral, it.fillfactor, it.nulls_not_distinct) = (0, None, false)
+        }
         (Body::Primary(it) | Body::Unique(it), 2) => it.columns.truncate(1),
-        (Body::Check { not_valid, no_inherit, .. }, 0) => (*not_valid, *no_inherit) = (false, false),
+        (
+            Body::Check {
+                not_valid,
+                no_inherit,
+                ..
+            },
+            0,
+        ) => (*not_valid, *no_inherit) = (false, false),
         (Body::Check { expr, .. }, 1) => expr.columns.truncate(1),
-        (Body::Exclusion { predicate, deferral, .. }, 0) => (*predicate, *deferral) = (None, 0),
+        (
+            Body::Exclusion {
+                predicate,
+                deferral,
+                ..
+            },
+            0,
+        ) => (*predicate, *deferral) = (None, 0),
         (Body::Exclusion { columns, .. }, 1) => columns.truncate(1),
         (Body::ForeignKey(it), 0) => (it.on_delete, it.on_update, it.full) = (0, 0, false),
         (Body::ForeignKey(it), 1) => (it.deferral, it.not_valid) = (0, false),
@@ -197,7 +256,8 @@ fn plain(body: &mut Body, n: u8) {
         (Body::Index(it), 4) => it.unique = false,
         (Body::Index(it), 5) => {
             for it in &mut it.elements {
-                (it.collation, it.pattern, it.descending, it.nulls_other) = (None, false, false, false);
+                (it.collation, it.pattern, it.descending, it.nulls_other) =
+                    (None, false, false, false);
             }
         }
         _ => {}

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Base, Body, Column, Expr, Family, Id, Index, Item, PLAIN, PUBLIC, State, Ty, Unique, Value};
+use crate::model::{
+    Base, Body, Column, Expr, Family, Id, Index, Item, PLAIN, PUBLIC, State, Ty, Unique, Value,
+};
 
 /// Makes a state fit for a server of this major version.
 pub(crate) fn settle(state: &mut State, major: u32) {
@@ -11,7 +13,9 @@ pub(crate) fn settle(state: &mut State, major: u32) {
         let before = state.clone();
         let ids: Vec<Id> = state.items.keys().copied().collect();
         for id in ids {
-            let Some(mut item) = state.items.remove(&id) else { continue };
+            let Some(mut item) = state.items.remove(&id) else {
+                continue;
+            };
             let keep = has_home(state, id, &item) && {
                 // Types that lead back to themselves are found only with the item in its place.
                 state.items.insert(id, item.clone());
@@ -78,8 +82,12 @@ fn fits(state: &State, id: Id, item: &mut Item, major: u32) -> bool {
             true
         }
         Body::Sequence { owner, .. } => {
-            let table = owner.and_then(|it| state.get(it)).filter(|it| matches!(it.body, Body::Column(_)));
-            let fits = table.and_then(|it| state.get(it.home)).is_some_and(|it| it.home == home);
+            let table = owner
+                .and_then(|it| state.get(it))
+                .filter(|it| matches!(it.body, Body::Column(_)));
+            let fits = table
+                .and_then(|it| state.get(it.home))
+                .is_some_and(|it| it.home == home);
             *owner = owner.filter(|_| fits);
             true
         }
@@ -89,7 +97,9 @@ fn fits(state: &State, id: Id, item: &mut Item, major: u32) -> bool {
         }
         Body::Primary(it) => {
             it.nulls_not_distinct = false;
-            let first = state.parts(home).find(|(_, it)| matches!(it.body, Body::Primary(_)));
+            let first = state
+                .parts(home)
+                .find(|(_, it)| matches!(it.body, Body::Primary(_)));
             key(state, it) && first.is_none_or(|(it, _)| it >= id)
         }
         Body::Unique(it) => {
@@ -97,27 +107,44 @@ fn fits(state: &State, id: Id, item: &mut Item, major: u32) -> bool {
             key(state, it)
         }
         Body::Check { expr, .. } => !expr.columns.is_empty(),
-        Body::Exclusion { columns, predicate, .. } => {
+        Body::Exclusion {
+            columns, predicate, ..
+        } => {
             *predicate = predicate.take().filter(|it| !it.columns.is_empty());
             columns.retain(|it| is_sorted(state, *it));
             !columns.is_empty()
         }
         Body::ForeignKey(it) => {
-            let is_unlogged =
-                |id: Id| matches!(state.get(id).map(|it| &it.body), Some(Body::Table { unlogged: true, .. }));
-            let Some((table, columns)) = state.referenced(it.target) else { return false };
+            let is_unlogged = |id: Id| {
+                matches!(
+                    state.get(id).map(|it| &it.body),
+                    Some(Body::Table { unlogged: true, .. })
+                )
+            };
+            let Some((table, columns)) = state.referenced(it.target) else {
+                return false;
+            };
             columns.len() == it.columns.len()
                 && !columns.is_empty()
                 && columns.iter().collect::<BTreeSet<_>>().len() == columns.len()
                 && (is_unlogged(home) || !is_unlogged(table))
-                && it.columns.iter().zip(&columns).all(|(a, b)| may_refer(state, *a, *b))
+                && it
+                    .columns
+                    .iter()
+                    .zip(&columns)
+                    .all(|(a, b)| may_refer(state, *a, *b))
         }
         Body::Index(it) => index(state, it, &own, major),
     }
 }
 
 fn column(state: &State, id: Id, table: Id, it: &mut Column, major: u32) {
-    let is_collation = |it: Id| matches!(state.get(it).map(|it| &it.body), Some(Body::Collation { .. }));
+    let is_collation = |it: Id| {
+        matches!(
+            state.get(it).map(|it| &it.body),
+            Some(Body::Collation { .. })
+        )
+    };
     let collatable = state.is_collatable(&it.ty);
     it.collation = it.collation.filter(|it| collatable && is_collation(*it));
     let family = state.family(&it.ty);
@@ -125,7 +152,10 @@ fn column(state: &State, id: Id, table: Id, it: &mut Column, major: u32) {
     match &mut it.value {
         Value::None | Value::Default(_) => {}
         Value::Next(sequence) => {
-            let there = matches!(state.get(*sequence).map(|it| &it.body), Some(Body::Sequence { .. }));
+            let there = matches!(
+                state.get(*sequence).map(|it| &it.body),
+                Some(Body::Sequence { .. })
+            );
             if !there || !matches!(family, Family::Int | Family::Number | Family::Text) || !plain {
                 it.value = Value::None;
             }
@@ -141,10 +171,15 @@ fn column(state: &State, id: Id, table: Id, it: &mut Column, major: u32) {
             let is_source = |it: &Id| {
                 *it != id
                     && state.get(*it).is_some_and(|it| it.home == table)
-                    && state.column(*it).is_some_and(|it| !matches!(it.value, Value::Generated(_)))
+                    && state
+                        .column(*it)
+                        .is_some_and(|it| !matches!(it.value, Value::Generated(_)))
             };
             columns.retain(is_source);
-            if columns.is_empty() || !plain || !matches!(family, Family::Text | Family::Int | Family::Bool) {
+            if columns.is_empty()
+                || !plain
+                || !matches!(family, Family::Text | Family::Int | Family::Bool)
+            {
                 it.value = Value::None;
             }
         }
@@ -156,7 +191,9 @@ fn column(state: &State, id: Id, table: Id, it: &mut Column, major: u32) {
 }
 
 fn is_sorted(state: &State, column: Id) -> bool {
-    state.column(column).is_some_and(|it| state.is_sorted(&it.ty))
+    state
+        .column(column)
+        .is_some_and(|it| state.is_sorted(&it.ty))
 }
 
 fn key(state: &State, it: &mut Unique) -> bool {
@@ -167,9 +204,12 @@ fn key(state: &State, it: &mut Unique) -> bool {
 }
 
 fn may_refer(state: &State, from: Id, to: Id) -> bool {
-    let (Some(from), Some(to)) = (state.column(from), state.column(to)) else { return false };
+    let (Some(from), Some(to)) = (state.column(from), state.column(to)) else {
+        return false;
+    };
     let whole = |it: &Ty| it.user().is_none() && state.family(it) == Family::Int;
-    !matches!(from.value, Value::Generated(_)) && (from.ty == to.ty || (whole(&from.ty) && whole(&to.ty)))
+    !matches!(from.value, Value::Generated(_))
+        && (from.ty == to.ty || (whole(&from.ty) && whole(&to.ty)))
 }
 
 fn index(state: &State, it: &mut Index, own: &BTreeSet<Id>, major: u32) -> bool {
@@ -179,7 +219,11 @@ fn index(state: &State, it: &mut Index, own: &BTreeSet<Id>, major: u32) -> bool 
         predicate.columns.retain(|it| own.contains(it));
     }
     it.predicate = it.predicate.take().filter(|it| !it.columns.is_empty());
-    if !it.elements.iter().all(|element| suits(state, it.method, element)) {
+    if !it
+        .elements
+        .iter()
+        .all(|element| suits(state, it.method, element))
+    {
         it.method = "btree";
     }
     let method = it.method;
@@ -194,15 +238,33 @@ fn index(state: &State, it: &mut Index, own: &BTreeSet<Id>, major: u32) -> bool 
     }
     let columns: Vec<Id> = it.elements.iter().map(|it| it.column).collect();
     let mut seen = BTreeSet::new();
-    it.include.retain(|it| !columns.contains(it) && seen.insert(*it));
+    it.include
+        .retain(|it| !columns.contains(it) && seen.insert(*it));
     it.nulls_not_distinct &= it.unique && major >= 15;
     for element in &mut it.elements {
-        let Some(column) = state.column(element.column) else { continue };
+        let Some(column) = state.column(element.column) else {
+            continue;
+        };
         let family = state.family(&column.ty);
-        let is_collation = |it: &Id| matches!(state.get(*it).map(|it| &it.body), Some(Body::Collation { .. }));
-        element.collation = element.collation.filter(is_collation).filter(|_| family == Family::Text && method != "gin");
-        let name = |ty: &Ty| if let Base::Plain(it) = ty.base { PLAIN[it].sql } else { "" };
-        let text = element.expression || matches!(name(&column.ty), "text" | "varchar" | "varchar(20)");
+        let is_collation = |it: &Id| {
+            matches!(
+                state.get(*it).map(|it| &it.body),
+                Some(Body::Collation { .. })
+            )
+        };
+        element.collation = element
+            .collation
+            .filter(is_collation)
+            .filter(|_| family == Family::Text && method != "gin");
+        let name = |ty: &Ty| {
+            if let Base::Plain(it) = ty.base {
+                PLAIN[it].sql
+            } else {
+                ""
+            }
+        };
+        let text =
+            element.expression || matches!(name(&column.ty), "text" | "varchar" | "varchar(20)");
         element.pattern &= match method {
             "btree" => family == Family::Text && text && element.collation.is_none(),
             "gin" => name(&column.ty) == "jsonb" && !column.ty.array,
@@ -214,16 +276,23 @@ fn index(state: &State, it: &mut Index, own: &BTreeSet<Id>, major: u32) -> bool 
 
 /// Whether an access method has a default operator class for an element.
 fn suits(state: &State, method: &str, element: &crate::model::Element) -> bool {
-    let Some(column) = state.column(element.column) else { return false };
+    let Some(column) = state.column(element.column) else {
+        return false;
+    };
     let family = state.family(&column.ty);
-    let is = |name: &str| matches!(column.ty.base, Base::Plain(it) if PLAIN[it].sql == name) && !column.ty.array;
+    let is = |name: &str| {
+        matches!(column.ty.base, Base::Plain(it) if PLAIN[it].sql == name) && !column.ty.array
+    };
     match method {
         "btree" => element.expression || state.is_sorted(&column.ty),
-        "hash" => matches!(family, Family::Text | Family::Int | Family::Enum(_)) && !element.expression,
+        "hash" => {
+            matches!(family, Family::Text | Family::Int | Family::Enum(_)) && !element.expression
+        }
         "brin" => family == Family::Int && !element.expression,
         "gist" => (family == Family::Range || is("point") || is("tsvector")) && !element.expression,
         _ => {
-            let plain_array = column.ty.array && matches!(column.ty.base, Base::Plain(it) if PLAIN[it].sorted);
+            let plain_array =
+                column.ty.array && matches!(column.ty.base, Base::Plain(it) if PLAIN[it].sorted);
             (plain_array || is("jsonb") || is("tsvector")) && !element.expression
         }
     }
@@ -233,7 +302,13 @@ fn keys_are_not_null(state: &mut State) {
     let keys: Vec<Id> = state
         .items
         .values()
-        .filter_map(|it| if let Body::Primary(it) = &it.body { Some(it.columns.clone()) } else { None })
+        .filter_map(|it| {
+            if let Body::Primary(it) = &it.body {
+                Some(it.columns.clone())
+            } else {
+                None
+            }
+        })
         .flatten()
         .collect();
     for id in keys {
@@ -250,21 +325,33 @@ fn names(state: &mut State) {
     for id in ids {
         let Some(item) = state.get(id) else { continue };
         let home = item.home;
-        let schema = if item.body.is_part() { state.get(home).map_or(PUBLIC, |it| it.home) } else { home };
+        let schema = if item.body.is_part() {
+            state.get(home).map_or(PUBLIC, |it| it.home)
+        } else {
+            home
+        };
         let mut spaces = Vec::new();
         match item.body {
             Body::Schema => spaces.push(("schema", PUBLIC)),
             Body::Collation { .. } => spaces.push(("collation", schema)),
             Body::Column(_) => spaces.push(("column", home)),
-            Body::Enum { .. } | Body::Domain { .. } | Body::Range { .. } => spaces.push(("type", schema)),
-            Body::Table { .. } | Body::Composite { .. } => spaces.extend([("type", schema), ("relation", schema)]),
+            Body::Enum { .. } | Body::Domain { .. } | Body::Range { .. } => {
+                spaces.push(("type", schema))
+            }
+            Body::Table { .. } | Body::Composite { .. } => {
+                spaces.extend([("type", schema), ("relation", schema)])
+            }
             Body::Sequence { .. } | Body::Index(_) => spaces.push(("relation", schema)),
             Body::Primary(_) | Body::Unique(_) | Body::Exclusion { .. } => {
                 spaces.extend([("relation", schema), ("constraint", home)]);
             }
             Body::Check { .. } | Body::ForeignKey(_) => spaces.push(("constraint", home)),
         }
-        let is_free = |name: &str| spaces.iter().all(|it| !taken.get(it).is_some_and(|it| it.contains(name)));
+        let is_free = |name: &str| {
+            spaces
+                .iter()
+                .all(|it| !taken.get(it).is_some_and(|it| it.contains(name)))
+        };
         let mut name = item.name.clone();
         let mut n = id;
         while !is_free(&name) {
