@@ -40,10 +40,9 @@ pub(crate) fn sql(state: &State) -> String {
             it.line(format!("CREATE SCHEMA {name}"));
         }
     }
-    let first = |body: &Body| {
-        matches!(body, Body::Collation { .. } | Body::Sequence { .. }) || body.is_type()
-    };
-    for id in state.ids(first) {
+    // A type may take the name of a sequence; the other way round PostgreSQL refuses.
+    let first = state.ids(|it| matches!(it, Body::Collation { .. } | Body::Sequence { .. }));
+    for id in first.into_iter().chain(state.ids(Body::is_type)) {
         it.create(id);
     }
     for id in state.ids(|it| matches!(it, Body::Table { .. })) {
