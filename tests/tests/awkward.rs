@@ -1,8 +1,4 @@
 //! The list in `fixtures/pairs/AWKWARD.md` names pairs and tests that are there.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test cannot set up fails the test"
-)]
 
 use std::path::Path;
 

@@ -7,9 +7,17 @@
     clippy::unwrap_used,
     reason = "what a test cannot set up fails the test"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "who soaks for minutes wants to see how far it is"
+)]
 
+#[path = "property/alter.rs"]
+mod alter;
 #[path = "property/edit.rs"]
 mod edit;
+#[path = "property/expression.rs"]
+mod expression;
 #[path = "property/model.rs"]
 mod model;
 #[path = "property/random.rs"]
@@ -63,7 +71,7 @@ impl Bench {
         let result = self.runtime.block_on(async {
             holds(&self.old, &self.new, &pair).await?;
             // One state in two databases is one state; every fourth case says it for the new one.
-            if pair.new.len() % 4 == 0 {
+            if pair.new.len().is_multiple_of(4) {
                 is_itself(&self.old, &self.new, &pair.new).await?;
             }
             Ok(())
@@ -152,7 +160,7 @@ fn work(next: &AtomicU64, first: u64, count: u64, major: u32) -> (Vec<String>, V
                 failed.push(why);
             }
         }
-        if (n + 1) % 100 == 0 {
+        if (n + 1).is_multiple_of(100) {
             println!("{} of {count} pairs", n + 1);
         }
     }

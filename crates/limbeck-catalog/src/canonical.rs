@@ -67,7 +67,9 @@ fn unknown_types(current: &Schema, desired: &mut Desired) -> BTreeSet<SqlType> {
     for (_, object) in desired.schema.iter_mut() {
         for ty in object.types() {
             let own = ty.user_defined();
-            if own.is_some_and(|it| !declared.contains(&it) && type_owner(current, &it).is_none()) {
+            if own.is_some_and(|it| {
+                type_owner(current, &it).is_none() && !declared.contains(&it.place())
+            }) {
                 acc.insert(ty.clone());
             }
         }

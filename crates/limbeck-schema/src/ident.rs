@@ -391,6 +391,17 @@ impl Name {
         self.shown(default_schema, hidden)
     }
 
+    /// The name of the place that it holds. Relations and types have the default schema put in under different
+    /// conditions, so where either may have it, nobody looks at the schema.
+    pub fn place(self) -> Self {
+        let name = self.name.as_str();
+        let is_hidden = name.starts_with("pg_") || CATALOG_TYPES.binary_search(&name).is_ok();
+        Self {
+            schema: self.schema.filter(|_| !is_hidden),
+            ..self
+        }
+    }
+
     fn shown(self, default_schema: &Ident, hidden: bool) -> Self {
         let schema = match self.schema {
             None if hidden => Some(default_schema.clone()),

@@ -239,7 +239,12 @@ pub(crate) const PLAIN: &[Plain] = &[
         true,
         ["now()", "CURRENT_TIMESTAMP", "'2020-02-02 00:00+00'"],
     ),
-    plain("boolean", Family::Bool, true, ["true", "false", "NOT true"]),
+    plain(
+        "boolean",
+        Family::Bool,
+        true,
+        ["true", "false", "(NOT true)"],
+    ),
     plain("numeric(10,2)", Family::Number, true, ["0", "1.5", "'-3'"]),
     plain(
         "jsonb",

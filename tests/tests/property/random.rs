@@ -392,7 +392,7 @@ impl Dice<'_> {
                 }),
             },
             8 => Body::Collation {
-                locale: LOCALES[self.below(LOCALES.len())],
+                locale: self.locale(),
             },
             _ => {
                 let owner = self.pick(&state.ids(|it| matches!(it, Body::Column(_))));
@@ -403,6 +403,10 @@ impl Dice<'_> {
             }
         };
         self.add(state, home, body)
+    }
+
+    pub(crate) fn locale(&mut self) -> &'static str {
+        LOCALES[self.below(LOCALES.len())]
     }
 
     pub(crate) fn home(&mut self, state: &State) -> Id {

@@ -23,7 +23,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// A text in quotes.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -40,10 +40,9 @@ pub(crate) fn sql(state: &State) -> String {
             it.line(format!("CREATE SCHEMA {name}"));
         }
     }
-    let first = |body: &Body| {
-        matches!(body, Body::Collation { .. } | Body::Sequence { .. }) || body.is_type()
-    };
-    for id in state.ids(first) {
+    // A type may take the name of a sequence; the other way round PostgreSQL refuses.
+    let first = state.ids(|it| matches!(it, Body::Collation { .. } | Body::Sequence { .. }));
+    for id in first.into_iter().chain(state.ids(Body::is_type)) {
         it.create(id);
     }
     for id in state.ids(|it| matches!(it, Body::Table { .. })) {
@@ -72,8 +71,8 @@ pub(crate) fn sql(state: &State) -> String {
     it.sql
 }
 
-struct Writer<'a> {
-    state: &'a State,
+pub(crate) struct Writer<'a> {
+    pub(crate) state: &'a State,
     done: BTreeSet<Id>,
     sql: String,
 }
@@ -85,7 +84,7 @@ impl Writer<'_> {
     }
 
     /// The name of an item with its schema; of a part with the schema of its table.
-    fn name(&self, id: Id) -> String {
+    pub(crate) fn name(&self, id: Id) -> String {
         let item = &self.state.items[&id];
         let home = if item.body.is_part() {
             self.state.items[&item.home].home
@@ -99,7 +98,7 @@ impl Writer<'_> {
         )
     }
 
-    fn bare(&self, id: Id) -> String {
+    pub(crate) fn bare(&self, id: Id) -> String {
         quoted(&self.state.items[&id].name)
     }
 
@@ -318,123 +317,6 @@ impl Writer<'_> {
             }
         }
         acc
-    }
-
-    /// A constant, or a call, that a column of the type can have for a default.
-    fn constant(&self, ty: &Ty, n: u8) -> Option<String> {
-        if ty.array {
-            return Some(["'{}'", "ARRAY[]::text[]::"][usize::from(n % 2)].to_owned()).map(|it| {
-                if it.ends_with("::") {
-                    format!("{it}{}", self.ty(ty))
-                } else {
-                    it
-                }
-            });
-        }
-        match ty.base {
-            Base::Plain(it) => Some(PLAIN[it].constants[usize::from(n) % 3].to_owned()),
-            Base::User(id) => match &self.state.items[&id].body {
-                Body::Enum { values } => Some(literal(&values[usize::from(n) % values.len()])),
-                Body::Domain { base, .. } => self.constant(base, n),
-                Body::Range { .. } => Some("'empty'".into()),
-                Body::Composite { attributes } => Some(format!(
-                    "ROW({})",
-                    vec!["NULL"; attributes.len()].join(", ")
-                )),
-                _ => None,
-            },
-        }
-    }
-
-    /// Something that is true or false of a value.
-    fn predicate(&self, c: &str, ty: &Ty, shape: u8) -> String {
-        let pick = |all: &[&str]| all[usize::from(shape) % all.len()].replace('$', c);
-        match self.state.family(ty) {
-            Family::Text => pick(&[
-                "length($) > 1",
-                "$ <> 'it''s; -- not a comment'",
-                "lower($) = $",
-                // Of a `varchar` PostgreSQL prints a list that it prints otherwise once it has read it again.
-                "$::text IN ('a', 'B')",
-                "$ ~ '^[a-z]+$'",
-                "$ LIKE 'a%' OR $ = ''",
-                "$ COLLATE \"C\" > 'a'",
-            ]),
-            Family::Int => pick(&[
-                "$ > 0",
-                "$ BETWEEN 1 AND 9",
-                "$ IN (1, 2, 3)",
-                "($ + 1) * 2 <> 7",
-                "$ % 2 = 0",
-                "$::text <> '3'",
-            ]),
-            Family::Number => pick(&[
-                "$ > 0",
-                "$ BETWEEN 0.5 AND 1e3",
-                "$ <> -1.5",
-                "$ IS NULL OR NOT $ < 5",
-            ]),
-            Family::Bool => pick(&["$", "NOT $", "$ IS NOT TRUE", "$ = false"]),
-            Family::Enum(id) => {
-                let Body::Enum { values } = &self.state.items[&id].body else {
-                    return pick(&["$ IS NOT NULL"]);
-                };
-                let (ty, n) = (self.name(id), usize::from(shape));
-                let value = |n: usize| format!("{}::{ty}", literal(&values[n % values.len()]));
-                match shape % 3 {
-                    0 => format!("{c} <> {}", value(n)),
-                    1 => format!("{c} IN ({}, {})", value(n), value(n + 1)),
-                    _ => format!("{c} IS NULL OR {c} > {}", value(n)),
-                }
-            }
-            Family::Range => pick(&["NOT isempty($)", "$ <> 'empty'", "lower($) IS NOT NULL"]),
-            Family::Array => pick(&[
-                "cardinality($) > 0",
-                "array_length($, 1) IS NULL",
-                "$ <> '{}'",
-            ]),
-            Family::Json => pick(&["$::text <> '1'", "$ IS NOT NULL"]),
-            Family::Other => pick(&["$ IS NOT NULL", "$ IS NULL"]),
-        }
-    }
-
-    fn condition(&self, expr: &Expr) -> String {
-        let parts = expr.columns.iter().enumerate().filter_map(|(n, it)| {
-            let column = self.state.column(*it)?;
-            let shape = expr.shape.wrapping_add(u8::try_from(n).unwrap_or(0));
-            Some(format!(
-                "({})",
-                self.predicate(&self.bare(*it), &column.ty, shape)
-            ))
-        });
-        parts
-            .collect::<Vec<_>>()
-            .join(if expr.shape % 2 == 0 { " AND " } else { " OR " })
-    }
-
-    /// An expression of the type of a generated column.
-    fn generated(&self, ty: &Ty, expr: &Expr) -> String {
-        let first = expr.columns.first().copied().unwrap_or_default();
-        let c = self.bare(first);
-        let source = self
-            .state
-            .column(first)
-            .map_or(Family::Other, |it| self.state.family(&it.ty));
-        match (self.state.family(ty), source) {
-            (Family::Bool, _) => self.condition(expr),
-            (Family::Text, Family::Text) => {
-                [format!("lower({c})"), format!("{c} || '-x'")][usize::from(expr.shape % 2)].clone()
-            }
-            (Family::Text, _) => format!(
-                "CASE WHEN {} THEN 'yes' ELSE 'no' END",
-                self.condition(expr)
-            ),
-            (_, Family::Int) => {
-                [format!("{c} * 2"), format!("{c} + 1")][usize::from(expr.shape % 2)].clone()
-            }
-            (_, Family::Text) => format!("length({c})"),
-            _ => format!("CASE WHEN {} THEN 1 ELSE 0 END", self.condition(expr)),
-        }
     }
 
     fn part(&mut self, id: Id) {

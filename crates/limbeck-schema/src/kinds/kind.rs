@@ -98,7 +98,7 @@ impl Slot {
     pub(crate) fn relation(name: Name) -> Self {
         Self {
             space: "relation",
-            name,
+            name: name.place(),
             part: None,
         }
     }
@@ -106,7 +106,7 @@ impl Slot {
     pub(crate) fn ty(name: Name) -> Self {
         Self {
             space: "type",
-            name,
+            name: name.place(),
             part: None,
         }
     }

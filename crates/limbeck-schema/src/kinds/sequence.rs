@@ -220,9 +220,9 @@ impl Kind for Sequence {
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         // A sequence has no row type, but PostgreSQL creates none where a type has its name; renaming is not checked so.
-        let bare = Name::plain(self.name.name.clone());
-        let has_type = |it: &&Schema| it.type_key(&self.name).or_else(|| it.type_key(&bare)).is_some();
-        let is_type = [ctx.current, ctx.desired].iter().any(has_type);
+        // In which schema the type is does not matter for whether this works.
+        let mut types = KindTag::TYPES.iter().flat_map(|kind| ctx.current.of_kind(*kind).chain(ctx.desired.of_kind(*kind)));
+        let is_type = types.any(|(key, _)| key.name == self.name.name);
         let name = if is_type { self.name.sibling(prefixed("limbeck_new_", self.name.name.as_str())) } else { self.name.clone() };
         let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
         let mut sql = format!("CREATE {unlogged}SEQUENCE {name}");
