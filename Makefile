@@ -28,7 +28,7 @@ conformance: ## judge the release build by the case pairs in CASES (default ../s
 interop: ## migrate and check an application that others wrote (python3, PyPI)
 	@scripts/with-cluster.sh -- interop/run.sh
 
-bench: ## time a check of 100 to 10,000 tables against pg_dump and Alembic
+bench: ## time a check of 100 to 10,000 tables against pg_dump and Alembic, and a proven revision
 	@scripts/with-cluster.sh -- bench/run.sh
 
 postgres: ## install a server for the tests where none is; PG_MAJOR=13 to 18 for that version

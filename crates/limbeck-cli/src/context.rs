@@ -9,7 +9,9 @@ use limbeck_catalog::{
 use limbeck_metadata::MetaData;
 use limbeck_revision::graph::Direction;
 use limbeck_revision::{FileNaming, Location};
-use limbeck_runner::{Embedded, History, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
+use limbeck_runner::{
+    Embedded, History, Runner, RunnerOptions, Scratch, check_replay, load, sql_files,
+};
 use limbeck_schema::{Desired, Ident, Name, Op, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 

@@ -337,7 +337,10 @@ fn roles_created(sql: &str) -> Vec<Option<Ident>> {
     let mut acc = Vec::new();
     for (at, _) in lower.match_indices("create") {
         let behind = sql[at + "create".len()..].trim_start();
-        let word = behind.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        let word = behind
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .next()
+            .unwrap_or_default();
         if !["role", "user", "group"].contains(&word.to_ascii_lowercase().as_str()) {
             continue;
         }
@@ -362,7 +365,10 @@ pub(crate) async fn missing_role(conn: &mut PgConnection, sql: &str) -> Option<O
         let Some(name) = &role else {
             return Some(role);
         };
-        let sql = format!("SELECT FROM pg_roles WHERE rolname = {}", Literal(name.as_str()));
+        let sql = format!(
+            "SELECT FROM pg_roles WHERE rolname = {}",
+            Literal(name.as_str())
+        );
         let found = conn.fetch_optional(sqlx::raw_sql(AssertSqlSafe(sql))).await;
         if matches!(found, Ok(None)) {
             return Some(role);
@@ -397,8 +403,14 @@ mod tests {
             let expected: Vec<_> = expected.iter().map(|it| it.map(Ident::from)).collect();
             assert_eq!(roles_created(sql), expected, "{sql}");
         };
-        check("DO $$ BEGIN create  role App; CREATE USER \"Me\" LOGIN; END $$", &[Some("app"), Some("Me")]);
-        check("DO $$ BEGIN EXECUTE format('CREATE ROLE %I', x); END $$", &[None]);
+        check(
+            "DO $$ BEGIN create  role App; CREATE USER \"Me\" LOGIN; END $$",
+            &[Some("app"), Some("Me")],
+        );
+        check(
+            "DO $$ BEGIN EXECUTE format('CREATE ROLE %I', x); END $$",
+            &[None],
+        );
         check("DO $$ BEGIN CREATE TABLE role (a int); END $$", &[]);
         check("SELECT 'create role a'", &[]);
     }

@@ -277,7 +277,10 @@ async fn fill(
     own_tables: &[Name],
 ) -> Result<usize, Stop> {
     let seeded = seed(conn, own_tables).await.map_err(|error| {
-        not_run(format!("the tables cannot be given rows: {}", answer(&error)))
+        not_run(format!(
+            "the tables cannot be given rows: {}",
+            answer(&error)
+        ))
     })?;
     for (table, reason) in &seeded.empty {
         trial.note(format!("{table} was tried empty ({reason})"));
@@ -290,10 +293,7 @@ async fn holding(conn: &mut PgConnection, own_tables: &[Name]) -> Result<Holding
     held.map_err(|error| not_run(format!("the rows cannot be read: {}", answer(&error))).into())
 }
 
-async fn state(
-    conn: &mut PgConnection,
-    read: &ReadOptions,
-) -> Result<(Schema, Unmanaged), Stop> {
+async fn state(conn: &mut PgConnection, read: &ReadOptions) -> Result<(Schema, Unmanaged), Stop> {
     let failed = |error| not_run(format!("the state cannot be read: {error}"));
     let schema = Catalog::read(conn, read).await.map_err(failed)?.schema;
     let rest = Unmanaged::read(conn).await.map_err(failed)?;

@@ -37,13 +37,24 @@ async fn check(
     direction: Direction,
 ) -> Result<(), RunnerError> {
     let id = &revision.header.revision;
-    let path = history.directory.get(id).map(|it| it.path.clone()).unwrap_or_default();
-    let statements = segments(revision, direction).iter().map(Segment::statements);
-    for statement in statements.collect::<Result<Vec<_>, _>>().map_err(|error| RevisionError::Syntax {
-        path: path.clone(),
-        line: error.line,
-        problem: error.problem.into(),
-    })?.into_iter().flatten() {
+    let path = history
+        .directory
+        .get(id)
+        .map(|it| it.path.clone())
+        .unwrap_or_default();
+    let statements = segments(revision, direction)
+        .iter()
+        .map(Segment::statements);
+    for statement in statements
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| RevisionError::Syntax {
+            path: path.clone(),
+            line: error.line,
+            problem: error.problem.into(),
+        })?
+        .into_iter()
+        .flatten()
+    {
         let what = match cluster_wide(&statement.sql) {
             Some(_) => "changes the whole server".to_owned(),
             None => match missing_role(conn, &statement.sql).await {

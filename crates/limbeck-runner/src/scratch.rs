@@ -100,7 +100,10 @@ impl Embedded {
     /// A server of that major version, or of any where none is asked for.
     async fn start(major: Option<i32>) -> Result<Self, String> {
         let major = major.and_then(|it| u32::try_from(it).ok());
-        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let running = RUNNING
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade();
         if let Some(it) = running.filter(|it| major.is_none_or(|major| major == it.major())) {
             return Ok(Self(it));
         }
@@ -164,7 +167,10 @@ impl Scratch {
         let embedded = match Embedded::start(likeness.as_ref().map(|it| it.major)).await {
             Ok(it) => it,
             Err(reason) => {
-                reasons.push(format!("no throwaway server can be started ({})", one_line(&reason)));
+                reasons.push(format!(
+                    "no throwaway server can be started ({})",
+                    one_line(&reason)
+                ));
                 return Err(ScratchError::None { reasons });
             }
         };

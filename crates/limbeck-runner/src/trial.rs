@@ -84,7 +84,10 @@ pub(crate) fn steps(segment: &Segment) -> Result<Vec<Step>, SplitError> {
         let mut label = Vec::new();
         for comment in comments {
             let text = comment.trim_start_matches('-').trim();
-            match text.strip_prefix("hazard ").and_then(|it| it.split_once(':')) {
+            match text
+                .strip_prefix("hazard ")
+                .and_then(|it| it.split_once(':'))
+            {
                 Some((hazard, advice)) => {
                     let hazard = hazard.trim().to_owned();
                     step.hazards.push((hazard, advice.trim().to_owned()));
@@ -211,31 +214,37 @@ impl<'a> Trial<'a> {
     }
 
     /// Empties the table that a failure is about, or all; false if there is nothing to empty.
-    async fn make_way(
-        &mut self,
-        conn: &mut PgConnection,
-        failure: &Failure,
-    ) -> Result<bool, Stop> {
+    async fn make_way(&mut self, conn: &mut PgConnection, failure: &Failure) -> Result<bool, Stop> {
         if self.all_emptied {
             return Ok(false);
         }
         // An index that could not be built concurrently stays as an invalid one.
         let invalid = "SELECT format('DROP INDEX %I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = \
                        i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid AND c.relkind = 'i'";
-        let drops = conn.fetch_all(sqlx::raw_sql(invalid)).await.unwrap_or_default();
+        let drops = conn
+            .fetch_all(sqlx::raw_sql(invalid))
+            .await
+            .unwrap_or_default();
         for row in drops {
             if let Ok(sql) = row.try_get::<String, _>(0) {
                 let _ = execute(conn, &sql).await;
             }
         }
         let before = Holding::read(conn, self.own_tables).await.map_err(lost)?;
-        let named = failure.table.as_ref().map(|it| format!("TRUNCATE {it} CASCADE"));
+        let named = failure
+            .table
+            .as_ref()
+            .map(|it| format!("TRUNCATE {it} CASCADE"));
         let mut emptied = BTreeSet::new();
         if let Some(sql) = named
             && execute(conn, &sql).await.is_ok()
         {
             let after = Holding::read(conn, self.own_tables).await.map_err(lost)?;
-            emptied = before.filled().difference(&after.filled()).copied().collect();
+            emptied = before
+                .filled()
+                .difference(&after.filled())
+                .copied()
+                .collect();
         }
         if emptied.is_empty() {
             self.all_emptied = true;
@@ -271,7 +280,11 @@ impl<'a> Trial<'a> {
         before: &Holding,
         now: &Holding,
     ) -> Result<(), Stop> {
-        let steps: Vec<Step> = segments.iter().filter_map(|it| steps(it).ok()).flatten().collect();
+        let steps: Vec<Step> = segments
+            .iter()
+            .filter_map(|it| steps(it).ok())
+            .flatten()
+            .collect();
         let mut lines = Vec::new();
         for loss in before.losses(now, &self.emptied) {
             if steps.iter().any(|it| intends(it, &loss)) {
@@ -306,7 +319,8 @@ fn intends(step: &Step, loss: &Loss) -> bool {
                 || !matches!(first.as_str(), "alter" | "create" | "drop" | "comment")
         }
         LossKind::Place => {
-            step.states(&["deletes-data"]) || words(&step.sql).any(|it| it == "restart" || it == "setval")
+            step.states(&["deletes-data"])
+                || words(&step.sql).any(|it| it == "restart" || it == "setval")
         }
     }
 }
@@ -391,7 +405,12 @@ mod tests {
             .iter()
             .map(|it| (it.title(), it.hazards.len()))
             .collect();
-        let expected = [("alter a", 1), ("alter a", 1), ("`SELECT 1`", 0), ("create c", 0)];
+        let expected = [
+            ("alter a", 1),
+            ("alter a", 1),
+            ("`SELECT 1`", 0),
+            ("create c", 0),
+        ];
         assert_eq!(found, expected.map(|(a, n)| (a.to_owned(), n)));
     }
 }

@@ -154,7 +154,14 @@ async fn lost_rows_and_values_are_refuted_unless_they_are_meant() {
     let again = "CREATE TABLE u (a int, b text); DROP TABLE t; ALTER TABLE u RENAME TO t;";
     says(old, old, again, down, &[rows]).await;
     let meant = "-- hazard deletes-data: old rows go\nDELETE FROM t;";
-    says(old, old, meant, down, &["rows: kept in 1 table; t keeps 0 of 3 rows"]).await;
+    says(
+        old,
+        old,
+        meant,
+        down,
+        &["rows: kept in 1 table; t keeps 0 of 3 rows"],
+    )
+    .await;
     let anew = "ALTER TABLE t DROP b; ALTER TABLE t ADD b text;";
     let values = "proof: refuted, the upgrade loses what tables hold: t.b loses values";
     says(old, old, anew, down, &[values]).await;
@@ -173,6 +180,9 @@ async fn a_table_that_takes_no_row_is_named() {
                CHECK (never <> never));";
     let new = format!("{old} CREATE TABLE t (a int);");
     let (up, down) = ("CREATE TABLE t (a int);", "DROP TABLE t;");
-    let expected = ["never was tried empty (new row for relation \"never\" violates check", "child was tried empty ("];
+    let expected = [
+        "never was tried empty (new row for relation \"never\" violates check",
+        "child was tried empty (",
+    ];
     says(old, &new, up, down, &expected).await;
 }

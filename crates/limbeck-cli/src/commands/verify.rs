@@ -82,8 +82,7 @@ impl Context<'_> {
             Some(text) if !text.contains(':') => graph.get_all(&Selection::from(text))?,
             range => {
                 // The database is asked only where it matters.
-                let asks =
-                    range.is_some_and(|it| it.split(':').any(|it| it.trim() == "current"));
+                let asks = range.is_some_and(|it| it.split(':').any(|it| it.trim() == "current"));
                 let rows = if asks {
                     self.runner(self.runner_options()).await?.rows().await?
                 } else {

@@ -3,5 +3,5 @@
 mod bad_input;
 mod common;
 mod sources;
-mod walk;
 mod verify;
+mod walk;

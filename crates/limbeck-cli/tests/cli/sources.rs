@@ -167,7 +167,10 @@ async fn nothing_is_left(world: &World, args: &[&str]) -> String {
     all.extend_from_slice(args);
     let ran = world.run(&all).await;
     assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
-    let named = ran.err.lines().filter_map(|it| it.strip_prefix("scratch database "));
+    let named = ran
+        .err
+        .lines()
+        .filter_map(|it| it.strip_prefix("scratch database "));
     let named: Vec<&str> = named.collect();
     assert!(!named.is_empty(), "{}", ran.err);
     for name in named {
@@ -189,9 +192,17 @@ async fn what_fails_half_way_leaves_no_scratch_database_and_no_trace_in_the_targ
     world.revision("bb", "aa", "CREATE TABLE u (a nope);", "DROP TABLE u;");
     let args = ["check", "--target", "revisions:"];
     let text = nothing_is_left(&world, &args).await;
-    assert!(text.contains("upgrade of revision bb at DIR/revisions/bb.sql"), "{text}");
+    assert!(
+        text.contains("upgrade of revision bb at DIR/revisions/bb.sql"),
+        "{text}"
+    );
     nothing_is_left(&world, &["verify"]).await;
-    world.revision("bb", "aa", "CREATE ROLE limbeck_joe;", "DROP ROLE limbeck_joe;");
+    world.revision(
+        "bb",
+        "aa",
+        "CREATE ROLE limbeck_joe;",
+        "DROP ROLE limbeck_joe;",
+    );
     for args in [&args[..], &["verify"]] {
         let text = nothing_is_left(&world, args).await;
         let expected = "statement `CREATE ROLE limbeck_joe` changes the whole server, which dropping a scratch database does not";
@@ -280,11 +291,15 @@ async fn a_role_that_may_create_no_database_uses_the_named_server() {
         "under [scratch] in limbeck.toml",
         "install the server programs",
     ] {
-        assert!(ran.status.code() == Some(2) && text.contains(it), "{it}: {text}");
+        assert!(
+            ran.status.code() == Some(2) && text.contains(it),
+            "{it}: {text}"
+        );
     }
     world.write("limbeck.toml", "[scratch]\nurl = \"${LIMBECK_NOT_SET}\"\n");
     let ran = world.run_bare(&args, None).await;
-    let expected = "error: [scratch] url of the config file: variable \"LIMBECK_NOT_SET\" is not set";
+    let expected =
+        "error: [scratch] url of the config file: variable \"LIMBECK_NOT_SET\" is not set";
     assert!(ran.err.starts_with(expected), "{}", ran.err);
     world.write(
         "limbeck.toml",

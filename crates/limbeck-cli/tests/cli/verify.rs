@@ -46,7 +46,10 @@ async fn one_revision_or_a_range_is_verified_and_the_others_only_run() {
         (":aa", "aa: upgraded, downgraded, equal"),
     ] {
         let out = world.ok(&["verify", range]).await;
-        assert!(out.starts_with(expected) && out.lines().count() == 1, "{range}: {out}");
+        assert!(
+            out.starts_with(expected) && out.lines().count() == 1,
+            "{range}: {out}"
+        );
     }
     assert_eq!(world.run(&["verify", "aa:bb"]).await.status, 2);
     assert_eq!(world.run(&["verify", "nosuch"]).await.status, 2);
@@ -76,7 +79,8 @@ async fn branches_and_objects_that_are_not_managed_are_verified_too() {
     world.revision("cc", "aa", function, "SELECT 1;");
     world.revision("dd", "bb, cc", "", "");
     let ran = world.run(&["verify"]).await;
-    let refuted = "cc: refuted, the downgrade does not undo the upgrade: function public.f() is not desired";
+    let refuted =
+        "cc: refuted, the downgrade does not undo the upgrade: function public.f() is not desired";
     assert!(ran.out.contains(refuted), "{}{}", ran.out, ran.err);
     let held = ran.out.lines().filter(|it| it.contains("upgraded, equal"));
     assert_eq!((ran.status, held.count()), (2, 3), "{}", ran.out);
@@ -95,14 +99,18 @@ async fn a_statement_that_only_works_on_empty_tables_is_found() {
     world.revision("bb", "aa", "ALTER TABLE t ALTER a SET NOT NULL;", down);
     let ran = world.run(&["verify", "bb"]).await;
     assert!(
-        ran.out.contains("bb: refuted, the upgrade fails on tables that have rows: "),
+        ran.out
+            .contains("bb: refuted, the upgrade fails on tables that have rows: "),
         "{}",
         ran.out
     );
     let filled = "UPDATE t SET a = 0 WHERE a IS NULL;\nALTER TABLE t ALTER a SET NOT NULL;";
     world.revision("bb", "aa", filled, down);
     let out = world.ok(&["verify", "bb"]).await;
-    assert!(out.ends_with("rows kept in 1 table\n    t.a changes values\n"), "{out}");
+    assert!(
+        out.ends_with("rows kept in 1 table\n    t.a changes values\n"),
+        "{out}"
+    );
 }
 
 #[tokio::test]
@@ -113,12 +121,19 @@ async fn a_history_that_does_not_replay_is_an_error_and_leaves_nothing() {
     let ran = world.run(&["verify", "bb"]).await;
     assert_eq!((ran.status, ran.out.as_str()), (2, ""));
     assert!(
-        ran.err.contains("upgrade of revision aa at DIR/revisions/aa.sql") && ran.err.contains("type \"nope\" does not exist"),
+        ran.err
+            .contains("upgrade of revision aa at DIR/revisions/aa.sql")
+            && ran.err.contains("type \"nope\" does not exist"),
         "{}",
         ran.err
     );
     let ran = world.run(&["verify"]).await;
     assert_eq!(ran.status, 2);
-    assert!(ran.out.starts_with("aa: refuted, the upgrade fails: `CREATE TABLE t (a nope)`"), "{}", ran.out);
+    assert!(
+        ran.out
+            .starts_with("aa: refuted, the upgrade fails: `CREATE TABLE t (a nope)`"),
+        "{}",
+        ran.out
+    );
     assert_eq!(world.ok(&["inspect"]).await, "");
 }

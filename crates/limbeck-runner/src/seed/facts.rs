@@ -250,10 +250,10 @@ impl Table {
 
     /// Whether a reference can be left open by a NULL.
     pub(super) fn can_be_open(&self, reference: &Reference) -> bool {
-        let mut nullable = reference.columns.iter().map(|it| {
-            self.place(*it)
-                .is_some_and(|it| self.columns[it].nullable)
-        });
+        let mut nullable = reference
+            .columns
+            .iter()
+            .map(|it| self.place(*it).is_some_and(|it| self.columns[it].nullable));
         if reference.full {
             nullable.all(|it| it)
         } else {
@@ -267,7 +267,8 @@ impl Type {
         let kind: String = row.try_get(3)?;
         let parts: Vec<Option<String>> = row.try_get(7)?;
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        let number = |text: Option<&String>| text.and_then(|it| it.parse().ok()).unwrap_or_default();
+        let number =
+            |text: Option<&String>| text.and_then(|it| it.parse().ok()).unwrap_or_default();
         let form = match kind.as_str() {
             "a" => Form::Array(row.try_get(4)?),
             "e" => Form::Enum(parts),

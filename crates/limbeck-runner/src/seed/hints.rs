@@ -49,13 +49,26 @@ pub(super) fn hints(expression: &str) -> Vec<Hint> {
         } else if c.is_alphabetic() || c == '_' || c == '"' {
             let quoted = c == '"';
             let end = rest[c.len_utf8()..]
-                .find(|c: char| if quoted { c == '"' } else { !(c.is_alphanumeric() || c == '_') })
+                .find(|c: char| {
+                    if quoted {
+                        c == '"'
+                    } else {
+                        !(c.is_alphanumeric() || c == '_')
+                    }
+                })
                 .map_or(rest.len(), |it| it + c.len_utf8() + usize::from(quoted));
             operator = rest[..end].to_owned();
             rest = &rest[end..];
         } else {
             if "~!*".contains(c) {
-                operator = format!("{}{c}", if operator.starts_with(['~', '!']) { operator.as_str() } else { "" });
+                operator = format!(
+                    "{}{c}",
+                    if operator.starts_with(['~', '!']) {
+                        operator.as_str()
+                    } else {
+                        ""
+                    }
+                );
             } else if !c.is_whitespace() && c != '(' {
                 operator.clear();
             }
@@ -117,7 +130,7 @@ pub(super) fn values(facts: &Facts, oid: i64, modifier: i32, hints: &[Hint]) -> 
     let mut acc: Vec<String> = acc
         .into_iter()
         .filter(|it| !is_text(ty) || fits(it))
-            .map(|it| format!("{}::{}", Literal(&it), ty.name))
+        .map(|it| format!("{}::{}", Literal(&it), ty.name))
         .collect();
     let mut seen = std::collections::BTreeSet::new();
     acc.retain(|it| seen.insert(it.clone()));
@@ -147,9 +160,7 @@ fn of_hint(facts: &Facts, ty: &Type, hint: &Hint) -> Vec<String> {
         },
         Hint::Number(text) if is_number(ty) => around(ty, text),
         Hint::Number(text) if is_text(ty) => match text.parse::<usize>() {
-            Ok(n) if n <= LONGEST => {
-                ["a", "A", "1"].iter().map(|it| it.repeat(n)).collect()
-            }
+            Ok(n) if n <= LONGEST => ["a", "A", "1"].iter().map(|it| it.repeat(n)).collect(),
             _ => Vec::new(),
         },
         Hint::Number(text) => match (&ty.form, text.parse::<usize>()) {
@@ -189,7 +200,8 @@ fn same_type(facts: &Facts, ty: &Type, text: &str) -> bool {
         "integer" => "int4",
         other => other.rsplit('.').next().unwrap_or(other),
     };
-    element.map_or(ty.bare.as_str(), |it| &it.bare) == known && bare.ends_with("[]") == element.is_some()
+    element.map_or(ty.bare.as_str(), |it| &it.bare) == known
+        && bare.ends_with("[]") == element.is_some()
 }
 
 /// A number and its neighbours.
@@ -206,7 +218,13 @@ fn around(ty: &Type, text: &str) -> Vec<String> {
     let mut acc: Vec<String> = [it, it + 1.0, it - 1.0, -it]
         .iter()
         .filter(|it| it.abs() <= limit)
-        .map(|it| if whole { format!("{it:.0}") } else { it.to_string() })
+        .map(|it| {
+            if whole {
+                format!("{it:.0}")
+            } else {
+                it.to_string()
+            }
+        })
         .collect();
     if !whole {
         acc.extend([it + 0.5, it - 0.5, it / 2.0].map(|it| it.to_string()));
@@ -311,7 +329,11 @@ fn character(class: &Class, n: usize) -> Option<char> {
             .iter()
             .any(|r| char::from(r.start()) <= c && c <= char::from(r.end())),
     };
-    let common = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain(' '..='/').chain(':'..='@');
+    let common = ('a'..='z')
+        .chain('A'..='Z')
+        .chain('0'..='9')
+        .chain(' '..='/')
+        .chain(':'..='@');
     let found: Vec<char> = common.chain('['..='~').filter(|c| in_class(*c)).collect();
     found.get(n % found.len().max(1)).copied()
 }
@@ -326,11 +348,23 @@ mod tests {
         let text = |it: &str, cast: &str| Hint::Text(it.to_owned(), Some(cast.to_owned()));
         check(
             "((status)::text = ANY ((ARRAY['a'::character varying, 'it''s'::character varying])::text[]))",
-            &[text("a", "character varying"), text("it's", "character varying")],
+            &[
+                text("a", "character varying"),
+                text("it's", "character varying"),
+            ],
         );
-        check("((price > 10.5) AND (x2 < 3))", &[Hint::Number("10.5".into()), Hint::Number("3".into())]);
-        check("(code ~ '^[A-Z]{3}$'::text)", &[Hint::Regex("^[A-Z]{3}$".into())]);
-        check("((email)::text !~~* '%@%'::text)", &[Hint::Like("%@%".into())]);
+        check(
+            "((price > 10.5) AND (x2 < 3))",
+            &[Hint::Number("10.5".into()), Hint::Number("3".into())],
+        );
+        check(
+            "(code ~ '^[A-Z]{3}$'::text)",
+            &[Hint::Regex("^[A-Z]{3}$".into())],
+        );
+        check(
+            "((email)::text !~~* '%@%'::text)",
+            &[Hint::Like("%@%".into())],
+        );
         check(
             "(d > '2020-01-01 00:00:00'::timestamp without time zone AND true)",
             &[text("2020-01-01 00:00:00", "timestamp without time zone")],

@@ -55,28 +55,25 @@ impl Seeder<'_> {
 
     /// Tries rows; gives what the server said last.
     async fn try_fill(&mut self, oid: i64) -> Result<String, sqlx::Error> {
-        let plain = |(n, shape): (usize, &Shape)| Recipe {
+        let solved = if self.facts.tables[&oid].checks.is_empty() {
+            Vec::new()
+        } else {
+            self.solve(oid).await?
+        };
+        let solved = solved.as_slice();
+        let recipe = |(n, shape): (usize, &Shape)| Recipe {
             shape: *shape,
             n,
-            solved: &[],
+            solved,
             self_open: false,
             unjudged: None,
         };
-        let mut reason = match self.insert(oid, SHAPES.iter().enumerate().map(plain)).await? {
+        let recipes = || SHAPES.iter().enumerate().map(recipe);
+        let mut reason = match self.insert(oid, recipes()).await? {
             Ok(()) => return Ok(String::new()),
             Err(reason) => reason,
         };
-        let solved = self.solve(oid).await?;
-        let solved = solved.as_slice();
-        let judged = |it| Recipe { solved, ..it };
-        if !solved.is_empty() {
-            let recipes = SHAPES.iter().enumerate().map(plain).map(judged);
-            match self.insert(oid, recipes).await? {
-                Ok(()) => return Ok(String::new()),
-                Err(it) => reason = it,
-            }
-        }
-        for recipe in SHAPES.iter().enumerate().map(plain).map(judged) {
+        for recipe in recipes() {
             for self_open in [false, true] {
                 let recipe = Recipe {
                     self_open,
@@ -96,7 +93,7 @@ impl Seeder<'_> {
             let recipe = Recipe {
                 unjudged: Some(at),
                 self_open: true,
-                ..judged(plain((0, &Shape::Full)))
+                ..recipe((0, &Shape::Full))
             };
             match self.insert(oid, std::iter::once(recipe)).await? {
                 Ok(()) => break,
@@ -188,22 +185,33 @@ impl Seeder<'_> {
             let mut found = recipe.solved.iter().filter(|it| !it.solutions.is_empty());
             place.is_some_and(|place| found.any(|it| it.places.contains(&place)))
         };
-        let others = table.references.iter().filter(|it| it.table != oid && !is_solved(it));
+        let others = table
+            .references
+            .iter()
+            .filter(|it| it.table != oid && !is_solved(it));
         let mut references: Vec<&Reference> = others.collect();
         // One of several columns decides more than those that share some of these.
         references.sort_by_key(|it| std::cmp::Reverse(it.columns.len()));
         for reference in references {
             let can_be_open = table.can_be_open(reference);
-            let places: Vec<usize> = reference.columns.iter().filter_map(|it| table.place(*it)).collect();
-            let parents = self.known.get(&reference.table).map_or(&[][..], Vec::as_slice);
+            let places: Vec<usize> = reference
+                .columns
+                .iter()
+                .filter_map(|it| table.place(*it))
+                .collect();
+            let parents = self
+                .known
+                .get(&reference.table)
+                .map_or(&[][..], Vec::as_slice);
             let fitting: Vec<Vec<&String>> = parents
                 .iter()
                 .filter_map(|row| reference.targets.iter().map(|it| row.get(it)).collect())
                 .filter(|row: &Vec<&String>| {
                     row.iter().all(|it| *it != NULL)
-                        && places.iter().zip(row).all(|(place, it)| {
-                            values[*place].as_ref().is_none_or(|set| set == *it)
-                        })
+                        && places
+                            .iter()
+                            .zip(row)
+                            .all(|(place, it)| values[*place].as_ref().is_none_or(|set| set == *it))
                 })
                 .collect();
             let wants_null = recipe.shape == Shape::Nulls && can_be_open;
@@ -233,12 +241,16 @@ impl Seeder<'_> {
         let table = &self.facts.tables[&oid];
         let mut referred: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for reference in table.references.iter().filter(|it| it.table != oid) {
-            let parents = self.known.get(&reference.table).map_or(&[][..], Vec::as_slice);
+            let parents = self
+                .known
+                .get(&reference.table)
+                .map_or(&[][..], Vec::as_slice);
             for (column, target) in reference.columns.iter().zip(&reference.targets) {
                 let Some(place) = table.place(*column) else {
                     continue;
                 };
-                let known: BTreeSet<&String> = parents.iter().filter_map(|it| it.get(target)).collect();
+                let known: BTreeSet<&String> =
+                    parents.iter().filter_map(|it| it.get(target)).collect();
                 referred.insert(place, known.into_iter().take(6).cloned().collect());
             }
         }
@@ -262,7 +274,8 @@ impl Seeder<'_> {
         let mut acc = Vec::new();
         for row in &found {
             let values: Vec<Option<String>> = row.try_get(0)?;
-            let quoted = |it: Option<String>| it.map_or(NULL.to_owned(), |it| Literal(&it).to_string());
+            let quoted =
+                |it: Option<String>| it.map_or(NULL.to_owned(), |it| Literal(&it).to_string());
             acc.push(known(table, values.into_iter().map(quoted).collect()));
         }
         let any = !acc.is_empty();
@@ -280,7 +293,9 @@ impl Seeder<'_> {
         // A reference that cannot be left open leads from each waiting table to the next, so the path meets itself.
         while let Some(last) = path.last() {
             let table = &self.facts.tables[last];
-            let next = self.awaited(*last, waiting).find(|it| !table.can_be_open(it));
+            let next = self
+                .awaited(*last, waiting)
+                .find(|it| !table.can_be_open(it));
             let Some(next) = next.map(|it| it.table) else {
                 break;
             };
@@ -301,7 +316,9 @@ impl Seeder<'_> {
                         }
                     }
                     Err(error) => {
-                        reason = ServerError::of(&error).map(|it| one_line(&it.message)).unwrap_or_default();
+                        reason = ServerError::of(&error)
+                            .map(|it| one_line(&it.message))
+                            .unwrap_or_default();
                         served(Err::<(), _>(error))?;
                     }
                 },
@@ -324,7 +341,11 @@ impl Seeder<'_> {
         let mut rows: Vec<Vec<String>> = Vec::new();
         for oid in path {
             let table = &self.facts.tables[oid];
-            let value = |it| self.values.of(&self.facts, it, n).ok_or_else(|| format!("no value is known for {}", it.name));
+            let value = |it| {
+                self.values
+                    .of(&self.facts, it, n)
+                    .ok_or_else(|| format!("no value is known for {}", it.name))
+            };
             rows.push(table.columns.iter().map(value).collect::<Result<_, _>>()?);
         }
         // What a reference points to may itself be part of a reference, so this goes round as often as there are tables.
@@ -365,7 +386,12 @@ impl Seeder<'_> {
 }
 
 /// Takes values for columns of a table that its checks hold together.
-fn take_solution(table: &Table, solved: &Solved, recipe: Recipe<'_>, values: &mut [Option<String>]) {
+fn take_solution(
+    table: &Table,
+    solved: &Solved,
+    recipe: Recipe<'_>,
+    values: &mut [Option<String>],
+) {
     let Solved {
         places,
         solutions,
@@ -397,12 +423,17 @@ fn take_solution(table: &Table, solved: &Solved, recipe: Recipe<'_>, values: &mu
     } else {
         let mut apart: Vec<&Vec<String>> = Vec::new();
         for it in &fitting {
-            if apart.iter().all(|other| keys.iter().all(|key| other[*key] != it[*key])) {
+            if apart
+                .iter()
+                .all(|other| keys.iter().all(|key| other[*key] != it[*key]))
+            {
                 apart.push(it);
             }
         }
         let at = recipe.n % apart.len().max(1);
-        fitting.iter().find(|it| apart.get(at).is_some_and(|other| other == *it))
+        fitting
+            .iter()
+            .find(|it| apart.get(at).is_some_and(|other| other == *it))
     };
     if let Some(chosen) = chosen {
         for (place, it) in places.iter().zip(chosen.iter()) {
@@ -412,9 +443,13 @@ fn take_solution(table: &Table, solved: &Solved, recipe: Recipe<'_>, values: &mu
 }
 
 /// Lets a row refer to itself, or to nothing.
-fn refer_to_itself(table: &Table, reference: &Reference, recipe: Recipe<'_>, values: &mut [String]) {
-    let open = table.can_be_open(reference)
-        && (recipe.self_open || recipe.shape == Shape::Nulls);
+fn refer_to_itself(
+    table: &Table,
+    reference: &Reference,
+    recipe: Recipe<'_>,
+    values: &mut [String],
+) {
+    let open = table.can_be_open(reference) && (recipe.self_open || recipe.shape == Shape::Nulls);
     for (column, target) in reference.columns.iter().zip(&reference.targets) {
         let (Some(place), Some(target)) = (table.place(*column), table.place(*target)) else {
             continue;
@@ -433,7 +468,10 @@ fn insertion(table: &Table, rows: &[Vec<String>]) -> String {
         return format!("INSERT INTO {} DEFAULT VALUES", table.name);
     }
     let names: Vec<&str> = table.columns.iter().map(|it| it.name.as_str()).collect();
-    let rows: Vec<String> = rows.iter().map(|it| format!("({})", it.join(", "))).collect();
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|it| format!("({})", it.join(", ")))
+        .collect();
     format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {}",
         table.name,
@@ -443,5 +481,10 @@ fn insertion(table: &Table, rows: &[Vec<String>]) -> String {
 }
 
 fn known(table: &Table, values: Vec<String>) -> Known {
-    table.columns.iter().map(|it| it.number).zip(values).collect()
+    table
+        .columns
+        .iter()
+        .map(|it| it.number)
+        .zip(values)
+        .collect()
 }

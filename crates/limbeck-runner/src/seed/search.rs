@@ -216,7 +216,9 @@ async fn judge_rows(
     );
     let condition = conjunction(checks.iter().copied());
     let one = |order: &str, n: usize| {
-        format!("(SELECT ARRAY[{indexes}]::int4[], {nulls} FROM {from} WHERE {condition} ORDER BY {order}, {indexes} LIMIT {n})")
+        format!(
+            "(SELECT ARRAY[{indexes}]::int4[], {nulls} FROM {from} WHERE {condition} ORDER BY {order}, {indexes} LIMIT {n})"
+        )
     };
     let sql = format!(
         "{} UNION ALL {}",
@@ -288,7 +290,11 @@ fn mentioned(table: &Table, text: &str) -> BTreeSet<usize> {
 pub(super) fn served<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> {
     match result {
         Ok(it) => Ok(Some(it)),
-        Err(error) if error.as_database_error().is_some() && crate::error::lost(&error).is_none() => Ok(None),
+        Err(error)
+            if error.as_database_error().is_some() && crate::error::lost(&error).is_none() =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -40,16 +40,19 @@ impl Values {
         }
         let part = |oid, modifier, n| self.sample(facts, oid, modifier, n, depth + 1);
         match &ty.form {
-            Form::Base => Some(
-                base(ty, modifier, n)
-                    .unwrap_or_else(|| format!("{}::{}", Literal(&(FIRST + n).to_string()), ty.name)),
-            ),
+            Form::Base => {
+                Some(base(ty, modifier, n).unwrap_or_else(|| {
+                    format!("{}::{}", Literal(&(FIRST + n).to_string()), ty.name)
+                }))
+            }
             Form::Enum(labels) => labels
                 .get(n % labels.len().max(1))
                 .map(|it| format!("{}::{}", Literal(it), ty.name)),
-            Form::Array(element) => {
-                Some(format!("ARRAY[{}]::{}", part(*element, modifier, n)?, ty.name))
-            }
+            Form::Array(element) => Some(format!(
+                "ARRAY[{}]::{}",
+                part(*element, modifier, n)?,
+                ty.name
+            )),
             Form::Range(bound) => {
                 let bound_type = &facts.types.get(bound)?.name;
                 let (lower, upper) = (part(*bound, -1, 2 * n)?, part(*bound, -1, 2 * n + 1)?);
@@ -83,7 +86,11 @@ impl Values {
         };
         match &ty.form {
             Form::Enum(labels) => {
-                acc.extend(labels.iter().map(|it| format!("{}::{}", Literal(it), ty.name)));
+                acc.extend(
+                    labels
+                        .iter()
+                        .map(|it| format!("{}::{}", Literal(it), ty.name)),
+                );
             }
             Form::Domain { base, modifier, .. } => match self.domains.get(&oid) {
                 Some(known) => acc.extend(known.iter().cloned()),
@@ -157,7 +164,10 @@ fn base(ty: &Type, modifier: i32, n: usize) -> Option<String> {
             let length = usize::try_from(modifier - 4).unwrap_or(text.len());
             Some(Literal(&fitted(&text, length)).to_string())
         }
-        "char" => Some(format!("'{}'::\"char\"", char::from(b'a' + u8::try_from(n % 26).unwrap_or(0)))),
+        "char" => Some(format!(
+            "'{}'::\"char\"",
+            char::from(b'a' + u8::try_from(n % 26).unwrap_or(0))
+        )),
         "bytea" => cast(format!("\\x{k:04}")),
         "uuid" => cast(format!("00000000-0000-4000-8000-0000000000{k:02}")),
         "date" => Some(format!("(date '2020-01-01' + {k})")),
@@ -233,13 +243,25 @@ fn fitted(text: &str, length: usize) -> String {
 fn others(ty: &Type) -> &'static [&'static str] {
     match ty.bare.as_str() {
         "bool" => &["true", "false"],
-        "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => {
-            &["0", "1", "2", "3", "5", "10", "20", "50", "100", "1000", "2000", "-1"]
-        }
+        "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => &[
+            "0", "1", "2", "3", "5", "10", "20", "50", "100", "1000", "2000", "-1",
+        ],
         "money" => &["0", "1"],
         "text" | "varchar" | "citext" => &[
-            "a", "A", "ab", "abc", "ABC", "1", "limbeck@example.org", "https://example.org/limbeck", "limbeck-11",
-            "limbeck_11", "LIMBECK", "+491234567", "", "/limbeck",
+            "a",
+            "A",
+            "ab",
+            "abc",
+            "ABC",
+            "1",
+            "limbeck@example.org",
+            "https://example.org/limbeck",
+            "limbeck-11",
+            "limbeck_11",
+            "LIMBECK",
+            "+491234567",
+            "",
+            "/limbeck",
         ],
         "bpchar" => &["a", "A", "1"],
         "date" => &["1990-05-05", "2100-01-01"],
@@ -259,7 +281,11 @@ mod tests {
     fn numbers_fit_their_precision_and_scale() {
         let check = |precision: i32, scale: i32, expected: &str| {
             let modifier = (precision << 16 | scale & 0x7ff) + 4;
-            assert_eq!(numeric(modifier, 17), expected, "numeric({precision},{scale})");
+            assert_eq!(
+                numeric(modifier, 17),
+                expected,
+                "numeric({precision},{scale})"
+            );
         };
         check(12, 2, "17.5::numeric");
         check(3, 2, "7.5::numeric");
