@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# No-op `limbeck check` next to `pg_dump -s` and Alembic's compare_metadata, then `limbeck heads` over large histories.
+# No-op `limbeck check` next to `pg_dump -s` and Alembic's compare_metadata; a proven revision next to `pg_dump -s | psql`;
+# then `limbeck heads` over large histories.
 #
 #   limbeck-cluster run -- bench/run.sh [--alembic-at-10000] [TABLES...]
 #
 # TABLES default to 100 1000 10000. The server comes by PGHOST, PGPORT and PGUSER (a superuser without password); Limbeck
 # by $LIMBECK, by default the release build, made if needed. Alembic's rows need python3 with venv and PyPI for the first
-# run and are left out otherwise; at 10,000 tables it takes minutes, so it runs there only when asked, once.
+# run and are left out otherwise; at 10,000 tables it takes minutes, so it runs there only when asked, once. The revision
+# adds a column to a schema of 200 tables.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +19,7 @@ work=$(mktemp -d)
 
 die() { printf 'bench: %s\n' "$*" >&2; exit 2; }
 sql() { psql -qXAt -v ON_ERROR_STOP=1 -d "${2:-postgres}" -c "$1"; }
-finish() { sql 'DROP DATABASE IF EXISTS limbeck_bench WITH (FORCE)' 2>/dev/null || true; rm -rf "$work"; }
+finish() { for it in limbeck_bench limbeck_bench_copy; do sql "DROP DATABASE IF EXISTS $it WITH (FORCE)" 2>/dev/null || true; done; rm -rf "$work"; }
 trap finish EXIT
 
 alembic_at_10000=no sizes=()
@@ -82,6 +84,9 @@ for tables in "${sizes[@]}"; do
   header=
   rm -rf "${work:?}/$tables"
 done
+
+load 200
+python3 "$here/proof.py" --folder "$work/200" --limbeck "$LIMBECK" --url "postgresql://$PGUSER@$PGHOST:$PGPORT/limbeck_bench"
 
 echo
 python3 "$here/history.py" --limbeck "$LIMBECK"

@@ -8,18 +8,20 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 /// How many tables are read by one statement.
 const TABLES_AT_ONCE: usize = 100;
 
-/// The columns of users' tables, each with its type and what that is made of: where a type keeps its name and changes
-/// its labels or attributes, its values may read differently. Generated columns follow from others.
-const COLUMNS: &str = "SELECT c.oid::int8, n.nspname::text, c.relname::text, quote_ident(a.attname), concat_ws(' ', \
-     format_type(a.atttypid, a.atttypmod), u.labels, u.attributes, u.base), current_schema()::text FROM pg_class c JOIN \
-     pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT \
-     a.attisdropped AND a.attgenerated = '' LEFT JOIN LATERAL (SELECT (SELECT string_agg(e.enumlabel, ' ' ORDER BY \
-     e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = i.oid) AS labels, (SELECT string_agg(format('%I %s', f.attname, \
-     format_type(f.atttypid, f.atttypmod)), ' ' ORDER BY f.attnum) FROM pg_attribute f WHERE f.attrelid = i.typrelid AND \
-     f.attnum > 0) AS attributes, CASE WHEN i.typtype = 'd' THEN format_type(i.typbasetype, i.typtypmod) END AS base FROM pg_type \
-     t JOIN pg_type i ON i.oid = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END WHERE t.oid = a.atttypid AND i.oid >= \
-     16384) u ON true WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT \
-     FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') ORDER BY c.oid, a.attnum";
+/// The columns of users' tables, each with its type. Where that is a type of users' too, a digest of all such types goes
+/// with it: one that keeps its name and changes its labels or attributes may print its values otherwise. Generated
+/// columns follow from others.
+const COLUMNS: &str = "WITH types AS (SELECT md5(concat((SELECT string_agg(format('%s %s', e.enumtypid::regtype, e.enumlabel), \
+     ' ' ORDER BY e.enumtypid::regtype::text, e.enumsortorder) FROM pg_enum e), (SELECT string_agg(format('%s %s %s', \
+     c.oid::regclass, f.attname, format_type(f.atttypid, f.atttypmod)), ' ' ORDER BY c.oid::regclass::text, f.attnum) FROM \
+     pg_class c JOIN pg_attribute f ON f.attrelid = c.oid AND f.attnum > 0 AND NOT f.attisdropped WHERE c.relkind = 'c'), (SELECT \
+     string_agg(format('%s %s', t.oid::regtype, format_type(t.typbasetype, t.typtypmod)), ' ' ORDER BY t.oid::regtype::text) FROM \
+     pg_type t WHERE t.typtype = 'd' AND t.oid >= 16384))) AS digest) SELECT c.oid::int8, n.nspname::text, c.relname::text, \
+     quote_ident(a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod), CASE WHEN a.atttypid >= 16384 THEN types.digest \
+     END), current_schema()::text FROM types, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON \
+     a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' WHERE c.relkind = 'r' AND n.nspname !~ \
+     '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass \
+     AND e.objid = c.oid AND e.deptype = 'e') ORDER BY c.oid, a.attnum";
 
 const SEQUENCES: &str = "SELECT schemaname::text, sequencename::text, last_value, increment_by < 0, current_schema()::text FROM \
      pg_sequences WHERE schemaname !~ '^pg_'";

@@ -139,6 +139,11 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// How many tables were emptied for a statement to work.
+    pub(crate) fn n_emptied(&self) -> usize {
+        self.emptied.len()
+    }
+
     pub(crate) fn note(&mut self, text: String) {
         if !self.notes.contains(&text) {
             self.notes.push(text);

@@ -140,7 +140,7 @@ async fn what_only_works_on_empty_tables_is_refuted_unless_it_is_stated() {
         says(old, new, upgrade, downgrade, &[refuted, answer]).await;
         let stated = format!("-- do it\n-- hazard may-fail: fill it\n{upgrade}");
         let held = "equal  (PostgreSQL ";
-        let note = "rows: kept in 1 table; fails on tables that have rows: do it: ";
+        let note = "rows: fails on tables that have rows: do it: ";
         says(old, new, &stated, downgrade, &[held, note, answer]).await;
     }
 }

@@ -55,31 +55,25 @@ impl Seeder<'_> {
 
     /// Tries rows; gives what the server said last.
     async fn try_fill(&mut self, oid: i64) -> Result<String, sqlx::Error> {
-        let plain = |(n, shape): (usize, &Shape)| Recipe {
+        let solved = if self.facts.tables[&oid].checks.is_empty() {
+            Vec::new()
+        } else {
+            self.solve(oid).await?
+        };
+        let solved = solved.as_slice();
+        let recipe = |(n, shape): (usize, &Shape)| Recipe {
             shape: *shape,
             n,
-            solved: &[],
+            solved,
             self_open: false,
             unjudged: None,
         };
-        let mut reason = match self
-            .insert(oid, SHAPES.iter().enumerate().map(plain))
-            .await?
-        {
+        let recipes = || SHAPES.iter().enumerate().map(recipe);
+        let mut reason = match self.insert(oid, recipes()).await? {
             Ok(()) => return Ok(String::new()),
             Err(reason) => reason,
         };
-        let solved = self.solve(oid).await?;
-        let solved = solved.as_slice();
-        let judged = |it| Recipe { solved, ..it };
-        if !solved.is_empty() {
-            let recipes = SHAPES.iter().enumerate().map(plain).map(judged);
-            match self.insert(oid, recipes).await? {
-                Ok(()) => return Ok(String::new()),
-                Err(it) => reason = it,
-            }
-        }
-        for recipe in SHAPES.iter().enumerate().map(plain).map(judged) {
+        for recipe in recipes() {
             for self_open in [false, true] {
                 let recipe = Recipe {
                     self_open,
@@ -99,7 +93,7 @@ impl Seeder<'_> {
             let recipe = Recipe {
                 unjudged: Some(at),
                 self_open: true,
-                ..judged(plain((0, &Shape::Full)))
+                ..recipe((0, &Shape::Full))
             };
             match self.insert(oid, std::iter::once(recipe)).await? {
                 Ok(()) => break,

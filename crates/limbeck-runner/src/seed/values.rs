@@ -151,7 +151,7 @@ fn base(ty: &Type, modifier: i32, n: usize) -> Option<String> {
     let (name, k) = (&ty.name, FIRST + n);
     let cast = |text: String| Some(format!("{}::{}", Literal(&text), name));
     match ty.bare.as_str() {
-        "bool" => Some((n % 2 == 0).to_string()),
+        "bool" => Some(n.is_multiple_of(2).to_string()),
         "int2" => Some(format!("{}::int2", 31_000 + k)),
         "int4" | "oid" => Some(format!("{}::{name}", 700_000 + k)),
         "int8" => Some(format!("{}::int8", 7_000_000_000_u64 + k as u64)),

@@ -346,6 +346,9 @@ impl Kind for Column {
                 ),
             );
         }
+        if live && !self.nullable && self.generated.is_some() {
+            statement.warn(Hazard::MayFail, format!("fails if {} comes out null in a row of {}", self.name, self.table));
+        }
         if live && self.generates() && !self.is_virtual {
             statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
         }
