@@ -110,6 +110,7 @@ impl Lines<'_> {
         SqlType::parse(&column.ty, self.default_schema)
     }
 
+    /// Whether a type is an enum type of the schema: those of others are not known by their values.
     fn is_enum(&self, ty: &SqlType) -> bool {
         let name = ty
             .user_defined()
@@ -117,8 +118,10 @@ impl Lines<'_> {
         name.is_some_and(|name| {
             let mut enums = self.metadata.enums.iter();
             enums.any(|it| {
-                Name::qualified(it.schema.clone(), it.name.clone()).in_default(self.default_schema)
-                    == name
+                self.is_here(&it.schema)
+                    && Name::qualified(it.schema.clone(), it.name.clone())
+                        .in_default(self.default_schema)
+                        == name
             })
         })
     }
