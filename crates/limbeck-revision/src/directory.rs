@@ -202,8 +202,9 @@ impl RevisionDirectory {
     ///
     /// [`RevisionError::DuplicateId`] and [`RevisionError::Exists`] for what is there already,
     /// [`RevisionError::NotReadable`] if the file would not be read back as `revision`,
-    /// [`RevisionError::WhichFolder`], [`RevisionError::UnknownFolder`] and [`RevisionError::NotRecursive`] if it has
-    /// no place, [`RevisionError::Template`], and [`RevisionError::Write`] with the remedy.
+    /// [`RevisionError::NoFolder`], [`RevisionError::WhichFolder`], [`RevisionError::UnknownFolder`] and
+    /// [`RevisionError::NotRecursive`] if it has no place, [`RevisionError::Template`], and [`RevisionError::Write`] with
+    /// the remedy.
     pub fn write(
         &mut self,
         revision: &Revision,
@@ -273,8 +274,10 @@ impl RevisionDirectory {
                 folders: folders(),
             });
         }
-        if let [only] = self.locations.as_slice() {
-            return Ok(only);
+        match self.locations.as_slice() {
+            [] => return Err(RevisionError::NoFolder),
+            [only] => return Ok(only),
+            _ => {}
         }
         let labelled = |it: &&Location| {
             it.branch

@@ -101,6 +101,12 @@ pub enum RevisionError {
         /// What reading it says, and the remedy.
         why: String,
     },
+    /// All revisions are compiled in, so a new one has no place.
+    #[error(
+        "all revisions are compiled into the program, and no folder could take the new file; do this where its source \
+         is, or name a folder with --revisions"
+    )]
+    NoFolder,
     /// There are several revision folders, and nothing says which one a new file belongs in.
     #[error(
         "several revision folders could take the new file ({folders}); choose one with --version-path, or write its \

@@ -142,6 +142,11 @@ impl Context<'_> {
             );
             return Ok(BTreeSet::new());
         }
+        if matches!(self.url(), Err(CliError::NoUrl)) {
+            self.output.say(
+                "The database is asked what is applied to it; with --unchecked it is not asked.",
+            );
+        }
         let rows = self.runner(self.runner_options()).await?.rows().await?;
         Ok(graph.applied(&rows)?)
     }

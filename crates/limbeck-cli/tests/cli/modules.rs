@@ -1,5 +1,7 @@
 //! Twelve modules with branches, dependencies, a merge and optional dependencies, through every command.
 
+use std::process::{Command, Stdio};
+
 use limbeck_testkit::{dump_objects, pg_dump};
 
 use crate::common::{World, snapshot};
@@ -162,13 +164,25 @@ async fn scripts_of_branched_histories_are_complete() {
 #[tokio::test]
 async fn two_upgrades_at_once_both_end_well() {
     let world = World::of_modules("modules").await;
-    let (one, two) = tokio::join!(world.run(&["upgrade"]), world.run(&["upgrade"]));
-    assert_eq!((one.status, two.status), (0, 0), "{}{}", one.err, two.err);
+    let start = || {
+        Command::new(env!("CARGO_BIN_EXE_limbeck"))
+            .args(["--url", world.db.url(), "upgrade", "-c"])
+            .arg(world.path("limbeck.toml"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let ended = [start(), start()].map(|it| it.wait_with_output().unwrap());
+    let said = ended
+        .each_ref()
+        .map(|it| String::from_utf8_lossy(&it.stderr));
+    assert!(ended.iter().all(|it| it.status.success()), "{said:?}");
     let twice = world
         .query("SELECT revision::text FROM limbeck_log GROUP BY 1 HAVING count(*) > 1")
         .await;
     assert_eq!(twice, Vec::<String>::new());
-    let steps = [&one.err, &two.err].map(|it| it.matches("Running upgrade").count());
+    let steps = said.map(|it| it.matches("Running upgrade").count());
     assert_eq!(steps[0] + steps[1], 30);
     world.ok(&["check"]).await;
 }

@@ -346,6 +346,12 @@ fn compiled_in_revisions_are_read_and_not_changed() {
         loaded.read(&id("1")).unwrap(),
         Revision::parse(ONE, Path::new("a.sql")).unwrap()
     );
+    let naming = FileNaming::default();
+    let refused = loaded.write(&revision("2"), new_file(&naming));
+    assert!(
+        matches!(refused, Err(RevisionError::NoFolder)),
+        "{refused:?}"
+    );
     let refused = loaded.remove(&id("1")).unwrap_err().to_string();
     assert!(refused.contains("compiled into the program"), "{refused}");
 }
