@@ -2,6 +2,7 @@
 
 mod database;
 mod history;
+mod import;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use database::{Db, Destroy};
 pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show};
+pub(crate) use import::{Import, ImportAlembic};
 
 /// Compares declared models with a live PostgreSQL database and writes, runs and keeps track of revisions.
 #[derive(Debug, Parser)]
@@ -179,6 +181,15 @@ pub(crate) enum Command {
     /// Delete a revision that is not applied, and have what follows it follow its parent
     #[command(after_help = "Example:\n  limbeck remove 9e31")]
     Remove(Remove),
+    /// Take over revisions that another tool wrote
+    #[command(
+        after_help = "Example:\n  limbeck import alembic migrations/versions --sql upgrade.sql --sql downgrade.sql"
+    )]
+    Import {
+        /// Whose.
+        #[command(subcommand)]
+        command: Import,
+    },
     /// Create or drop the database, or all that the models declare
     #[command(
         after_help = "Examples:\n  limbeck db init\n  limbeck db create\n  limbeck db drop --yes-i-know\n  limbeck db \

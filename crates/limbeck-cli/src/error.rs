@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use limbeck_catalog::{CatalogError, CompareError};
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
+use limbeck_revision::alembic::ImportError;
 use limbeck_revision::graph::GraphError;
 use limbeck_revision::{IdError, RevisionError};
 use limbeck_runner::{LoadError, RunnerError, ScratchError};
@@ -36,6 +37,15 @@ pub(crate) enum CliError {
     /// From a revision id.
     #[error(transparent)]
     Id(#[from] IdError),
+    /// From what Alembic wrote.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// `--depends-on` is about a revision that is not in the folders.
+    #[error("--depends-on: no file of the folders is revision {revision}; write the whole id")]
+    NoSuchImport {
+        /// What was named.
+        revision: String,
+    },
     /// From a run.
     #[error(transparent)]
     Runner(#[from] RunnerError),
@@ -79,6 +89,12 @@ pub(crate) enum CliError {
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
+    },
+    /// A file is no text.
+    #[error("{} is not UTF-8 text; save the file in UTF-8", .path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
     },
     /// A folder cannot be made.
     #[error("cannot create the folder {}; check its parent and its permissions", .path.display())]
@@ -132,8 +148,8 @@ pub(crate) enum CliError {
         /// Why not.
         problem: &'static str,
     },
-    /// A `cmd:` program failed.
-    #[error("the models' program {program:?} {what}")]
+    /// A program that was asked for something failed.
+    #[error("the program {program:?} {what}")]
     Program {
         /// The program.
         program: String,

@@ -13,6 +13,7 @@
 //!
 //! Exit status as in diff(1): 0 agree or done, 1 differences found, 2 trouble; 130 for a run that was cancelled.
 
+mod alembic;
 mod args;
 mod commands;
 mod config;

@@ -3,6 +3,7 @@
 mod compare;
 mod database;
 mod edit;
+mod import;
 mod init;
 mod rearrange;
 mod revision;
@@ -51,6 +52,7 @@ impl Context<'_> {
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
             Command::Rebase(it) => self.rebase(&it).await,
             Command::Remove(it) => self.remove(&it).await,
+            Command::Import { command } => self.import(&command),
             Command::Db { command } => self.database(&command).await,
         }
     }
