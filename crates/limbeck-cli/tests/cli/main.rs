@@ -3,6 +3,7 @@
 mod bad_input;
 mod common;
 mod database;
+mod import;
 mod modules;
 mod rearrange;
 mod sources;
