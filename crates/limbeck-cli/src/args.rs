@@ -155,9 +155,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  limbeck merge\n  limbeck merge 9e31 ab12 -m \"merge accounts\""
     )]
     Merge(Merge),
-    /// Say at which revisions the database is, without running anything
-    #[command(after_help = "Examples:\n  limbeck stamp head\n  limbeck stamp 9e31 --purge")]
+    /// Say at which revisions the database is, without running anything; refused, with exit status 1, where it is not
+    #[command(
+        after_help = "Examples:\n  limbeck stamp head\n  limbeck stamp 9e31 --purge\n  limbeck stamp 9e31 --unchecked"
+    )]
     Stamp(Stamp),
+    /// Find the revision whose objects the database has, or the nearest; exit status 1 if none has them
+    #[command(after_help = "Example:\n  limbeck locate")]
+    Locate,
     /// Open the files of revisions in $EDITOR
     #[command(after_help = "Example:\n  limbeck edit head")]
     Edit(Edit),
@@ -353,6 +358,9 @@ pub(crate) struct Stamp {
     /// Delete all version rows first, also those that name unknown revisions
     #[arg(long)]
     pub purge: bool,
+    /// Do not compare the database with what the revisions make in a scratch database
+    #[arg(long)]
+    pub unchecked: bool,
 }
 
 /// `edit`.

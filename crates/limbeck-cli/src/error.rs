@@ -82,6 +82,17 @@ pub(crate) enum CliError {
     /// The user ended the command.
     #[error("interrupted")]
     Interrupted,
+    /// What a stamp names cannot be built, so that nothing can be compared with it.
+    #[error(
+        "cannot tell whether the database is at {place}, since its revisions do not run in a scratch database; mend them, \
+         or pass --unchecked to stamp without looking"
+    )]
+    Replay {
+        /// Where the stamp would lead.
+        place: String,
+        /// Why they do not.
+        source: Box<RunnerError>,
+    },
     /// A file cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {

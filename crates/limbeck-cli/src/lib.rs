@@ -121,7 +121,11 @@ async fn run_or_interrupt(
 ) -> Result<Outcome, CliError> {
     if !matches!(
         command,
-        Command::Check | Command::Diff(_) | Command::Revision(_) | Command::Verify
+        Command::Check
+            | Command::Diff(_)
+            | Command::Locate
+            | Command::Revision(_)
+            | Command::Verify
     ) {
         return context.run(command).await;
     }

@@ -8,6 +8,7 @@ mod init;
 mod rearrange;
 mod revision;
 mod run;
+mod standing;
 mod status;
 mod verify;
 
@@ -46,6 +47,7 @@ impl Context<'_> {
             Command::Show(it) => self.show(&it).await,
             Command::Merge(it) => self.merge(&it),
             Command::Stamp(it) => self.stamp(&it).await,
+            Command::Locate => self.locate().await,
             Command::Edit(it) => self.edit(&it).await,
             Command::Verify => self.verify().await,
             Command::Inspect => self.list_objects().await,

@@ -73,6 +73,9 @@ impl Context<'_> {
 
     pub(super) async fn stamp(&mut self, options: &Stamp) -> Result<Outcome, CliError> {
         let targets: Vec<_> = options.targets.iter().map(String::as_str).collect();
+        if !options.unchecked && !self.stands_where_stamped(options).await? {
+            return Ok(Outcome::Differ);
+        }
         let purge = if options.purge { Purge::Yes } else { Purge::No };
         self.go(Way::Stamp(&targets, purge), true).await
     }

@@ -15,18 +15,6 @@ async fn project(label: &str) -> World {
 
 const CONFIG: [&str; 2] = ["-c", "{}/limbeck.toml"];
 
-/// The names of the revision files.
-fn written(world: &World) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(world.path("revisions")) else {
-        return Vec::new();
-    };
-    let mut names: Vec<_> = entries
-        .map(|it| it.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[tokio::test]
 async fn alembics_revisions_are_taken_over() {
     let world = project("import").await;
@@ -42,7 +30,7 @@ async fn alembics_revisions_are_taken_over() {
     ] {
         world.transcribe(&mut said, args).await;
     }
-    for name in written(&world) {
+    for name in world.written() {
         let text = std::fs::read_to_string(world.path("revisions").join(&name)).unwrap();
         said.push_str(&format!("== {name}\n{text}\n"));
     }
@@ -151,7 +139,7 @@ async fn what_cannot_be_imported_leaves_nothing() {
         ],
     ] {
         world.transcribe(&mut said, args).await;
-        assert_eq!(written(&world), [""; 0], "{args:?}");
+        assert_eq!(world.written(), [""; 0], "{args:?}");
     }
     snapshot("import_refused", &said);
     let ran = world

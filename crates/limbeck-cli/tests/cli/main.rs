@@ -7,4 +7,5 @@ mod import;
 mod modules;
 mod rearrange;
 mod sources;
+mod standing;
 mod walk;

@@ -128,11 +128,11 @@ impl AlembicFile {
 
 /// The value of a name of the file's outermost level, the last one if there are several, with its line.
 fn field(lines: &[Line], name: &'static str) -> Result<Option<(Value, usize)>, Fault> {
-    let found = lines
+    let mut found = lines
         .iter()
         .filter_map(assignment)
         .filter(|it| it.0 == name);
-    let Some((_, tokens)) = found.last() else {
+    let Some((_, tokens)) = found.next_back() else {
         return Ok(None);
     };
     let line = tokens.first().map_or(1, |it| it.line);
