@@ -117,7 +117,7 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Run revisions up to a target
     #[command(
-        after_help = "Examples:\n  limbeck upgrade\n  limbeck upgrade +1\n  limbeck upgrade 9e31\n  limbeck upgrade --sql \
+        after_help = "Examples:\n  limbeck upgrade\n  limbeck upgrade --dry-run\n  limbeck upgrade +1\n  limbeck upgrade 9e31\n  limbeck upgrade --sql \
                             f0e7:head > upgrade.sql"
     )]
     Upgrade(Upgrade),
@@ -305,6 +305,9 @@ pub(crate) struct Upgrade {
     /// Print the SQL as a script instead of running it
     #[arg(long)]
     pub sql: bool,
+    /// Print the revisions that would be run, with their statements and hazards counted, and run nothing
+    #[arg(short = 'n', long, conflicts_with = "sql")]
+    pub dry_run: bool,
     /// Run revisions that state hazards, where the config file asks for this
     #[arg(long)]
     pub accept_hazards: bool,
@@ -324,6 +327,9 @@ pub(crate) struct Downgrade {
     /// Print the SQL as a script instead of running it; needs FROM:TO
     #[arg(long)]
     pub sql: bool,
+    /// Print the revisions that would be undone, with their statements and hazards counted, and run nothing
+    #[arg(short = 'n', long, conflicts_with = "sql")]
+    pub dry_run: bool,
     /// Run revisions that state hazards, where the config file asks for this
     #[arg(long)]
     pub accept_hazards: bool,

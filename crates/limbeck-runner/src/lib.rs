@@ -14,6 +14,7 @@
 //! ```
 
 mod apply;
+mod dry_run;
 mod error;
 mod history;
 mod journal;
@@ -30,6 +31,7 @@ mod tables;
 mod take_up;
 mod work;
 
+pub use dry_run::{Planned, PlannedSegment};
 pub use error::{HalfDone, Place, RunnerError, ServerError};
 pub use history::History;
 pub use journal::{Current, Entry};

@@ -103,3 +103,30 @@ async fn single_branches_are_located() {
     world.ok(&["stamp", "aaaa3", "side1"]).await;
     world.ok(&["current", "--check-heads"]).await;
 }
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_run_and_runs_nothing() {
+    let world = history("dry_run").await;
+    world.revision(
+        "aaaa4",
+        "aaaa3",
+        "-- hazard may-fail: fails if a has such rows\nALTER TABLE a ADD UNIQUE (x);\n-- segment: no transaction\nVACUUM a;\nANALYZE a;",
+        "-- hazard deletes-data: not really\nSELECT 1;",
+    );
+    let mut said = String::new();
+    for args in [
+        &["upgrade", "--dry-run"] as &[&str],
+        &["upgrade", "aaaa2", "-n", "--json"],
+        &["current"],
+        &["upgrade", "-q"],
+        &["upgrade", "-n"],
+        &["downgrade", "-n"],
+        &["downgrade", "aaaa1", "-n"],
+        &["upgrade", "aaaa1:aaaa2", "-n"],
+        &["upgrade", "nosuch", "-n"],
+        &["current"],
+    ] {
+        world.transcribe(&mut said, args).await;
+    }
+    snapshot("dry_run", &said);
+}
