@@ -7,7 +7,6 @@ use limbeck_revision::graph::{Direction, Step};
 
 use crate::error::{RunnerError, word};
 use crate::history::History;
-use crate::progress::Event;
 use crate::runner::Runner;
 use crate::work::{Part, segments, work};
 
@@ -89,36 +88,22 @@ impl Runner {
 }
 
 fn planned(history: &History, step: &Step) -> Result<Planned, RunnerError> {
-    let Step {
-        revision,
-        direction,
-        from,
-        to,
-        ..
-    } = step;
     let it = work(history, step)?;
     it.check_control()?;
-    let file = history.directory.read(revision)?;
-    let texts = segments(&file, *direction);
+    let file = history.directory.read(it.id())?;
+    let texts = segments(&file, step.direction);
     let hazards = texts
         .iter()
         .flat_map(|it| it.text.lines())
         .filter_map(|line| line.trim().strip_prefix("-- hazard "));
-    let running = Event::Running {
-        direction: *direction,
-        revision,
-        from,
-        to,
-        doc: &it.doc,
-    };
     let segment = |it: &Part| PlannedSegment {
         transaction: it.transaction,
         statements: it.statements.len(),
     };
     Ok(Planned {
-        direction: word(*direction),
-        revision: revision.clone(),
-        line: running.line(),
+        direction: word(step.direction),
+        revision: it.id().clone(),
+        line: it.running().line(),
         path: it.path.to_path_buf(),
         segments: it.segments.iter().map(segment).collect(),
         hazards: hazards.map(str::to_owned).collect(),

@@ -36,7 +36,7 @@ pub use error::{HalfDone, Place, RunnerError, ServerError};
 pub use history::History;
 pub use journal::{Current, Entry};
 pub use load::{LoadError, Spot, load, sql_files};
-pub use options::{LOG_TABLE, LONGEST_PAUSE, RunnerOptions, VERSION_TABLE};
+pub use options::{LOG_TABLE, LONGEST_PAUSE, RunnerOptions, Transactions, VERSION_TABLE};
 pub use progress::{Event, Progress};
 pub use proof::{Claim, Proof, prove};
 pub use runner::Runner;

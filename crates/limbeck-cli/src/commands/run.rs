@@ -154,6 +154,7 @@ impl Context<'_> {
         let refuse_hazards = self.config.review == Review::Hazards && !accept_hazards;
         let options = RunnerOptions {
             refuse_hazards,
+            transaction: self.config.transactions(),
             ..self.runner_options()
         };
         let mut runner = self.runner(options).await?;

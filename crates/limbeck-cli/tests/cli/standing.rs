@@ -130,3 +130,40 @@ async fn a_dry_run_says_what_would_be_run_and_runs_nothing() {
     }
     snapshot("dry_run", &said);
 }
+
+#[tokio::test]
+async fn a_run_can_be_one_transaction() {
+    let world = history("one_run").await;
+    world.revision(
+        "aaaa4",
+        "aaaa3",
+        "INSERT INTO a VALUES (2); INSERT INTO a VALUES (-1);",
+        "",
+    );
+    world.write("limbeck.toml", "transaction = \"run\"\n");
+    let mut said = String::new();
+    let run = async |said: &mut String, args: &[&str]| {
+        world
+            .transcribe(said, &[&["-c", "{}/limbeck.toml"], args].concat())
+            .await;
+    };
+    run(&mut said, &["upgrade"]).await;
+    run(&mut said, &["current"]).await;
+    run(&mut said, &["upgrade", "aaaa3"]).await;
+    run(&mut said, &["current"]).await;
+    world.revision(
+        "aaaa4",
+        "aaaa3",
+        "-- segment: no transaction\nVACUUM a;",
+        "",
+    );
+    run(&mut said, &["upgrade"]).await;
+    run(&mut said, &["downgrade", "base"]).await;
+    snapshot("one_transaction", &said);
+    assert_eq!(
+        world
+            .query("SELECT count(*)::text FROM limbeck_log WHERE finished IS NOT NULL")
+            .await,
+        ["6"]
+    );
+}
