@@ -15,7 +15,7 @@ python=$venv/bin/python
 : "${PGHOST:?call it through: limbeck-cluster run -- interop/run.sh}" "${PGPORT:?}" "${PGUSER:=postgres}"
 export PGHOST PGPORT PGUSER PGOPTIONS='-c client_min_messages=warning'
 work=$(mktemp -d)
-databases=(limbeck_interop limbeck_interop_first limbeck_interop_sink)
+databases=(limbeck_interop limbeck_interop_first limbeck_interop_sink limbeck_interop_import)
 
 say() { printf '\n== %s\n' "$*"; }
 die() { printf 'interop: %s\n' "$*" >&2; exit 2; }
@@ -96,6 +96,49 @@ there_and_back() {
   same_dump "$database"
 }
 
+# Import the six packages' revisions into a folder for each. Invenio has no `--sql` and one of its revisions looks for
+# what it renames, so the SQL is that of the run above and of a downgrade, as record_alembic.py wrote it down. One file
+# computes what it depends on from the packages that are installed, which `if present` says without Python.
+import_revisions() {
+  local module branch folders=()
+  mkdir -p "$work/imported"
+  {
+    echo 'version_table = "alembic_version"'
+    for module in db accounts files_rest oauthclient pidstore records; do
+      branch=invenio_$module
+      [ "$module" = db ] && branch=default
+      printf '[[revisions]]\npath = "%s"\nbranch = "%s"\n' "$module" "$branch"
+    done
+  } > "$work/imported/limbeck.toml"
+  for module in db accounts files_rest oauthclient pidstore records; do
+    folders+=("$("$python" -c "import importlib.util as u; print(u.find_spec('invenio_$module').submodule_search_locations[0])")/alembic")
+  done
+  imported limbeck_interop_import import alembic "${folders[@]}" --sql "$work/upgrade.sql" --sql "$work/downgrade.sql" \
+    --depends-on 'f2522cdd5fcd=37b21951084c if present, 842a62b56e60 if present'
+}
+
+# Run a command of Limbeck with the imported revisions.
+imported() { local database=$1; shift; "$LIMBECK" --config "$work/imported/limbeck.toml" --url "$(url "$database")" "$@"; }
+
+# What pg_dump says of everything but the version table, whose ids may be longer where Limbeck creates it.
+import_dump() { pg_dump --schema-only --exclude-table='limbeck_*' --exclude-table=alembic_version --dbname "$1" | grep -v -e '^\\restrict' -e '^\\unrestrict'; }
+
+expect_same() { diff -u "$1" "$2" || { echo "$3" >&2; exit 1; }; echo "$4"; }
+
+# The revisions that a listing of either program names: Alembic's lines may end the way with the revision itself.
+revisions_of() { sed -E -e 's/^.* -> ([^ ]+).*/\1/' -e 's/^([^ ]+) .*/\1/' | sort; }
+
+# heads, current, branches and history name the same revisions on the database that Invenio's own run migrated.
+same_listings() {
+  local command
+  for command in heads current branches history; do
+    "$venv/bin/invenio" alembic "${command/history/log}" 2> "$work/log" | revisions_of > "$work/$command.alembic"
+    imported limbeck_interop "$command" | revisions_of > "$work/$command.limbeck"
+    expect_same "$work/$command.alembic" "$work/$command.limbeck" "$command names other revisions than Alembic" \
+      "$command: $(wc -l < "$work/$command.limbeck") revisions, as Alembic"
+  done
+}
+
 find_tools
 make_venv
 find_limbeck
@@ -114,7 +157,7 @@ expect_no_difference limbeck_interop_sink "$work/sink.json"
 
 say "migrating an empty database by Invenio's own revisions"
 create_database limbeck_interop
-quietly "$venv/bin/invenio" alembic upgrade
+quietly "$python" "$python_dir/record_alembic.py" "$work/upgrade.sql" invenio alembic upgrade
 quietly "$python" "$python_dir/invenio_models.py" compare
 
 say "the models as Limbeck's metadata"
@@ -135,5 +178,27 @@ there_and_back limbeck_interop "$work/edited.json" edit
 say "the first revision on an empty database, there and back"
 create_database limbeck_interop_first
 there_and_back limbeck_interop_first "$work/metadata.json" first
+
+say "Invenio's revisions, imported into six folders"
+create_database limbeck_interop_import
+INVENIO_SQLALCHEMY_DATABASE_URI=${INVENIO_SQLALCHEMY_DATABASE_URI%/*}/limbeck_interop_import
+quietly "$venv/bin/invenio" alembic upgrade
+quietly "$python" "$python_dir/record_alembic.py" "$work/downgrade.sql" invenio alembic downgrade base
+INVENIO_SQLALCHEMY_DATABASE_URI=${INVENIO_SQLALCHEMY_DATABASE_URI%/*}/limbeck_interop
+import_revisions
+same_listings
+
+say "upgraded from nothing by Limbeck: as Alembic leaves it"
+create_database limbeck_interop_import
+import_dump limbeck_interop > "$work/import.alembic"
+imported limbeck_interop_import upgrade
+import_dump limbeck_interop_import > "$work/import.limbeck"
+expect_same "$work/import.alembic" "$work/import.limbeck" "pg_dump differs from what Alembic leaves" "pg_dump is as after Alembic"
+imported limbeck_interop_import current --check-heads
+quietly imported limbeck_interop_import downgrade base
+imported limbeck_interop_import upgrade --quiet
+import_dump limbeck_interop_import > "$work/import.limbeck"
+expect_same "$work/import.alembic" "$work/import.limbeck" "pg_dump differs after the way there and back" \
+  "pg_dump is the same after downgrade base and upgrade"
 
 printf '\ninterop: holds\n'

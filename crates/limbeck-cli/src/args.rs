@@ -2,6 +2,7 @@
 
 mod database;
 mod history;
+mod import;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use database::{Db, Destroy};
 pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show};
+pub(crate) use import::{Import, ImportAlembic};
 
 /// Compares declared models with a live PostgreSQL database and writes, runs and keeps track of revisions.
 #[derive(Debug, Parser)]
@@ -115,7 +117,7 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Run revisions up to a target
     #[command(
-        after_help = "Examples:\n  limbeck upgrade\n  limbeck upgrade +1\n  limbeck upgrade 9e31\n  limbeck upgrade --sql \
+        after_help = "Examples:\n  limbeck upgrade\n  limbeck upgrade --dry-run\n  limbeck upgrade +1\n  limbeck upgrade 9e31\n  limbeck upgrade --sql \
                             f0e7:head > upgrade.sql"
     )]
     Upgrade(Upgrade),
@@ -153,9 +155,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  limbeck merge\n  limbeck merge 9e31 ab12 -m \"merge accounts\""
     )]
     Merge(Merge),
-    /// Say at which revisions the database is, without running anything
-    #[command(after_help = "Examples:\n  limbeck stamp head\n  limbeck stamp 9e31 --purge")]
+    /// Say at which revisions the database is, without running anything; refused, with exit status 1, where it is not
+    #[command(
+        after_help = "Examples:\n  limbeck stamp head\n  limbeck stamp 9e31 --purge\n  limbeck stamp 9e31 --unchecked"
+    )]
     Stamp(Stamp),
+    /// Find the revision whose objects the database has, or the nearest; exit status 1 if none has them
+    #[command(after_help = "Example:\n  limbeck locate")]
+    Locate,
     /// Open the files of revisions in $EDITOR
     #[command(after_help = "Example:\n  limbeck edit head")]
     Edit(Edit),
@@ -188,6 +195,15 @@ pub(crate) enum Command {
     /// Delete a revision that is not applied, and have what follows it follow its parent
     #[command(after_help = "Example:\n  limbeck remove 9e31")]
     Remove(Remove),
+    /// Take over revisions that another tool wrote
+    #[command(
+        after_help = "Example:\n  limbeck import alembic migrations/versions --sql upgrade.sql --sql downgrade.sql"
+    )]
+    Import {
+        /// Whose.
+        #[command(subcommand)]
+        command: Import,
+    },
     /// Create or drop the database, or all that the models declare
     #[command(
         after_help = "Examples:\n  limbeck db init\n  limbeck db create\n  limbeck db drop --yes-i-know\n  limbeck db \
@@ -320,6 +336,9 @@ pub(crate) struct Upgrade {
     /// Print the SQL as a script instead of running it
     #[arg(long)]
     pub sql: bool,
+    /// Print the revisions that would be run, with their statements and hazards counted, and run nothing
+    #[arg(short = 'n', long, conflicts_with = "sql")]
+    pub dry_run: bool,
     /// Run revisions that state hazards, where the config file asks for this
     #[arg(long)]
     pub accept_hazards: bool,
@@ -339,6 +358,9 @@ pub(crate) struct Downgrade {
     /// Print the SQL as a script instead of running it; needs FROM:TO
     #[arg(long)]
     pub sql: bool,
+    /// Print the revisions that would be undone, with their statements and hazards counted, and run nothing
+    #[arg(short = 'n', long, conflicts_with = "sql")]
+    pub dry_run: bool,
     /// Run revisions that state hazards, where the config file asks for this
     #[arg(long)]
     pub accept_hazards: bool,
@@ -373,6 +395,9 @@ pub(crate) struct Stamp {
     /// Delete all version rows first, also those that name unknown revisions
     #[arg(long)]
     pub purge: bool,
+    /// Do not compare the database with what the revisions make in a scratch database
+    #[arg(long)]
+    pub unchecked: bool,
 }
 
 /// `edit`.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use limbeck_runner::RunnerOptions;
+use limbeck_runner::{RunnerOptions, Transactions};
 use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -44,6 +44,9 @@ pub(crate) struct Config {
     /// How long a statement waits for a lock.
     #[serde(default, deserialize_with = "lock_timeout")]
     pub lock_timeout: Option<Duration>,
+    /// What a run commits together.
+    #[serde(default)]
+    pub transaction: Together,
     /// Which revisions need `--accept-hazards`.
     #[serde(default)]
     pub review: Review,
@@ -64,6 +67,17 @@ pub(crate) struct Config {
 pub(crate) struct ScratchServer {
     /// Any database of it; `${NAME}` stands for an environment variable.
     pub url: Option<String>,
+}
+
+/// What a run commits together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Together {
+    /// Each segment by itself.
+    #[default]
+    Segment,
+    /// All revisions of the run.
+    Run,
 }
 
 /// Which revisions need an acknowledgement before they are run.
@@ -215,6 +229,14 @@ impl Config {
             .as_deref()
             .map(|url| expand("[scratch] url", url, |name| std::env::var(name).ok()))
             .transpose()
+    }
+
+    /// What a run on the database commits together; scratch databases need no such care.
+    pub(crate) fn transactions(&self) -> Transactions {
+        match self.transaction {
+            Together::Segment => Transactions::Segment,
+            Together::Run => Transactions::Run,
+        }
     }
 
     /// What the runner is told.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use limbeck_catalog::{CatalogError, CompareError};
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
+use limbeck_revision::alembic::ImportError;
 use limbeck_revision::graph::GraphError;
 use limbeck_revision::{IdError, RevisionError};
 use limbeck_runner::{LoadError, RunnerError, ScratchError};
@@ -36,6 +37,15 @@ pub(crate) enum CliError {
     /// From a revision id.
     #[error(transparent)]
     Id(#[from] IdError),
+    /// From what Alembic wrote.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// `--depends-on` is about a revision that is not in the folders.
+    #[error("--depends-on: no file of the folders is revision {revision}; write the whole id")]
+    NoSuchImport {
+        /// What was named.
+        revision: String,
+    },
     /// From a run.
     #[error(transparent)]
     Runner(#[from] RunnerError),
@@ -84,6 +94,17 @@ pub(crate) enum CliError {
     /// The user ended the command.
     #[error("interrupted")]
     Interrupted,
+    /// What a stamp names cannot be built, so that nothing can be compared with it.
+    #[error(
+        "cannot tell whether the database is at {place}, since its revisions do not run in a scratch database; mend them, \
+         or pass --unchecked to stamp without looking"
+    )]
+    Replay {
+        /// Where the stamp would lead.
+        place: String,
+        /// Why they do not.
+        source: Box<RunnerError>,
+    },
     /// A file cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
@@ -99,6 +120,12 @@ pub(crate) enum CliError {
     LeftOut {
         /// How many were named.
         n_facts: usize,
+    },
+    /// A file is no text.
+    #[error("{} is not UTF-8 text; save the file in UTF-8", .path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
     },
     /// A folder cannot be made.
     #[error("cannot create the folder {}; check its parent and its permissions", .path.display())]
@@ -154,8 +181,8 @@ pub(crate) enum CliError {
         /// Why not.
         problem: &'static str,
     },
-    /// A `cmd:` program failed.
-    #[error("the models' program {program:?} {what}")]
+    /// A program that was asked for something failed.
+    #[error("the program {program:?} {what}")]
     Program {
         /// The program.
         program: String,

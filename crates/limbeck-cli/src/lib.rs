@@ -13,6 +13,7 @@
 //!
 //! Exit status as in diff(1): 0 agree or done, 1 differences found, 2 trouble; 130 for a run that was cancelled.
 
+mod alembic;
 mod args;
 mod commands;
 mod config;
@@ -121,7 +122,11 @@ async fn run_or_interrupt(
 ) -> Result<Outcome, CliError> {
     if !matches!(
         command,
-        Command::Check | Command::Diff(_) | Command::Revision(_) | Command::Verify(_)
+        Command::Check
+            | Command::Diff(_)
+            | Command::Locate
+            | Command::Revision(_)
+            | Command::Verify(_)
     ) {
         return context.run(command).await;
     }

@@ -3,6 +3,7 @@
 //! A revision is one SQL file with a header. This crate reads and writes such files and knows how they follow each
 //! other; it runs nothing and knows no SQL beyond where one statement ends.
 
+pub mod alembic;
 pub mod directory;
 pub mod error;
 pub mod filename;

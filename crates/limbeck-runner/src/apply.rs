@@ -98,12 +98,25 @@ impl Runner {
 
     /// Runs a segment in a transaction once.
     async fn attempt(&mut self, work: &Work<'_>, segment: usize) -> Result<(), Stop> {
-        let begin = match self.options.lock_timeout {
-            Some(it) => format!("BEGIN; SET LOCAL lock_timeout = {}", millis(it)),
-            None => "BEGIN".to_owned(),
-        };
-        self.session.own("begin a transaction", &begin).await?;
+        self.session.own("begin a transaction", "BEGIN").await?;
         self.create_missing().await?;
+        self.run_segment(work, segment).await?;
+        self.commit(work.statements(segment).len()).await
+    }
+
+    async fn commit(&mut self, n_statements: usize) -> Result<(), Stop> {
+        let committed = self.session.execute("COMMIT").await;
+        committed
+            .map(drop)
+            .map_err(|error| Stop::Statement(n_statements, error))
+    }
+
+    /// Runs the statements of a segment and what belongs to them in Limbeck's tables, in the transaction that is open.
+    async fn run_segment(&mut self, work: &Work<'_>, segment: usize) -> Result<(), Stop> {
+        if let Some(it) = self.options.lock_timeout {
+            let sql = format!("SET LOCAL lock_timeout = {}", millis(it));
+            self.session.own("set lock_timeout", &sql).await?;
+        }
         let statements = work.statements(segment);
         for (at, statement) in statements.iter().enumerate() {
             self.check_cancelled(work, segment, at)?;
@@ -122,11 +135,78 @@ impl Runner {
         if segment + 1 == work.n_segments() {
             self.move_rows(work.step).await?;
         }
-        self.session
-            .execute("COMMIT")
-            .await
-            .map_err(|error| Stop::Statement(statements.len(), error))?;
         Ok(())
+    }
+
+    /// Runs all revisions in one transaction, again and again while a lock is not to be had.
+    pub(crate) async fn apply_all(
+        &mut self,
+        works: &[Work<'_>],
+        progress: &mut Progress<'_>,
+    ) -> Result<(), RunnerError> {
+        const STATE: &str = "nothing of the run is committed: the database is as before it";
+        let most = self.options.lock_tries.max(1);
+        let mut tries = 1;
+        loop {
+            let (work, stop) = match self.attempt_all(works, progress).await {
+                Ok(()) => {
+                    self.missing.clear();
+                    return Ok(());
+                }
+                Err(it) => it,
+            };
+            // A connection that is gone rolls back by itself.
+            let _ = self.session.execute("ROLLBACK").await;
+            let (statement, error) = match stop {
+                Stop::Own(RunnerError::Cancelled { during, .. }) => {
+                    let state = STATE.to_owned();
+                    return Err(RunnerError::Cancelled { during, state });
+                }
+                Stop::Own(error) => return Err(error),
+                Stop::Statement(statement, error) => (statement, error),
+            };
+            let locked = ServerError::of(&error).is_some_and(|it| it.code == LOCK_NOT_AVAILABLE);
+            if !locked || tries >= most || self.session.is_cancelled() {
+                let place = work.place(0, statement);
+                return Err(self.failure(place, STATE.to_owned(), error, locked.then_some(tries)));
+            }
+            let pause = self.options.pause(tries, chance());
+            progress(Event::Retry {
+                revision: work.id(),
+                tries,
+                most,
+                pause,
+            });
+            tokio::time::sleep(pause).await;
+            tries += 1;
+        }
+    }
+
+    /// Runs all revisions once; what stops them comes with the revision that it happened in.
+    async fn attempt_all<'w, 'h>(
+        &mut self,
+        works: &'w [Work<'h>],
+        progress: &mut Progress<'_>,
+    ) -> Result<(), (&'w Work<'h>, Stop)> {
+        let (Some(first), Some(last)) = (works.first(), works.last()) else {
+            return Ok(());
+        };
+        let begun = self.session.own("begin a transaction", "BEGIN").await;
+        begun.map_err(|it| (first, it.into()))?;
+        let created = self.create_missing().await;
+        created.map_err(|it| (first, it.into()))?;
+        for work in works {
+            let since = std::time::Instant::now();
+            progress(work.running());
+            let done = self.run_segment(work, 0).await;
+            done.map_err(|it| (work, it))?;
+            progress(Event::Done {
+                revision: work.id(),
+                took: since.elapsed(),
+            });
+        }
+        let n_statements = last.statements(0).len();
+        self.commit(n_statements).await.map_err(|it| (last, it))
     }
 
     fn check_cancelled(

@@ -149,6 +149,17 @@ impl Display for HalfDone {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunnerError {
+    /// A revision that commits in between, in a run that is to be one transaction.
+    #[error(
+        "revision {revision} cannot be part of one transaction, for it has segments ({}); run up to it and it by itself \
+         with transaction = \"segment\"", .path.display()
+    )]
+    Segments {
+        /// The revision.
+        revision: String,
+        /// Its file.
+        path: PathBuf,
+    },
     /// A revision file cannot be read.
     #[error(transparent)]
     Revision(#[from] limbeck_revision::RevisionError),

@@ -14,6 +14,7 @@
 //! ```
 
 mod apply;
+mod dry_run;
 mod error;
 mod history;
 mod journal;
@@ -35,11 +36,12 @@ mod take_up;
 mod trial;
 mod work;
 
+pub use dry_run::{Planned, PlannedSegment};
 pub use error::{HalfDone, Place, RunnerError, ServerError};
 pub use history::History;
 pub use journal::{Current, Entry};
 pub use load::{LoadError, Spot, load, sql_files};
-pub use options::{LOG_TABLE, LONGEST_PAUSE, RunnerOptions, VERSION_TABLE};
+pub use options::{LOG_TABLE, LONGEST_PAUSE, RunnerOptions, Transactions, VERSION_TABLE};
 pub use progress::{Event, Progress};
 pub use proof::{Claim, Proof, prove, verify};
 pub use rebuild::Rebuild;

@@ -25,8 +25,21 @@ pub struct RunnerOptions {
     /// The pause after the first try, doubled after each further one and cut to half at random, so that runs that
     /// wait for each other do not meet again. Never longer than [`LONGEST_PAUSE`].
     pub first_pause: Duration,
+    /// What is committed together.
+    pub transaction: Transactions,
     /// Whether a revision whose SQL says `-- hazard` is refused in the direction in which it says so.
     pub refuse_hazards: bool,
+}
+
+/// What a run commits together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transactions {
+    /// Each segment by itself, which is each revision where it has one segment.
+    #[default]
+    Segment,
+    /// The whole run, as Alembic has it without `transaction_per_migration`: all revisions or none. Revisions with
+    /// several segments or with one outside of transactions are refused.
+    Run,
 }
 
 /// The longest pause between two tries, before chance shortens it.
@@ -42,6 +55,7 @@ impl Default for RunnerOptions {
             lock_timeout: Some(Duration::from_secs(5)),
             lock_tries: 5,
             first_pause: Duration::from_millis(500),
+            transaction: Transactions::Segment,
             refuse_hazards: false,
         }
     }

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use crate::error::{HalfDone, RunnerError};
 use crate::history::History;
 use crate::journal::{Current, LastEntry};
-use crate::options::RunnerOptions;
+use crate::options::{RunnerOptions, Transactions};
 use crate::progress::{Event, Progress};
 use crate::session::{Canceller, Session, get};
 use crate::tables::Tables;
@@ -166,21 +166,14 @@ impl Runner {
             it.check_control()?;
             self.check_hazards(history, it)?;
         }
+        if self.options.transaction == Transactions::Run {
+            works.iter().try_for_each(Work::check_one_transaction)?;
+            self.apply_all(&works, progress).await?;
+            return Ok(works.len());
+        }
         for it in &works {
-            let Step {
-                revision,
-                direction,
-                from,
-                to,
-                ..
-            } = it.step;
-            progress(Event::Running {
-                direction: *direction,
-                revision,
-                from,
-                to,
-                doc: &it.doc,
-            });
+            let revision = it.id();
+            progress(it.running());
             let since = Instant::now();
             let resumed = resume.take();
             if let Some(LastEntry { resume, checksum }) = &resumed {

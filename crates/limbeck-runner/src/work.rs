@@ -7,6 +7,7 @@ use limbeck_revision::{Revision, RevisionError, RevisionId, Segment, SegmentMode
 
 use crate::error::{HalfDone, Place, RunnerError, one_line, word};
 use crate::history::History;
+use crate::progress::Event;
 use crate::tables::LogEntry;
 
 /// How much of a statement a message shows.
@@ -50,6 +51,40 @@ impl Work<'_> {
 
     pub(crate) fn statements(&self, at: usize) -> &[Statement] {
         self.segments.get(at).map_or(&[], |it| &it.statements)
+    }
+
+    /// What is said when it begins.
+    pub(crate) fn running(&self) -> Event<'_> {
+        let Step {
+            revision,
+            direction,
+            from,
+            to,
+            ..
+        } = self.step;
+        Event::Running {
+            direction: *direction,
+            revision,
+            from,
+            to,
+            doc: &self.doc,
+        }
+    }
+
+    /// Refuses a revision that commits in between.
+    pub(crate) fn check_one_transaction(&self) -> Result<(), RunnerError> {
+        match self.segments.as_slice() {
+            []
+            | [
+                Part {
+                    transaction: true, ..
+                },
+            ] => Ok(()),
+            _ => Err(RunnerError::Segments {
+                revision: self.id().to_string(),
+                path: self.path.to_path_buf(),
+            }),
+        }
     }
 
     pub(crate) fn place(&self, segment: usize, statement: usize) -> Place {

@@ -73,7 +73,8 @@ impl Context<'_> {
     }
 }
 
-fn tone(op: &Op) -> Tone {
+/// What an operation's colour says.
+pub(super) fn tone(op: &Op) -> Tone {
     match op {
         Op::Create(_) => Tone::Create,
         Op::Drop(_) | Op::Replace { .. } => Tone::Drop,

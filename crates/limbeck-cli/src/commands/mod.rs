@@ -3,11 +3,13 @@
 mod compare;
 mod database;
 mod edit;
+mod import;
 mod init;
 mod inspect;
 mod rearrange;
 mod revision;
 mod run;
+mod standing;
 mod status;
 mod verify;
 
@@ -46,12 +48,14 @@ impl Context<'_> {
             Command::Show(it) => self.show(&it).await,
             Command::Merge(it) => self.merge(&it),
             Command::Stamp(it) => self.stamp(&it).await,
+            Command::Locate => self.locate().await,
             Command::Edit(it) => self.edit(&it).await,
             Command::Verify(it) => self.verify(&it).await,
             Command::Inspect(it) => self.write_or_list(&it).await,
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
             Command::Rebase(it) => self.rebase(&it).await,
             Command::Remove(it) => self.remove(&it).await,
+            Command::Import { command } => self.import(&command),
             Command::Db { command } => self.database(&command).await,
         }
     }

@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use limbeck_revision::RevisionId;
-use limbeck_revision::graph::{Selection, Step};
+use limbeck_revision::graph::{Direction, Selection, Step};
 use limbeck_runner::{
-    Canceller, Event, History, RunnerError, RunnerOptions, script, version_table_script,
+    Canceller, Event, History, Planned, RunnerError, RunnerOptions, script, version_table_script,
 };
 
 use super::Outcome;
@@ -15,6 +15,7 @@ use crate::args::{Downgrade, EnsureVersion, Stamp, Upgrade};
 use crate::config::Review;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::output::Tone;
 
 /// What takes longer than this says so when it is done.
 const WORTH_A_WORD: Duration = Duration::from_secs(1);
@@ -39,8 +40,12 @@ impl Context<'_> {
         let Upgrade {
             target,
             sql,
+            dry_run,
             accept_hazards,
         } = options;
+        if *dry_run {
+            return self.dry_run(Direction::Upgrade, target).await;
+        }
         if *sql {
             let history = self.history()?;
             let (rows, target) = match target.split_once(':') {
@@ -58,8 +63,12 @@ impl Context<'_> {
         let Downgrade {
             target,
             sql,
+            dry_run,
             accept_hazards,
         } = options;
+        if *dry_run {
+            return self.dry_run(Direction::Downgrade, target).await;
+        }
         if *sql {
             let (from, to) = target.split_once(':').ok_or(CliError::ScriptRange)?;
             let history = self.history()?;
@@ -71,8 +80,41 @@ impl Context<'_> {
         self.go(Way::Down(target), *accept_hazards).await
     }
 
+    async fn dry_run(&mut self, direction: Direction, target: &str) -> Result<Outcome, CliError> {
+        refuse_range(target)?;
+        let history = self.history()?;
+        let mut runner = self.runner(self.runner_options()).await?;
+        let plan = runner.dry_run(&history, direction, target).await?;
+        if self.output.json {
+            let plan: Vec<_> = plan.iter().map(planned_json).collect();
+            self.output.json(&plan)?;
+            return Ok(Outcome::Agree);
+        }
+        for it in &plan {
+            self.output.line(&format!(
+                "{} ({})",
+                it.line.replacen("Running ", "Would run ", 1),
+                it.outline()
+            ));
+            for hazard in &it.hazards {
+                self.output
+                    .toned(Tone::Drop, &format!("    hazard {hazard}"));
+            }
+        }
+        let text = match plan.len() {
+            0 => "nothing to do".to_owned(),
+            1 => "1 revision would be run".to_owned(),
+            n => format!("{n} revisions would be run"),
+        };
+        self.output.say(&text);
+        Ok(Outcome::Agree)
+    }
+
     pub(super) async fn stamp(&mut self, options: &Stamp) -> Result<Outcome, CliError> {
         let targets: Vec<_> = options.targets.iter().map(String::as_str).collect();
+        if !options.unchecked && !self.stands_where_stamped(options).await? {
+            return Ok(Outcome::Differ);
+        }
         let purge = if options.purge { Purge::Yes } else { Purge::No };
         self.go(Way::Stamp(&targets, purge), true).await
     }
@@ -112,6 +154,7 @@ impl Context<'_> {
         let refuse_hazards = self.config.review == Review::Hazards && !accept_hazards;
         let options = RunnerOptions {
             refuse_hazards,
+            transaction: self.config.transactions(),
             ..self.runner_options()
         };
         let mut runner = self.runner(options).await?;
@@ -177,6 +220,21 @@ impl Context<'_> {
         }
         Ok(Outcome::Agree)
     }
+}
+
+fn planned_json(it: &Planned) -> serde_json::Value {
+    let segments: Vec<_> = it
+        .segments
+        .iter()
+        .map(|it| serde_json::json!({ "transaction": it.transaction, "statements": it.statements }))
+        .collect();
+    serde_json::json!({
+        "direction": it.direction,
+        "revision": it.revision,
+        "path": it.path,
+        "segments": segments,
+        "hazards": it.hazards,
+    })
 }
 
 /// The version rows of a database that is at a target.

@@ -72,6 +72,18 @@ impl World {
         self.write(&format!("revisions/{id}.sql"), &text);
     }
 
+    /// The names of the revision files.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.path("revisions")) else {
+            return Vec::new();
+        };
+        let mut names: Vec<_> = entries
+            .map(|it| it.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Runs a command line with this test's database and revisions; `{}` in it is the folder.
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         let mut all = vec!["--url", self.db.url()];
@@ -153,7 +165,7 @@ impl World {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

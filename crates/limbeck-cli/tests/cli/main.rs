@@ -3,9 +3,11 @@
 mod bad_input;
 mod common;
 mod database;
+mod import;
 mod inspect;
 mod modules;
 mod rearrange;
 mod sources;
+mod standing;
 mod verify;
 mod walk;

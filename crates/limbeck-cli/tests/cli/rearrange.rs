@@ -64,6 +64,7 @@ async fn a_removed_revision_leaves_its_child_to_its_parent() {
         &["history"],
         &["current"],
         &["stamp", "zzzz", "--purge"],
+        &["stamp", "zzzz", "--purge", "--unchecked"],
         &["remove", "b2"],
         &["remove", "nosuch"],
         &["history"],

@@ -222,7 +222,7 @@ async fn a_program_can_print_the_models() {
         (ran.status, ran.err.as_str()),
         (
             2,
-            "error: the models' program \"sh\" failed (exit status: 1): said\n"
+            "error: the program \"sh\" failed (exit status: 1): said\n"
         )
     );
 }

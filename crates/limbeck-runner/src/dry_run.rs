@@ -1,0 +1,111 @@
+//! What a run would do, without doing it.
+
+use std::path::PathBuf;
+
+use limbeck_revision::RevisionId;
+use limbeck_revision::graph::{Direction, Step};
+
+use crate::error::{RunnerError, word};
+use crate::history::History;
+use crate::runner::Runner;
+use crate::work::{Part, segments, work};
+
+/// A revision that would be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// `upgrade` or `downgrade`.
+    pub direction: &'static str,
+    /// The revision.
+    pub revision: RevisionId,
+    /// As the run would announce it: `Running upgrade f0e7 -> 9e31, Add email`.
+    pub line: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its segments in order; none if it runs nothing.
+    pub segments: Vec<PlannedSegment>,
+    /// What its lines `-- hazard` say, in the direction of the run.
+    pub hazards: Vec<String>,
+}
+
+/// A segment that would be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedSegment {
+    /// Whether it runs in a transaction.
+    pub transaction: bool,
+    /// How many statements it has.
+    pub statements: usize,
+}
+
+impl Planned {
+    /// Its segments in a few words: `3 statements`, or `1 statement, 2 statements outside transactions`.
+    #[must_use]
+    pub fn outline(&self) -> String {
+        let segment = |it: &PlannedSegment| {
+            let plural = if it.statements == 1 { "" } else { "s" };
+            let outside = if it.transaction {
+                ""
+            } else {
+                " outside transactions"
+            };
+            format!("{} statement{plural}{outside}", it.statements)
+        };
+        match self.segments.as_slice() {
+            [] => "no statements".to_owned(),
+            all => all.iter().map(segment).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+impl Runner {
+    /// The revisions that [`Self::upgrade`] or [`Self::downgrade`] to `target` would run now, read and checked as a run
+    /// does. Nothing is locked and nothing changed, so another run may come in between.
+    ///
+    /// # Errors
+    /// As those two, but for what only the statements themselves can bring about; [`RunnerError::HalfDone`] if an
+    /// earlier run stopped inside of a revision.
+    pub async fn dry_run(
+        &mut self,
+        history: &History,
+        direction: Direction,
+        target: &str,
+    ) -> Result<Vec<Planned>, RunnerError> {
+        let current = self.current().await?;
+        let steps = match direction {
+            Direction::Downgrade => history.graph.downgrade(target, &current.rows)?,
+            Direction::Upgrade => history.graph.upgrade(target, &current.rows)?,
+            Direction::Stamp => history.graph.stamp(&[target], &current.rows)?,
+        };
+        if let Some(half_done) = current.half_done {
+            let goes_on = steps.first().is_some_and(|it| {
+                it.revision.as_str() == half_done.revision && it.direction == half_done.direction
+            });
+            if !goes_on {
+                return Err(RunnerError::HalfDone(Box::new(half_done)));
+            }
+        }
+        steps.iter().map(|it| planned(history, it)).collect()
+    }
+}
+
+fn planned(history: &History, step: &Step) -> Result<Planned, RunnerError> {
+    let it = work(history, step)?;
+    it.check_control()?;
+    let file = history.directory.read(it.id())?;
+    let texts = segments(&file, step.direction);
+    let hazards = texts
+        .iter()
+        .flat_map(|it| it.text.lines())
+        .filter_map(|line| line.trim().strip_prefix("-- hazard "));
+    let segment = |it: &Part| PlannedSegment {
+        transaction: it.transaction,
+        statements: it.statements.len(),
+    };
+    Ok(Planned {
+        direction: word(step.direction),
+        revision: it.id().clone(),
+        line: it.running().line(),
+        path: it.path.to_path_buf(),
+        segments: it.segments.iter().map(segment).collect(),
+        hazards: hazards.map(str::to_owned).collect(),
+    })
+}
