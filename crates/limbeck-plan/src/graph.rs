@@ -23,6 +23,7 @@ impl Edges {
         complete: &Complete,
         current: &Schema,
         desired: &Schema,
+        version: u32,
     ) -> Self {
         let mut acc = Self {
             after: vec![BTreeSet::new(); steps.steps.len()],
@@ -36,7 +37,7 @@ impl Edges {
             }
             acc.own_order(steps, key, op);
         }
-        acc.slots(steps, complete);
+        acc.slots(steps, complete, version);
         acc
     }
 
@@ -120,7 +121,7 @@ impl Edges {
     }
 
     /// A place is taken only after it has been left.
-    fn slots(&mut self, steps: &Steps<'_>, complete: &Complete) {
+    fn slots(&mut self, steps: &Steps<'_>, complete: &Complete, version: u32) {
         let mut left: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
         let mut taken: Vec<(Slot, usize)> = Vec::new();
         let renames = steps
@@ -129,7 +130,7 @@ impl Edges {
             .enumerate()
             .filter(|(_, it)| it.work == Work::Rename);
         for (at, op) in renames.map(|(at, it)| (at, it.op)) {
-            left_and_taken(op, Some(at), Some(at), &mut left, &mut taken);
+            left_and_taken(op, version, Some(at), Some(at), &mut left, &mut taken);
         }
         for (key, op) in &complete.ops {
             let leaves = match op {
@@ -138,6 +139,7 @@ impl Edges {
             };
             left_and_taken(
                 op,
+                version,
                 leaves.copied(),
                 steps.ready.get(key).copied(),
                 &mut left,
@@ -176,13 +178,18 @@ impl Edges {
 
 fn left_and_taken(
     op: &Op,
+    version: u32,
     leaves: Option<usize>,
     takes: Option<usize>,
     left: &mut BTreeMap<Slot, Vec<usize>>,
     taken: &mut Vec<(Slot, usize)>,
 ) {
-    let before: BTreeSet<Slot> = op.current().into_iter().flat_map(Object::slots).collect();
-    let after: BTreeSet<Slot> = op.desired().into_iter().flat_map(Object::slots).collect();
+    let slots = |it: &Object| -> Vec<Slot> {
+        let all = it.slots().into_iter();
+        all.filter_map(|it| it.on(version)).collect()
+    };
+    let before: BTreeSet<Slot> = op.current().into_iter().flat_map(slots).collect();
+    let after: BTreeSet<Slot> = op.desired().into_iter().flat_map(slots).collect();
     let replaced = matches!(op, Op::Replace { .. });
     for slot in before.iter().filter(|it| replaced || !after.contains(it)) {
         left.entry(slot.clone()).or_default().extend(leaves);

@@ -25,7 +25,7 @@ pub(crate) fn plan(pairs: &Paired<'_>, ops: Vec<Op>, version: u32) -> Result<Pla
             (false, false) => Folding::All,
         };
         let steps = Steps::new(&complete, current, desired, version, folding);
-        let edges = Edges::new(&steps, &complete, current, desired);
+        let edges = Edges::new(&steps, &complete, current, desired, version);
         let knots: Vec<Key> = edges
             .cycles()
             .concat()

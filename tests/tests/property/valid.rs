@@ -29,7 +29,7 @@ pub(crate) fn settle(state: &mut State, major: u32) {
             }
         }
         keys_are_not_null(state);
-        names(state);
+        names(state, major);
         if *state == before {
             return;
         }
@@ -319,7 +319,7 @@ fn keys_are_not_null(state: &mut State) {
 }
 
 /// Gives a name that is taken in one of its spaces a number behind it.
-fn names(state: &mut State) {
+fn names(state: &mut State, major: u32) {
     let mut taken: BTreeMap<(&'static str, Id), BTreeSet<String>> = BTreeMap::new();
     let ids: Vec<Id> = state.items.keys().copied().collect();
     for id in ids {
@@ -340,6 +340,10 @@ fn names(state: &mut State) {
             }
             Body::Table { .. } | Body::Composite { .. } => {
                 spaces.extend([("type", schema), ("relation", schema)])
+            }
+            // Sequences had row types until PostgreSQL 13.
+            Body::Sequence { .. } if major < 14 => {
+                spaces.extend([("type", schema), ("relation", schema)]);
             }
             Body::Sequence { .. } | Body::Index(_) => spaces.push(("relation", schema)),
             Body::Primary(_) | Body::Unique(_) | Body::Exclusion { .. } => {

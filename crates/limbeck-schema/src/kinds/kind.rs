@@ -86,13 +86,16 @@ pub enum Replacement {
 /// A place that only one object can hold: two relations of a schema cannot share a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
-    /// What kind of place: `relation`, `type`, `constraint`, `column`.
+    /// What kind of place: `relation`, `type`, `constraint`, `column`, `type of a sequence`.
     pub space: &'static str,
     /// Where: schema and name, or the table.
     pub name: Name,
     /// The part's name for places inside a table.
     pub part: Option<Ident>,
 }
+
+/// The space of the row types that sequences had until PostgreSQL 13.
+const SEQUENCE_TYPE: &str = "type of a sequence";
 
 impl Slot {
     pub(crate) fn relation(name: Name) -> Self {
@@ -108,6 +111,23 @@ impl Slot {
             space: "type",
             name: name.place(),
             part: None,
+        }
+    }
+
+    /// The row type of a sequence; PostgreSQL 14 and newer give it none.
+    pub(crate) fn sequence_type(name: Name) -> Self {
+        Self {
+            space: SEQUENCE_TYPE,
+            ..Self::ty(name)
+        }
+    }
+
+    /// The place on a server of this `server_version_num`, if it has it.
+    pub fn on(self, version: u32) -> Option<Self> {
+        match self.space {
+            SEQUENCE_TYPE if version >= 140_000 => None,
+            SEQUENCE_TYPE => Some(Self::ty(self.name)),
+            _ => Some(self),
         }
     }
 

@@ -222,7 +222,7 @@ impl Kind for Sequence {
         // A sequence has no row type, but PostgreSQL creates none where a type has its name; renaming is not checked so.
         // In which schema the type is does not matter for whether this works.
         let mut types = KindTag::TYPES.iter().flat_map(|kind| ctx.current.of_kind(*kind).chain(ctx.desired.of_kind(*kind)));
-        let is_type = types.any(|(key, _)| key.name == self.name.name);
+        let is_type = ctx.version >= 140_000 && types.any(|(key, _)| key.name == self.name.name);
         let name = if is_type { self.name.sibling(prefixed("limbeck_new_", self.name.name.as_str())) } else { self.name.clone() };
         let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
         let mut sql = format!("CREATE {unlogged}SEQUENCE {name}");
@@ -280,7 +280,7 @@ impl Kind for Sequence {
     }
 
     fn slots(&self) -> Vec<Slot> {
-        vec![Slot::relation(self.name.clone())]
+        vec![Slot::relation(self.name.clone()), Slot::sequence_type(self.name.clone())]
     }
 }
 
