@@ -132,6 +132,10 @@ mod derived {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "it is the whole application, said once more"
+)]
 fn built() -> MetaData {
     let author = Table::new("author")
         .comment("who wrote it")
