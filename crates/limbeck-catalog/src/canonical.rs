@@ -205,9 +205,20 @@ fn questions(current: &Schema, desired: &mut Desired) -> (Vec<Asked>, Vec<Questi
     (asked, questions)
 }
 
+/// Whether a type, or one that it is made of, is not there yet; one of another kind may have its name.
 fn is_new_type(ty: &SqlType, current: &Schema, desired: &Schema) -> bool {
-    ty.user_defined()
-        .is_some_and(|it| type_owner(current, &it).is_none() && type_owner(desired, &it).is_some())
+    let owner = ty.user_defined().and_then(|it| type_owner(desired, &it));
+    let mut todo: Vec<Key> = owner.into_iter().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(key) = todo.pop() {
+        if !current.contains(&key) {
+            return true;
+        }
+        if let Some(object) = desired.get(&key).filter(|_| seen.insert(key)) {
+            todo.extend(object.depends_on(desired).into_iter().filter(is_type));
+        }
+    }
+    false
 }
 
 type Columns = BTreeMap<Ident, (SqlType, Option<Name>)>;

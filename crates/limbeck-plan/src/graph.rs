@@ -37,6 +37,7 @@ impl Edges {
             }
             acc.own_order(steps, key, op);
         }
+        acc.renames(steps, complete);
         acc.slots(steps, complete, version);
         acc
     }
@@ -103,6 +104,25 @@ impl Edges {
             steps.touched.get(key).filter(is_aside),
             steps.touched.get(dependency).filter(is_aside),
         );
+    }
+
+    /// What is renamed, and what is about it, is addressed by its new name from then on, and by no other.
+    fn renames(&mut self, steps: &Steps<'_>, complete: &Complete) {
+        let renames: BTreeMap<Key, usize> = steps
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.work == Work::Rename)
+            .map(|(at, it)| (it.key.clone(), at))
+            .collect();
+        for key in complete.ops.keys() {
+            let rename = renames
+                .get(key)
+                .or_else(|| key.subject().and_then(|it| renames.get(&it)));
+            for it in [&steps.released, &steps.gone, &steps.touched, &steps.ready] {
+                self.add(rename, it.get(key));
+            }
+        }
     }
 
     /// The steps of one object among themselves.

@@ -178,7 +178,9 @@ impl<'a> Steps<'a> {
             let allowed = parent
                 .as_ref()
                 .is_none_or(|it| folding(it).allows(step.stage));
-            if !allowed {
+            // What is about an object goes with it in any case.
+            let goes_along = step.work == Work::Drop && step.key.about.is_some();
+            if !allowed && !goes_along {
                 continue;
             }
             folded[at] = match step.work {
