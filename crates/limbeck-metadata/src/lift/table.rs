@@ -73,7 +73,7 @@ impl Lift<'_> {
         let mut lifted = model::Column::new(name.clone(), self.type_text(ty));
         lifted.nullable = *nullable;
         lifted.serial = serial;
-        lifted.collation = collation.as_ref().map(collation_text);
+        lifted.collation = collation.as_deref().map(collation_text);
         lifted.default = default.map(ToString::to_string);
         lifted.generated = generated.as_ref().map(ToString::to_string);
         lifted.is_virtual = *is_virtual;

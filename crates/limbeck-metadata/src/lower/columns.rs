@@ -61,7 +61,7 @@ impl<'a> Lowering<'a> {
             })?;
         let mut lowered = kinds::Column::new(table.clone(), name.clone(), ty);
         lowered.nullable = *nullable && !serial && identity.is_none();
-        lowered.collation = self.collation(collation.as_deref(), object)?;
+        lowered.collation = self.collation(collation.as_deref(), object)?.map(Box::new);
         lowered.default = default.as_deref().and_then(default_expression);
         lowered.generated = generated.as_deref().map(Expr::new);
         lowered.is_virtual = *is_virtual;

@@ -34,15 +34,15 @@ pub struct Column {
     /// The type.
     #[serde(rename = "type")]
     pub ty: SqlType,
-    /// A collation other than the type's own.
-    pub collation: Option<Name>,
+    /// A collation other than the type's own; in a box, since few columns have one and there are many columns.
+    pub collation: Option<Box<Name>>,
     /// Whether it takes nulls.
     pub nullable: bool,
     /// `DEFAULT`.
     pub default: Option<Expr>,
     /// The constraint behind NOT NULL (PostgreSQL 18); `None` where nothing says it, which agrees with any name.
     #[serde(skip_serializing_if = "NotNull::says_nothing")]
-    pub not_null: Option<NotNull>,
+    pub not_null: Option<Box<NotNull>>,
     /// `GENERATED ALWAYS AS (…)`.
     pub generated: Option<Expr>,
     /// Whether what is generated is `VIRTUAL` (PostgreSQL 18) rather than `STORED`.
@@ -239,7 +239,7 @@ impl Kind for Column {
             name: fields.ident()?,
             position: fields.integer()?,
             ty: SqlType::from_catalog(fields.text_shared()?),
-            collation: fields.name_or_null()?,
+            collation: fields.name_or_null()?.map(Box::new),
             nullable: fields.boolean()?,
             default: fields.text_or_null()?.map(Expr::new),
             not_null: None,
@@ -255,7 +255,7 @@ impl Kind for Column {
             column.is_virtual = generated == "v";
         }
         column.can_set_expression = fields.boolean()?;
-        column.not_null = NotNull::decode(fields, &column.table, &column.name)?;
+        column.not_null = NotNull::decode(fields, &column.table, &column.name)?.map(Box::new);
         column.physical = Some(Physical::decode(fields)?.shared());
         let identity = fields.text()?;
         if !identity.is_empty() {
@@ -276,7 +276,7 @@ impl Kind for Column {
 
     fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>) {
         acc.extend(owner_of(schema, &self.ty));
-        acc.extend(self.collation.as_ref().map(collation_key));
+        acc.extend(self.collation.as_deref().map(collation_key));
         for expr in self.default.iter().chain(&self.generated) {
             let words = expr.words();
             mentioned_types(schema, &self.table, &words, acc);
@@ -495,7 +495,7 @@ fn sets_expression(current: &Column, desired: &Column) -> bool {
 fn is_converted(current: &Column, desired: &Column, ctx: &Context<'_>) -> bool {
     let sides = [(current, ctx.current), (desired, ctx.desired)];
     let keys = |(column, schema): &(&Column, &Schema)| {
-        let collation = column.collation.as_ref().map(collation_key);
+        let collation = column.collation.as_deref().map(collation_key);
         [owner_of(schema, &column.ty), collation].into_iter().flatten().collect::<Vec<_>>()
     };
     sides.iter().flat_map(keys).any(|it| ctx.asides.contains(&it))

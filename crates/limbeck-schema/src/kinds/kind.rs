@@ -254,6 +254,12 @@ impl<T: Shown> Shown for Option<T> {
     }
 }
 
+impl<T: Shown> Shown for Box<T> {
+    fn shown(&self) -> String {
+        T::shown(self)
+    }
+}
+
 impl<T: Shown> Shown for Vec<T> {
     fn shown(&self) -> String {
         format!(

@@ -60,8 +60,8 @@ impl NotNull {
     }
 
     /// Whether there is no more to say than that the column is not null.
-    pub(crate) fn says_nothing(it: &Option<Self>) -> bool {
-        it.as_ref().is_none_or(
+    pub(crate) fn says_nothing(it: &Option<Box<Self>>) -> bool {
+        it.as_deref().is_none_or(
             |Self {
                  name,
                  no_inherit,
@@ -72,8 +72,12 @@ impl NotNull {
 
     /// What differs between the constraints of a column that is not null on both sides. Where a side says nothing about
     /// it, it agrees with any name, but not with rows that nobody has checked.
-    pub(crate) fn compare(current: &Option<Self>, desired: &Option<Self>, it: &mut Difference) {
-        let is_valid = |it: &Option<Self>| it.as_ref().is_none_or(|it| it.valid);
+    pub(crate) fn compare(
+        current: &Option<Box<Self>>,
+        desired: &Option<Box<Self>>,
+        it: &mut Difference,
+    ) {
+        let is_valid = |it: &Option<Box<Self>>| it.as_ref().is_none_or(|it| it.valid);
         it.field("not null valid", &is_valid(current), &is_valid(desired));
         if let (
             Some(Self {
@@ -82,7 +86,7 @@ impl NotNull {
                 valid: _,
             }),
             Some(desired),
-        ) = (current, desired)
+        ) = (current.as_deref(), desired)
         {
             it.field("not null name", name, &desired.name);
             it.field("not null no inherit", no_inherit, &desired.no_inherit);

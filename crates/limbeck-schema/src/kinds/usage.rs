@@ -42,7 +42,13 @@ pub fn operands_of(schema: &Schema, name: &Name) -> Vec<(Ident, SqlType, Option<
         }
         _ => columns_of(schema, name)
             .into_iter()
-            .map(|it| (it.name.clone(), it.ty.clone(), it.collation.clone()))
+            .map(|it| {
+                (
+                    it.name.clone(),
+                    it.ty.clone(),
+                    it.collation.as_deref().cloned(),
+                )
+            })
             .collect(),
     }
 }
