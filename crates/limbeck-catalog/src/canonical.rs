@@ -328,6 +328,9 @@ impl Added {
             || words.iter().any(|it| self.names.contains(it))
             || self.types.iter().any(|it| words.contains(&it.name))
             || question.types().any(changes)
+            || question
+                .collations()
+                .any(|it| self.names.contains(&it.name))
     }
 }
 

@@ -65,6 +65,11 @@ impl Question {
         own.into_iter()
             .chain(self.columns.iter().map(|(_, ty, _)| ty))
     }
+
+    /// The collations of the columns that it mentions.
+    pub(crate) fn collations(&self) -> impl Iterator<Item = &Name> {
+        self.columns.iter().filter_map(|(.., it)| it.as_ref())
+    }
 }
 
 /// What the server says.

@@ -13,7 +13,7 @@ use crate::kinds::collation::collation_key;
 use crate::kinds::composite_type::conversion;
 use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
-use crate::kinds::usage::{mentioned_types, owner_of};
+use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
 use crate::kinds::{
     Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Slot, Stage, user_objects,
 };
@@ -280,7 +280,7 @@ impl Kind for Column {
         for expr in self.default.iter().chain(&self.generated) {
             let words = expr.words();
             mentioned_types(schema, &self.table, &words, acc);
-            acc.extend(words.into_iter().map(|it| Key::of(KindTag::Sequence, &self.table.sibling(it))));
+            mentioned_sequences(schema, &self.table, &words, acc);
         }
         if let Some(generated) = &self.generated {
             mentioned_columns(&self.table, &generated.words(), acc);

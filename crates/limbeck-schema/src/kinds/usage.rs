@@ -53,6 +53,34 @@ pub fn operands_of(schema: &Schema, name: &Name) -> Vec<(Ident, SqlType, Option<
     }
 }
 
+/// The sequences that an expression's words name, in the same places as `mentioned_types` looks in.
+pub(crate) fn mentioned_sequences(
+    schema: &Schema,
+    home: &Name,
+    words: &BTreeSet<Ident>,
+    acc: &mut BTreeSet<Key>,
+) {
+    let names = names_of(schema, home, words);
+    let keys = names.iter().map(|it| Key::of(KindTag::Sequence, it));
+    acc.extend(keys.filter(|it| schema.contains(it)));
+}
+
+/// What the words of an expression can name: each in the schema of `home`, in the default one, and in those it mentions.
+fn names_of(schema: &Schema, home: &Name, words: &BTreeSet<Ident>) -> Vec<Name> {
+    let is_schema =
+        |it: &&Ident| schema.contains(&Key::of(KindTag::Namespace, &Name::plain((*it).clone())));
+    let mut places: BTreeSet<Option<&Ident>> = words.iter().filter(is_schema).map(Some).collect();
+    places.extend([None, home.schema.as_ref()]);
+    let name = |place: &Option<&Ident>, word: &Ident| Name {
+        schema: place.cloned(),
+        name: word.clone(),
+    };
+    words
+        .iter()
+        .flat_map(|word| places.iter().map(move |it| name(it, word)))
+        .collect()
+}
+
 /// The types that an expression's words name, in the schema of `home`, in the default one, and in those it mentions.
 pub(crate) fn mentioned_types(
     schema: &Schema,
@@ -60,17 +88,8 @@ pub(crate) fn mentioned_types(
     words: &BTreeSet<Ident>,
     acc: &mut BTreeSet<Key>,
 ) {
-    let is_schema =
-        |it: &&Ident| schema.contains(&Key::of(KindTag::Namespace, &Name::plain((*it).clone())));
-    let mut places: BTreeSet<Option<&Ident>> = words.iter().filter(is_schema).map(Some).collect();
-    places.extend([None, home.schema.as_ref()]);
-    for word in words {
-        let names = places.iter().map(|it| Name {
-            schema: it.cloned(),
-            name: word.clone(),
-        });
-        acc.extend(names.filter_map(|it| schema.type_key(&it)));
-    }
+    let names = names_of(schema, home, words);
+    acc.extend(names.iter().filter_map(|it| schema.type_key(it)));
     if words.contains("collate") {
         let collations = schema.of_kind(KindTag::Collation);
         acc.extend(
