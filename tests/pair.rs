@@ -1,6 +1,7 @@
 //! A pair of states on a server: upgrade makes the one of the other, downgrade brings it back, and `pg_dump` says so.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, compare_desired};
 use limbeck_plan::{Migration, Plan};
@@ -41,6 +42,24 @@ impl From<String> for Failure {
     fn from(it: String) -> Self {
         Self::Broken(it)
     }
+}
+
+/// The oldest major version that knows what a pair is about, from an ending of its folder's name such as `-pg17`; 0
+/// where every version does.
+pub fn oldest(dir: &Path) -> u32 {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    name.rsplit_once("-pg")
+        .and_then(|(_, major)| major.parse().ok())
+        .unwrap_or(0)
+}
+
+/// The major version of the server that a database is on.
+///
+/// # Errors
+/// If it cannot be asked.
+pub async fn server_major(db: &TestDb) -> Result<u32> {
+    let mut conn = db.connect().await.map_err(text)?;
+    Ok(read(&mut conn).await?.version / 10_000)
 }
 
 type Result<T> = std::result::Result<T, Failure>;

@@ -11,9 +11,8 @@
 
 use std::path::{Path, PathBuf};
 
-use limbeck_catalog::{Catalog, ReadOptions};
 use limbeck_testkit::TestDb;
-use limbeck_tests::pair::{Pair, holds};
+use limbeck_tests::pair::{Pair, holds, oldest, server_major};
 
 /// Every folder below that holds a pair.
 fn pairs() -> Vec<PathBuf> {
@@ -37,14 +36,6 @@ fn pairs() -> Vec<PathBuf> {
     acc
 }
 
-/// The oldest major version that knows what the pair is about, from an ending of its name such as `-pg17`.
-fn oldest(dir: &Path) -> u32 {
-    let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    name.rsplit_once("-pg")
-        .and_then(|(_, major)| major.parse().ok())
-        .unwrap_or(0)
-}
-
 /// The scripts of a pair.
 fn read(dir: &Path) -> Pair {
     let script = |name: &str| std::fs::read_to_string(dir.join(name));
@@ -57,13 +48,6 @@ fn read(dir: &Path) -> Pair {
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/pairs")
-}
-
-async fn server_major() -> u32 {
-    let db = TestDb::create("version").await;
-    let mut conn = db.connect().await.unwrap();
-    let catalog = Catalog::read(&mut conn, &ReadOptions::default()).await;
-    catalog.unwrap().version / 10_000
 }
 
 /// Pairs that run at the same time.
@@ -92,7 +76,8 @@ fn every_pair_upgrades_and_downgrades_to_equal_dumps() {
         .enable_all()
         .build()
         .unwrap();
-    let major = runtime.block_on(server_major());
+    let major = runtime.block_on(async { server_major(&TestDb::create("version").await).await });
+    let major = major.unwrap();
     let sample: usize =
         std::env::var("LIMBECK_PAIR_SAMPLE").map_or(1, |it| it.parse().expect("a number"));
     let mut pairs = pairs();
