@@ -78,8 +78,9 @@ async fn sql_makes_the_same(fixture: &Fixture, db: &TestDb, other: &TestDb) -> R
     if REPRINTED.iter().any(|it| fixture.name.starts_with(it)) {
         return Ok(());
     }
-    // What is not managed is not in the script.
-    if unmanaged.objects.is_empty() {
+    // Dumps take most of the time, and the sides of a pair are much alike, so the one that is older is not dumped. What
+    // is not managed is not in the script.
+    if unmanaged.objects.is_empty() && !fixture.name.ends_with("old.sql") {
         same_dumps(db, other)
     } else {
         Ok(())
