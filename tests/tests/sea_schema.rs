@@ -131,14 +131,15 @@ impl Lines<'_> {
     }
 }
 
-/// A check. `NOT NULL` is reported as a check whose name holds oids; `NO INHERIT` and `NOT VALID` stay in the text.
+/// A check. `NOT NULL` is reported as a check, without parentheses, whose name holds oids or, since PostgreSQL 18, is the
+/// constraint's; `NO INHERIT` and `NOT VALID` stay in the text.
 fn check(check: &Check) -> Option<String> {
     let Check {
         name,
         expr,
         no_inherit: _,
     } = check;
-    if name.ends_with("_not_null") && expr.ends_with(" IS NOT NULL") {
+    if !expr.starts_with('(') && expr.ends_with(" IS NOT NULL") {
         return None;
     }
     let expr = expr

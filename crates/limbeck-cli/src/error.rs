@@ -347,11 +347,14 @@ impl CliError {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(it) = cause {
-            let said = it.to_string();
+            // The driver adds where in the server's own sources the error was raised, which tells nobody anything.
+            let answer = it.downcast_ref::<sqlx::Error>();
+            let answer = answer.and_then(sqlx::Error::as_database_error);
+            let said = answer.map_or_else(|| it.to_string(), |it| it.message().to_owned());
             if !text.contains(&said) {
                 text = format!("{text}: {said}");
             }
-            cause = it.source();
+            cause = it.source().filter(|_| answer.is_none());
         }
         limbeck_catalog::redact(&one_line(&text))
     }

@@ -88,7 +88,7 @@ fn newest_client(name: &str) -> Result<PathBuf, TestkitError> {
         .filter(|path| is_native(path));
     let fetched = embedded_roots()
         .into_iter()
-        .map(|root| root.join("client/bin/pg_dump"))
+        .map(|root| root.join("client/bin").join(name))
         .filter(|path| is_native(path));
     beside_servers
         .chain(in_path)
