@@ -139,7 +139,8 @@ fn check(check: &Check) -> Option<String> {
         expr,
         no_inherit: _,
     } = check;
-    if !expr.starts_with('(') && expr.ends_with(" IS NOT NULL") {
+    let of_column = |it: &str| !it.starts_with('(') && !it.ends_with(".*");
+    if expr.strip_suffix(" IS NOT NULL").is_some_and(of_column) {
         return None;
     }
     let expr = expr
