@@ -13,6 +13,8 @@ pub mod row;
 mod schema;
 mod sql_type;
 mod statement;
+mod truncation;
+pub mod variables;
 
 pub use expr::{Expr, ExprSlot, Role, Token};
 pub use ident::{Ident, List, Literal, MAX_IDENTIFIER_BYTES, Name};
@@ -22,3 +24,5 @@ pub use op::{Op, Verdict};
 pub use schema::{Desired, Group, Schema, Scope, matches_glob};
 pub use sql_type::SqlType;
 pub use statement::{Hazard, Lock, Script, Statement, Tx, Warning};
+pub use truncation::Truncation;
+pub use variables::Variables;

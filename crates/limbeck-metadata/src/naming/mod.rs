@@ -5,7 +5,6 @@
 
 mod facts;
 mod template;
-mod truncation;
 
 use std::fmt;
 
@@ -14,8 +13,8 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use facts::Facts;
+pub use limbeck_schema::Truncation;
 pub(crate) use template::{Template, choose, fits};
-pub use truncation::Truncation;
 
 use crate::error::MetaDataError;
 

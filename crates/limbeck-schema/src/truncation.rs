@@ -1,8 +1,9 @@
 //! What happens to generated names of more than 63 bytes.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 
-use limbeck_schema::MAX_IDENTIFIER_BYTES;
+use crate::ident::MAX_IDENTIFIER_BYTES;
+use crate::variables::is_placed;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +19,21 @@ pub enum Truncation {
     Cut,
 }
 
+impl Display for Truncation {
+    /// As metadata and references name it: `hash`, `cut`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hash => "hash",
+            Self::Cut => "cut",
+        })
+    }
+}
+
 impl Truncation {
     /// The name as it is created.
     pub fn apply(self, name: String) -> String {
-        if name.len() <= MAX_IDENTIFIER_BYTES {
+        // A name with a placeholder is shortened once it has its value.
+        if name.len() <= MAX_IDENTIFIER_BYTES || is_placed(&name) {
             return name;
         }
         match self {
