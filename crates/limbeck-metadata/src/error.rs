@@ -116,6 +116,14 @@ impl MetaDataError {
         }
     }
 
+    /// The same error about an object, if it names none.
+    pub(crate) fn within(self, of: &str) -> Self {
+        match self {
+            Self::Invalid { object, problem } if object.is_empty() => Self::invalid(of, problem),
+            error => error,
+        }
+    }
+
     pub(crate) fn invalid(object: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Invalid {
             object: object.into(),

@@ -46,6 +46,7 @@ mod module;
 pub mod naming;
 mod registry;
 pub mod types;
+mod variables;
 
 pub use error::MetaDataError;
 pub use lift::{LeftOut, Lifted};

@@ -28,6 +28,15 @@ impl MetaData {
         if let [only] = parts.as_slice() {
             merged.leaves_default_schema = only.leaves_default_schema;
         }
+        if parts.len() > 1 {
+            let renamed = parts.iter_mut().map(Self::take_prefix);
+            let renamed = renamed.reduce(|mut all, more| {
+                all.extend(more);
+                all
+            });
+            let renamed = renamed.unwrap_or_default();
+            parts.iter_mut().for_each(|it| it.follow_prefixes(&renamed));
+        }
         let mut stated: Option<String> = None;
         for part in parts {
             let place = part.place.clone().unwrap_or_else(|| "metadata".into());
@@ -52,6 +61,16 @@ impl MetaData {
 
     fn take(&mut self, part: Self) -> Result<(), MetaDataError> {
         self.manages.extend(part.manages);
+        self.table_prefix = self.table_prefix.take().or(part.table_prefix);
+        for (name, value) in part.variables {
+            match self.variables.get(&name) {
+                Some(first) if *first != value => {
+                    let problem = "two modules give it different values; keep one of them";
+                    return Err(MetaDataError::invalid(format!("variable {name}"), problem));
+                }
+                _ => drop(self.variables.insert(name, value)),
+            }
+        }
         for glob in part.ignore.tables {
             if !self.ignore.tables.contains(&glob) {
                 self.ignore.tables.push(glob);

@@ -29,7 +29,7 @@ fn check(json: &str, message: &str) {
 fn json_errors_have_line_and_column() {
     check(
         "{\"limbeck\": 1,\n \"tabels\": []}",
-        "models.json:2:9: unknown field `tabels`, expected one of `limbeck`, `$schema`, `schema`, `naming_convention`, `manages`, `ignore`, `schemas`, `enums`, `domains`, `composite_types`, `ranges`, `collations`, `sequences`, `tables`",
+        "models.json:2:9: unknown field `tabels`, expected one of `limbeck`, `$schema`, `schema`, `naming_convention`, `manages`, `ignore`, `variables`, `table_prefix`, `schemas`, `enums`, `domains`, `composite_types`, `ranges`, `collations`, `sequences`, `tables`",
     );
     check(
         "{\"limbeck\": 1",

@@ -52,9 +52,11 @@ impl MetaData {
     ///
     /// # Errors
     /// If something is declared twice, refers to what is not declared, has a name that cannot be made, is too long or
-    /// stands for two objects, or is declared in a way that PostgreSQL would not take. The message has the place.
+    /// stands for two objects, or is declared in a way that PostgreSQL would not take; if a variable has no value. The
+    /// message has the place.
     pub fn lower(&self, options: &LowerOptions) -> Result<Desired, MetaDataError> {
-        let mut lowering = Lowering::new(self, options)?;
+        let metadata = self.expanded()?;
+        let mut lowering = Lowering::new(&metadata, options)?;
         lowering.objects()?;
         let tables: Vec<(Name, &model::Table)> = lowering
             .tables

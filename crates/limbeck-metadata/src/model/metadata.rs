@@ -1,6 +1,6 @@
 //! Metadata: everything that one source declares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::Ident;
 use serde::de::{Error, IgnoredAny};
@@ -61,10 +61,10 @@ impl Ignore {
 pub struct MetaData {
     /// The version of the JSON form.
     #[serde(rename = "limbeck")]
-    version: Version,
+    pub(crate) version: Version,
     /// For editors: where the JSON Schema is. It is read and forgotten.
     #[serde(rename = "$schema", default, skip_serializing)]
-    json_schema: Editor,
+    pub(crate) json_schema: Editor,
     /// The schema of everything that names none; absent: the connection's default schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Ident>,
@@ -78,6 +78,12 @@ pub struct MetaData {
     /// What is left alone on both sides.
     #[serde(default, skip_serializing_if = "Ignore::is_empty")]
     pub ignore: Ignore,
+    /// Variables, each with the value it has unless another one is given: see [`MetaData::variable`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// What the names of all tables begin with: see [`MetaData::table_prefix`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_prefix: Option<String>,
     /// Schemas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<Namespace>,
@@ -112,7 +118,7 @@ pub struct MetaData {
 
 /// A value that says nothing to us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Editor;
+pub(crate) struct Editor;
 
 impl<'de> Deserialize<'de> for Editor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

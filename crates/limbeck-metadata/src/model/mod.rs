@@ -12,6 +12,7 @@ mod metadata;
 mod name;
 mod objects;
 mod table;
+pub(crate) mod texts;
 mod types;
 
 pub use column::{Column, Identity};

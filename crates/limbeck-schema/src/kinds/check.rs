@@ -9,7 +9,7 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, mentioned_columns, on_live_table};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -135,6 +135,10 @@ impl Kind for Check {
     fn inline(&self) -> Option<String> {
         // `NOT VALID` has no meaning, and no place, in `CREATE TABLE`.
         self.valid.then(|| self.definition())
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        visit(Named::Part(KindTag::Check, &mut self.table, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -9,7 +9,7 @@ use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Shown, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Shown, Slot, Stage, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -158,6 +158,10 @@ impl Kind for Collation {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        visit(Named::Object(KindTag::Collation, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -14,12 +14,11 @@ use crate::kinds::composite_type::conversion;
 use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
-use crate::kinds::{
-    Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Slot, Stage, user_objects,
-};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Slot, Stage, user_objects, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
+use crate::variables::is_placed;
 use crate::statement::{Hazard, Lock, Script};
 
 /// A column.
@@ -196,7 +195,9 @@ pub fn default_name(table: &Ident, columns: &[&str], suffix: &str) -> Ident {
     let (mut first, mut second) = (table.as_str(), middle.as_str());
     let fixed = suffix.len() + 1 + usize::from(!second.is_empty());
     let shorten = |it: &str| it.char_indices().next_back().map_or(0, |(at, _)| at);
-    while first.len() + second.len() + fixed > crate::MAX_IDENTIFIER_BYTES {
+    // A placeholder stands for a value of another length.
+    let fits = is_placed(first) || is_placed(second);
+    while !fits && first.len() + second.len() + fixed > crate::MAX_IDENTIFIER_BYTES {
         if first.len() > second.len() {
             first = &first[..shorten(first)];
         } else {
@@ -443,6 +444,17 @@ impl Kind for Column {
 
     fn position(&self) -> i64 {
         self.position
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        named::collations(self.collation.as_deref_mut(), visit);
+        if let Some(sequence) = self.identity.as_mut().and_then(|it| it.sequence.as_mut()) {
+            visit(Named::Object(KindTag::Sequence, sequence));
+        }
+        if let Some(name) = self.not_null.as_mut().and_then(|it| it.name.as_mut()) {
+            visit(Named::Part(KindTag::Check, &mut self.table.clone(), name));
+        }
+        visit(Named::Column(&mut self.table, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

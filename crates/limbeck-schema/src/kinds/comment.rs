@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::ident::{Ident, Literal};
 use crate::key::Key;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Lock, Script};
@@ -119,6 +119,17 @@ impl Kind for Comment {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { subject: key.subject().unwrap_or_else(|| key.clone()), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        let mut name = self.subject.qualified();
+        match &mut self.subject.part {
+            None => visit(Named::Object(self.subject.kind, &mut name)),
+            Some(part) if self.subject.kind == KindTag::Column => visit(Named::Column(&mut name, part)),
+            Some(part) => visit(Named::Part(self.subject.kind, &mut name, part)),
+        }
+        self.subject.schema = name.schema;
+        self.subject.name = name.name;
     }
 
     fn slots(&self) -> Vec<Slot> {

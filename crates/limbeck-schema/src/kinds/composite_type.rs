@@ -12,7 +12,7 @@ use crate::kinds::collation::collation_key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::{Stored, composite_below, owner_of, stored};
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Replacement, Shown, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Object, Replacement, Shown, Slot, Stage, user_objects, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -218,6 +218,11 @@ impl Kind for CompositeType {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        named::collations(self.attributes.iter_mut().filter_map(|it| it.collation.as_mut()), visit);
+        visit(Named::Object(KindTag::CompositeType, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -13,7 +13,7 @@ use crate::kinds::column::default_name;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::{Stored, mentioned_types, owner_of, stored};
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Replacement, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Object, Replacement, Slot, Stage, user_objects, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -197,6 +197,14 @@ impl Kind for Domain {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        named::collations(&mut self.collation, visit);
+        if let Some(name) = &mut self.not_null {
+            visit(Named::Part(KindTag::DomainCheck, &mut self.name.clone(), name));
+        }
+        visit(Named::Object(KindTag::Domain, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

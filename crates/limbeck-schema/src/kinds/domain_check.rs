@@ -9,7 +9,7 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::domain::INSIDE;
 use crate::kinds::usage::{Stored, mentioned_types, stored};
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -140,6 +140,10 @@ impl Kind for DomainCheck {
     fn inline(&self) -> Option<String> {
         // `NOT VALID` has no place in `CREATE DOMAIN`.
         self.valid.then(|| self.definition())
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        visit(Named::Part(KindTag::DomainCheck, &mut self.domain, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

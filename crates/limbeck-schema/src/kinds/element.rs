@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
-use crate::kinds::Shown;
 use crate::kinds::collation::collation_key;
 use crate::kinds::constraint::mentioned_columns;
 use crate::kinds::usage::mentioned_types;
+use crate::kinds::{NameVisitor, Shown, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 
@@ -172,6 +172,20 @@ impl Element {
             }
         };
         mentioned_columns(table, &words, acc);
+    }
+
+    /// Lends out the names in elements: columns of the table, and collations.
+    pub(crate) fn names<'a>(
+        elements: impl IntoIterator<Item = &'a mut Self>,
+        table: &Name,
+        visit: &mut NameVisitor<'_>,
+    ) {
+        for Self { key, collation, .. } in elements {
+            if let ElementKey::Column(column) = key {
+                named::columns(table, [column], visit);
+            }
+            named::collations(collation, visit);
+        }
     }
 
     pub(crate) fn slot(&mut self) -> Option<ExprSlot<'_>> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ident::{Ident, List, Literal, MAX_IDENTIFIER_BYTES, Name};
 use crate::key::Key;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Slot, Stage, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script, Tx};
@@ -121,6 +121,10 @@ impl Kind for EnumType {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        visit(Named::Object(KindTag::EnumType, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -10,7 +10,7 @@ use crate::key::Key;
 use crate::kinds::constraint::{self, Deferral, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, include_clause, options, set_and_reset, with_clause};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Shown, Slot, Stage};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Shown, Slot, Stage, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -188,6 +188,13 @@ impl Kind for Exclusion {
     fn merged(&self) -> Option<String> {
         let unnamed = Self { name: Ident::new("any"), options: std::collections::BTreeMap::new(), ..self.clone() };
         Some(unnamed.definition())
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        let elements = self.elements.iter_mut().map(|it| &mut it.element);
+        Element::names(elements, &self.table, visit);
+        named::columns(&self.table, &mut self.include, visit);
+        visit(Named::Part(KindTag::Exclusion, &mut self.table, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

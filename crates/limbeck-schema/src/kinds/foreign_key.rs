@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, Deferral, column_keys, on_live_table};
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Object, Reaction, Shown, Slot, Stage};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Object, Reaction, Shown, Slot, Stage, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script, Statement};
@@ -312,6 +312,13 @@ impl Kind for ForeignKey {
 
     fn inline(&self) -> Option<String> {
         self.valid.then(|| self.definition())
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        named::columns(&self.table, self.columns.iter_mut().chain(&mut self.on_delete_columns), visit);
+        named::columns(&self.references.table, &mut self.references.columns, visit);
+        visit(Named::Object(KindTag::Table, &mut self.references.table));
+        visit(Named::Part(KindTag::ForeignKey, &mut self.table, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -10,7 +10,7 @@ use crate::key::Key;
 use crate::kinds::constraint::{column_keys, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, ElementKey, include_clause, options, set_and_reset, with_clause};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -218,6 +218,12 @@ impl Kind for Index {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        Element::names(&mut self.elements, &self.table, visit);
+        named::columns(&self.table, &mut self.include, visit);
+        visit(Named::Part(KindTag::Index, &mut self.table, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

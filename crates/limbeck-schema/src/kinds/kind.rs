@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::expr::{Expr, ExprSlot};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
+use crate::kinds::NameVisitor;
 use crate::op::Verdict;
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -353,6 +354,9 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn position(&self) -> i64 {
         0
     }
+    /// Lends out every name in it, its own last: those that it has, and those that it has for others. Names in
+    /// expressions and types are in those.
+    fn names(&mut self, visit: &mut NameVisitor<'_>);
     /// The places it holds.
     fn slots(&self) -> Vec<Slot>;
     /// What it does when something it depends on changes while it stays the same.

@@ -17,6 +17,7 @@ mod cast;
 mod constraint;
 mod element;
 mod kind;
+mod named;
 mod not_null;
 mod physical;
 mod registry;
@@ -25,6 +26,7 @@ mod usage;
 pub use constraint::{Deferral, KeyIndex};
 pub use element::{Defaults, Element, ElementKey, Nulls, Order};
 pub use kind::{Context, Difference, Event, Kind, Reaction, Replacement, Shown, Slot, Stage};
+pub use named::{NameVisitor, Named};
 pub use not_null::NotNull;
 use registry::kinds;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::ident::{Ident, Name};
 use crate::key::Key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -67,6 +67,12 @@ impl Kind for Namespace {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.name.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        let mut name = Name::plain(self.name.clone());
+        visit(Named::Object(KindTag::Namespace, &mut name));
+        self.name = name.name;
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -11,7 +11,7 @@ use crate::kinds::collation::collation_key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::owner_of;
-use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Slot, Stage, user_objects, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -152,6 +152,13 @@ impl Kind for Range {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        named::collations(&mut self.collation, visit);
+        for name in std::iter::once(&mut self.name).chain(&mut self.multirange) {
+            visit(Named::Object(KindTag::Range, name));
+        }
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -264,6 +264,11 @@ macro_rules! kinds {
                 }
             }
 
+            /// Lends out every name in it, its own last.
+            pub fn names(&mut self, visit: &mut NameVisitor<'_>) {
+                match self { $(Self::$Type(it) => it.names(visit),)* }
+            }
+
             /// Its expressions.
             pub fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
                 match self { $(Self::$Type(it) => it.expressions(),)* }

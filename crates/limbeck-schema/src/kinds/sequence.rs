@@ -10,7 +10,7 @@ use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::prefixed;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -277,6 +277,10 @@ impl Kind for Sequence {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        visit(Named::Object(KindTag::Sequence, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

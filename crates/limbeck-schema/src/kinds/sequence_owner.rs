@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ident::{Ident, Name};
 use crate::key::Key;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Lock, Script};
@@ -97,6 +97,11 @@ impl Kind for SequenceOwner {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { sequence: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        visit(Named::Object(KindTag::Sequence, &mut self.sequence));
+        visit(Named::Column(&mut self.table, &mut self.column));
     }
 
     fn slots(&self) -> Vec<Slot> {

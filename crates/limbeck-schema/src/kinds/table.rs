@@ -10,7 +10,7 @@ use crate::key::Key;
 use crate::kinds::element::{options, set_and_reset, with_clause};
 use crate::kinds::namespace::schema_key;
 use crate::kinds::sequence::is_owned_by;
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, columns_of, user_objects};
+use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, columns_of, user_objects, NameVisitor, Named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -156,6 +156,12 @@ impl Kind for Table {
 
     fn with_key(&self, key: &Key) -> Self {
         Self { name: key.qualified(), ..self.clone() }
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        for name in std::iter::once(&mut self.name).chain(&mut self.inherits) {
+            visit(Named::Object(KindTag::Table, name));
+        }
     }
 
     fn slots(&self) -> Vec<Slot> {

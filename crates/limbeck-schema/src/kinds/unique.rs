@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, KeyIndex, on_live_table};
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage};
+use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -125,6 +125,11 @@ impl Kind for Unique {
 
     fn merged(&self) -> Option<String> {
         Some(format!("{}{}", self.index.merged(), if self.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" }))
+    }
+
+    fn names(&mut self, visit: &mut NameVisitor<'_>) {
+        named::columns(&self.table, self.index.columns.iter_mut().chain(&mut self.index.include), visit);
+        visit(Named::Part(KindTag::Unique, &mut self.table, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {

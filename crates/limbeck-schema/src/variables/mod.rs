@@ -26,7 +26,9 @@ pub use place::{is_placed, restore};
 
 use crate::ident::{Ident, MAX_IDENTIFIER_BYTES};
 use crate::truncation::Truncation;
-use pieces::{Piece, PieceKind, dollar_tag, pieces};
+use pieces::dollar_tag;
+pub(crate) use pieces::{Piece, PieceKind, pieces};
+pub(crate) use place::referring;
 
 /// What begins a reference.
 const OPEN: &str = "${";

@@ -7,16 +7,16 @@ use super::reference;
 
 /// A piece of SQL text. All pieces together are the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece<'a> {
-    pub(super) kind: PieceKind,
-    pub(super) text: &'a str,
+pub(crate) struct Piece<'a> {
+    pub(crate) kind: PieceKind,
+    pub(crate) text: &'a str,
     /// Its first byte in the whole text.
-    pub(super) start: usize,
+    pub(crate) start: usize,
 }
 
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PieceKind {
+pub(crate) enum PieceKind {
     /// White space.
     Space,
     /// `-- …` without its line end, or `/* … */`.
@@ -36,7 +36,7 @@ pub(super) enum PieceKind {
 }
 
 /// The pieces of a text.
-pub(super) fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
+pub(crate) fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = &sql[at..];
