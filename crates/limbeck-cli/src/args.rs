@@ -50,7 +50,8 @@ pub(crate) struct Global {
     /// that prints JSON metadata [default: target of the config file]
     #[arg(long, global = true, value_name = "SOURCE")]
     pub target: Option<String>,
-    /// A value for a cmd: source, which finds it in its environment as LIMBECK_X_NAME; repeatable
+    /// A value for the variable ${NAME} of revisions and models, and for a cmd: source, which finds it in its environment as
+    /// LIMBECK_X_NAME; repeatable [default: LIMBECK_X_NAME, then [variables] of the config file]
     #[arg(short = 'x', global = true, value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub values: Vec<(String, String)>,
     /// Say more

@@ -1,5 +1,6 @@
 //! The config file, `limbeck.toml`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,6 +51,9 @@ pub(crate) struct Config {
     /// Which revisions need `--accept-hazards`.
     #[serde(default)]
     pub review: Review,
+    /// Variables of revisions and models, each with its value.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// Where scratch databases are created if the target's server refuses.
     #[serde(default)]
     pub scratch: ScratchServer,

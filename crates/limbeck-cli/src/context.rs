@@ -1,5 +1,7 @@
 //! What every command needs: config, database, models, history.
 
+use std::sync::mpsc::{Receiver, channel};
+
 use limbeck_catalog::{
     Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired,
     compare_loaded, connect,
@@ -8,7 +10,7 @@ use limbeck_metadata::MetaData;
 use limbeck_revision::FileNaming;
 use limbeck_revision::graph::Direction;
 use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
-use limbeck_schema::{Desired, Ident, Name, Op, Scope};
+use limbeck_schema::{Desired, Ident, Name, Op, Scope, Variables};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::args::Global;
@@ -25,6 +27,8 @@ pub(crate) struct Context<'o> {
     pub config: Config,
     /// The models that the program brought along.
     pub metadata: Option<MetaData>,
+    /// The values of the variables in revisions and models.
+    pub variables: Variables,
     /// Where results and talk go.
     pub output: Output<'o>,
     /// The throwaway server for scratch databases, once one was needed.
@@ -128,8 +132,9 @@ impl Context<'_> {
         };
         let source = match target {
             Target::Models(load) => {
+                let (load, kept) = self.with_variables(load, purpose);
                 let it = compare_loaded(&mut current.conn, load, &options).await?;
-                return Ok(Compared::new(it, rest));
+                return Ok(Compared::new(it, rest, kept.try_recv().ok()));
             }
             Target::Source(source) => source,
         };
@@ -145,7 +150,24 @@ impl Context<'_> {
             ..Desired::default()
         };
         let it = compare_desired(&mut current.conn, desired, &options).await?;
-        Ok(Compared::new(it, rest))
+        Ok(Compared::new(it, rest, None))
+    }
+
+    /// Models with the values of variables; and for a new revision, once they are loaded, the models themselves if they
+    /// have variables to be written.
+    fn with_variables(&self, load: Load, purpose: Purpose) -> (Load, Receiver<MetaData>) {
+        let variables = self.variables.clone();
+        let (keep, kept) = channel();
+        let load = move || {
+            let mut models = load()?;
+            models.set_variables(&variables);
+            if purpose == Purpose::Revision && models.mentions_variables() {
+                // Who does not wait for them does not need them.
+                let _ = keep.send(models.clone());
+            }
+            Ok(models)
+        };
+        (Box::new(load), kept)
     }
 
     /// Names what is not managed, and warns where it differs.
@@ -229,8 +251,10 @@ impl Context<'_> {
                 return Opened::scratch(scratch).await;
             }
             Source::Json(path) => read_json(&path)?,
-            Source::Program(words) => run_program(&words, &self.global.values)?,
+            Source::Program(words) => run_program(&words, &self.program_values())?,
         };
+        let mut metadata = metadata;
+        metadata.set_variables(&self.variables);
         let mut opened = Opened::scratch(self.scratch(like).await?).await?;
         build(&mut opened.conn, &metadata).await?;
         Ok(opened)
@@ -269,13 +293,20 @@ impl Context<'_> {
         Ok(match source {
             Source::Json(path) => Target::Models(Box::new(move || read_json(&path))),
             Source::Program(words) => {
-                let values = self.global.values.clone();
+                let values = self.program_values();
                 Target::Models(Box::new(move || run_program(&words, &values)))
             }
             it @ (Source::Database(_) | Source::Sql(_) | Source::Revisions(_)) => {
                 Target::Source(it)
             }
         })
+    }
+
+    /// What a program that prints models finds in its environment: the variables, and what else `-x` says.
+    fn program_values(&self) -> Vec<(String, String)> {
+        let variables = self.variables.iter();
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        variables.chain(self.global.values.clone()).collect()
     }
 
     /// Limbeck's own tables, named as the catalog names them: without the default schema.
@@ -326,6 +357,8 @@ pub(crate) struct Compared {
     pub ops: Vec<Op>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
+    /// The models, for a new revision, if they have variables.
+    pub models: Option<MetaData>,
 }
 
 impl Compared {
@@ -341,7 +374,7 @@ impl Compared {
         ops
     }
 
-    fn new(comparison: Comparison, unmanaged: Unmanaged) -> Self {
+    fn new(comparison: Comparison, unmanaged: Unmanaged, models: Option<MetaData>) -> Self {
         let Comparison {
             catalog,
             desired,
@@ -352,14 +385,18 @@ impl Compared {
             desired,
             ops,
             unmanaged,
+            models,
         }
     }
 }
 
+/// What loads models.
+type Load = Box<dyn FnOnce() -> Result<MetaData, CliError> + Send>;
+
 /// What is to be reached.
 enum Target {
     /// Declared models, loaded while the database is read.
-    Models(Box<dyn FnOnce() -> Result<MetaData, CliError> + Send>),
+    Models(Load),
     /// A state that a database holds or is brought to.
     Source(Source),
 }

@@ -11,6 +11,7 @@ use limbeck_revision::alembic::ImportError;
 use limbeck_revision::graph::GraphError;
 use limbeck_revision::{IdError, RevisionError};
 use limbeck_runner::{LoadError, RunnerError, ScratchError};
+use limbeck_schema::variables::VariableError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,14 @@ pub(crate) enum CliError {
     NoSuchImport {
         /// What was named.
         revision: String,
+    },
+    /// A variable that cannot be one.
+    #[error("{from}: {problem}")]
+    Value {
+        /// Where it comes from.
+        from: String,
+        /// What is wrong with it.
+        problem: VariableError,
     },
     /// From a run.
     #[error(transparent)]

@@ -145,7 +145,7 @@ impl Context<'_> {
             embedded,
         } = self.places();
         let directory = RevisionDirectory::load_all(&locations, &embedded, missing)?;
-        Ok(History::new(directory)?)
+        Ok(History::new(directory)?.with_variables(self.variables.clone()))
     }
 
     /// The folder that belongs to a branch.

@@ -22,6 +22,7 @@ mod error;
 mod folders;
 mod output;
 mod source;
+mod variables;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -36,6 +37,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::variables::variables;
 
 /// The exit status for trouble.
 const TROUBLE: u8 = 2;
@@ -62,8 +64,8 @@ pub fn run_alone() -> ExitCode {
 
 /// Runs a command line (the program's name first) on streams of the caller's; gives the exit status.
 ///
-/// The environment variables `DATABASE_URL`, `NO_COLOR`, `VISUAL` and `EDITOR` and those that the config file names
-/// are read, and relative paths are seen from the current folder.
+/// The environment variables `DATABASE_URL`, `NO_COLOR`, `VISUAL` and `EDITOR`, those that the config file names and those
+/// that begin with `LIMBECK_X_` are read, and relative paths are seen from the current folder.
 pub async fn run_with(
     args: impl IntoIterator<Item = OsString>,
     metadata: Option<MetaData>,
@@ -91,10 +93,21 @@ pub async fn run_with(
             return error.status();
         }
     };
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables = variables(&cli.global, &config, metadata.as_ref(), environment);
+    let variables = match variables {
+        Ok(variables) => variables,
+        Err(error) => {
+            output.error(&error.line());
+            return error.status();
+        }
+    };
     let mut context = Context {
         global: cli.global,
         config,
         metadata,
+        variables,
         output,
         embedded: None,
     };

@@ -7,6 +7,7 @@ use limbeck_catalog::redact;
 use limbeck_metadata::MetaData;
 
 use crate::error::{CliError, one_line};
+use crate::variables::ENVIRONMENT;
 
 /// A source of models, as the command line or the config file names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +101,7 @@ pub(crate) fn run_program(
         .envs(
             values
                 .iter()
-                .map(|(name, value)| (format!("LIMBECK_X_{name}"), value)),
+                .map(|(name, value)| (format!("{ENVIRONMENT}{name}"), value)),
         )
         .stdin(Stdio::null())
         .output()

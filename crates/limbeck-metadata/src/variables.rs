@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::variables::{Misuse, VariableError, mentions};
-use limbeck_schema::{Ident, Name, Variables};
+use limbeck_schema::{Ident, Name, Truncation, Variables};
 use serde::Serialize;
 
 use crate::error::MetaDataError;
 use crate::model::MetaData;
 use crate::model::texts::Text;
+use crate::naming::NamingConvention;
 
 /// A table by its schema, if it names one, and its name.
 type Declared = (Option<Ident>, Ident);
@@ -34,6 +35,14 @@ impl MetaData {
         }
     }
 
+    /// How names that are too long are shortened.
+    #[must_use]
+    pub fn truncation(&self) -> Truncation {
+        let limbeck = NamingConvention::limbeck();
+        let convention = self.naming_convention.as_ref();
+        convention.unwrap_or(&limbeck).truncation()
+    }
+
     /// Gives variables their values, in place of those that the metadata has for them.
     pub fn set_variables(&mut self, values: &Variables) {
         let values = values.iter();
@@ -44,7 +53,7 @@ impl MetaData {
     /// The variables with the values that they have now.
     ///
     /// # Errors
-    /// If a name or a value cannot be one.
+    /// If a name cannot be one.
     pub fn variables(&self) -> Result<Variables, MetaDataError> {
         let mut variables = Variables::new();
         for (name, value) in &self.variables {
@@ -110,12 +119,8 @@ impl MetaData {
         self.expanded_by(&self.variables()?).map(Cow::Owned)
     }
 
-    /// The metadata with placeholders in the places of its variables, which tell how names are written where variables
-    /// have to be written (`limbeck_schema::Spelling`).
-    ///
-    /// # Errors
-    /// As [`Self::lower`] says of variables.
-    pub fn placed(&self) -> Result<Self, MetaDataError> {
+    /// The metadata with placeholders in the places of its variables.
+    pub(crate) fn placed(&self) -> Result<Self, MetaDataError> {
         self.expanded_by(&self.variables()?.placeholders())
     }
 

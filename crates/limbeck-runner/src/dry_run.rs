@@ -90,7 +90,7 @@ impl Runner {
 fn planned(history: &History, step: &Step) -> Result<Planned, RunnerError> {
     let it = work(history, step)?;
     it.check_control()?;
-    let file = history.directory.read(it.id())?;
+    let file = history.read(it.id())?;
     let texts = segments(&file, step.direction);
     let hazards = texts
         .iter()

@@ -163,6 +163,18 @@ pub enum RunnerError {
     /// A revision file cannot be read.
     #[error(transparent)]
     Revision(#[from] limbeck_revision::RevisionError),
+    /// A variable in a revision's SQL cannot be replaced by its value.
+    #[error("revision {revision} at {}:{line}: {problem}", .path.display())]
+    Variable {
+        /// The revision.
+        revision: String,
+        /// Its file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong with the variable, and the remedy.
+        problem: limbeck_schema::variables::VariableError,
+    },
     /// The history does not allow what was asked for: unknown or ambiguous target, missing parent.
     #[error(transparent)]
     Graph(#[from] GraphError),

@@ -1,7 +1,11 @@
 //! The revisions of some folders with their graph.
 
+use std::path::Path;
+
 use limbeck_revision::graph::{Node, RevisionGraph};
-use limbeck_revision::{Location, RevisionDirectory, RevisionId};
+use limbeck_revision::{Location, Revision, RevisionDirectory, RevisionId, Segment};
+use limbeck_schema::Variables;
+use limbeck_schema::variables::{Misuse, used};
 
 use crate::error::RunnerError;
 
@@ -12,6 +16,8 @@ pub struct History {
     pub directory: RevisionDirectory,
     /// How they follow each other.
     pub graph: RevisionGraph,
+    /// The values of the variables in their SQL.
+    pub variables: Variables,
 }
 
 impl History {
@@ -35,6 +41,96 @@ impl History {
         Ok(Self {
             graph: RevisionGraph::new(nodes)?,
             directory,
+            variables: Variables::new(),
+        })
+    }
+
+    /// The same history with values for the variables in its SQL.
+    #[must_use]
+    pub fn with_variables(self, variables: Variables) -> Self {
+        Self { variables, ..self }
+    }
+
+    /// Reads a revision as it is run: the values of variables in their places. Lines stay where they are in the file.
+    ///
+    /// # Errors
+    /// As [`RevisionDirectory::read`]; [`RunnerError::Variable`] where a variable has no value or would leave its place.
+    pub fn read(&self, revision: &RevisionId) -> Result<Revision, RunnerError> {
+        let file = self.directory.read(revision)?;
+        let path = self.directory.get(revision).map(|it| it.path.as_path());
+        self.expand(file, path.unwrap_or(Path::new("")))
+    }
+
+    /// A revision as it is run; `path` is its file.
+    ///
+    /// # Errors
+    /// [`RunnerError::Variable`].
+    pub fn expand(&self, file: Revision, path: &Path) -> Result<Revision, RunnerError> {
+        let Revision {
+            header,
+            upgrade,
+            downgrade,
+        } = file;
+        let expand = |segments: Vec<Segment>| {
+            let segments = segments.into_iter();
+            let expanded = segments.map(|it| {
+                let text = self.variables.expand_sql(&it.text);
+                let text = text.map_err(|Misuse { at, problem }| RunnerError::Variable {
+                    revision: header.revision.to_string(),
+                    path: path.to_owned(),
+                    line: it.line + it.text[..at].matches('\n').count(),
+                    problem,
+                })?;
+                Ok(Segment {
+                    text: text.into_owned(),
+                    ..it
+                })
+            });
+            expanded.collect::<Result<Vec<_>, RunnerError>>()
+        };
+        Ok(Revision {
+            upgrade: expand(upgrade)?,
+            downgrade: expand(downgrade)?,
+            header,
+        })
+    }
+
+    /// What the log keeps of a revision: the checksum of its file, and with variables in it also that of what is run, so
+    /// that a value that changes is told from a file that does.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn checksum(&self, revision: &RevisionId) -> Result<String, RunnerError> {
+        let file = self.directory.read(revision)?;
+        let whole = file.checksum();
+        let mut segments = file.upgrade.iter().chain(&file.downgrade);
+        if segments.all(|it| used(&it.text).is_empty()) {
+            return Ok(whole);
+        }
+        Ok(format!("{whole} {}", self.read(revision)?.checksum()))
+    }
+
+    /// What is said of an applied revision whose checksum in the log is `applied`; nothing if it is what was run.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn change_since(
+        &self,
+        revision: &RevisionId,
+        applied: &str,
+    ) -> Result<Option<String>, RunnerError> {
+        let now = self.checksum(revision)?;
+        let file = |it: &str| it.split(' ').next().unwrap_or_default().to_owned();
+        Ok(if now == applied {
+            None
+        } else if file(&now) == file(applied) {
+            Some(format!(
+                "a variable of revision {revision} had another value when it was applied"
+            ))
+        } else {
+            Some(format!(
+                "the file of revision {revision} changed since it was applied"
+            ))
         })
     }
 

@@ -45,11 +45,12 @@ pub(crate) struct LastEntry {
 }
 
 impl Current {
-    /// Applied revisions whose files are no longer what was run, with their files' checksums compared to the log's.
+    /// What is to be said of applied revisions that are no longer what was run: the file changed, or the value of a
+    /// variable in it. The checksums of files are compared to those of the log.
     ///
     /// # Errors
-    /// If a file cannot be read.
-    pub fn changed(&self, history: &History) -> Result<Vec<RevisionId>, RunnerError> {
+    /// If a file cannot be read, or a variable has no value.
+    pub fn changed(&self, history: &History) -> Result<Vec<String>, RunnerError> {
         let mut changed = Vec::new();
         for (id, entry) in self
             .log
@@ -59,9 +60,7 @@ impl Current {
             let Some(node) = history.graph.node(id) else {
                 continue;
             };
-            if history.directory.read(&node.id)?.checksum() != entry.checksum {
-                changed.push(node.id.clone());
-            }
+            changed.extend(history.change_since(&node.id, &entry.checksum)?);
         }
         Ok(changed)
     }

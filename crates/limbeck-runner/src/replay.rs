@@ -22,7 +22,7 @@ pub async fn check_replay(
     directions: &[Direction],
 ) -> Result<(), RunnerError> {
     for step in steps {
-        let revision = history.directory.read(&step.revision)?;
+        let revision = history.read(&step.revision)?;
         for direction in directions {
             check(conn, history, &revision, *direction).await?;
         }

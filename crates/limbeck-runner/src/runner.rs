@@ -224,10 +224,8 @@ impl Runner {
             half_done: None,
             log: self.log_entries().await?,
         };
-        for id in current.changed(history)? {
-            progress(Event::Warning(format!(
-                "the file of revision {id} changed since it was applied"
-            )));
+        for it in current.changed(history)? {
+            progress(Event::Warning(it));
         }
         let Some(last) = self.last_entry().await? else {
             return Ok(None);
@@ -247,7 +245,7 @@ impl Runner {
         if !self.options.refuse_hazards {
             return Ok(());
         }
-        let revision = history.directory.read(work.id())?;
+        let revision = history.read(work.id())?;
         let mut names: Vec<_> = segments(&revision, work.step.direction)
             .iter()
             .flat_map(|it| it.text.lines())

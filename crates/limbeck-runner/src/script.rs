@@ -28,7 +28,7 @@ pub fn script(
     for (at, step) in steps.iter().enumerate() {
         let it = work(history, step)?;
         it.check_control()?;
-        let revision = history.directory.read(&step.revision)?;
+        let revision = history.read(&step.revision)?;
         let Step {
             revision: id,
             direction,

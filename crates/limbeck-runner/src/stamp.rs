@@ -83,7 +83,7 @@ impl Runner {
                 doc: &history.title(revision),
             });
             let checksum = match history.directory.get(revision) {
-                Some(_) => history.directory.read(revision)?.checksum(),
+                Some(_) => history.checksum(revision)?,
                 None => String::new(),
             };
             self.log_stamp(revision.as_str(), &checksum).await?;

@@ -231,7 +231,7 @@ pub(crate) fn segments(revision: &Revision, direction: Direction) -> &[Segment] 
 /// Reads the file of a step.
 pub(crate) fn work<'a>(history: &'a History, step: &'a Step) -> Result<Work<'a>, RunnerError> {
     let id = &step.revision;
-    let revision = history.directory.read(id)?;
+    let revision = history.read(id)?;
     let path = history
         .directory
         .get(id)
@@ -260,7 +260,7 @@ pub(crate) fn work<'a>(history: &'a History, step: &'a Step) -> Result<Work<'a>,
         step,
         path,
         doc: history.title(id),
-        checksum: revision.checksum(),
+        checksum: history.checksum(id)?,
         segments,
     })
 }

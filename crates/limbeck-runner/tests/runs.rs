@@ -479,8 +479,8 @@ async fn changed_files_are_reported() {
     let current = world.runner().await.current().await.unwrap();
     let changed = current.changed(&world.history()).unwrap();
     assert_eq!(
-        changed.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["r001"]
+        changed,
+        ["the file of revision r001 changed since it was applied"]
     );
     world.tables(3);
     world.revision("r001", "", "CREATE TABLE t1 (id bigint);", "DROP TABLE t1;");

@@ -9,6 +9,7 @@ use limbeck_revision::graph::{Direction, Node, RevisionGraph};
 use limbeck_revision::{
     NewFile, Revision, RevisionDirectory, RevisionId, Segment, SegmentMode, Timestamp,
 };
+use limbeck_schema::variables::escape;
 use serde::Serialize;
 
 use super::Outcome;
@@ -253,7 +254,12 @@ fn section(
             file.path.display()
         ));
     }
-    segments.to_vec()
+    // Alembic's SQL has no variables: what looks like one is text.
+    let escaped = segments.iter().map(|it| Segment {
+        text: escape(&it.text).into_owned(),
+        ..it.clone()
+    });
+    escaped.collect()
 }
 
 /// A statement that fails until somebody puts the real ones in its place: a revision that silently did nothing would

@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 use limbeck_plan::{Migration, Plan, migration, outline};
 use limbeck_revision::graph::{GraphError, RevisionGraph, Selection};
 use limbeck_revision::{
-    Dependency, FileNaming, Header, NewFile, Revision as File, RevisionId, Segment, SegmentMode,
-    Timestamp,
+    Dependency, FileNaming, Header, NewFile, Revision as File, RevisionId, Timestamp,
 };
 use limbeck_runner::{Claim, History, Proof, RunnerError, prove};
 
@@ -17,13 +16,14 @@ use crate::config::Hook;
 use crate::context::{Compared as Comparison, Context, Purpose};
 use crate::error::CliError;
 use crate::source::tail;
+use crate::variables::written;
 
 impl Context<'_> {
     pub(super) async fn revision(&mut self, options: &Revision) -> Result<Outcome, CliError> {
         // Whatever can be refused is refused before anything is written, the folder included.
         let naming = self.naming()?;
         let id = new_id(options.rev_id.as_deref())?;
-        let history = self.history_so_far()?;
+        let mut history = self.history_so_far()?;
         let message = options
             .message
             .as_ref()
@@ -52,9 +52,15 @@ impl Context<'_> {
                 }
                 return Ok(Outcome::Agree);
             };
-            file.upgrade = segments(&migration.upgrade);
-            file.downgrade = segments(&migration.downgrade);
-            let proof = self.prove(&comparison, &file, options).await?;
+            let it = written(&comparison, &migration, &history)?;
+            file.upgrade = it.upgrade;
+            file.downgrade = it.downgrade;
+            self.say_variables(&it.left_out, &comparison)?;
+            if let Some(models) = &comparison.models {
+                history.variables.overlay(&models.variables()?);
+            }
+            let run = history.expand(file.clone(), Path::new("the new file"))?;
+            let proof = self.prove(&comparison, &run, options).await?;
             file.header.review = Some(format!("{}   {proof}", review(&migration.upgrade)));
             let written = self.write(history, file, &naming, folder.as_deref())?;
             return match proof {
@@ -65,6 +71,34 @@ impl Context<'_> {
             };
         }
         self.write(history, file, &naming, folder.as_deref())
+    }
+
+    /// Says what of variables a person should know of a new revision.
+    fn say_variables(
+        &mut self,
+        left_out: &[String],
+        comparison: &Comparison,
+    ) -> Result<(), CliError> {
+        for name in left_out {
+            self.output.warn(&format!(
+                "the name {name} is shortened by PostgreSQL, so the revision has it with the present value of its \
+                 variable; give it a shorter name, or one of its own"
+            ));
+        }
+        let Some(models) = &comparison.models else {
+            return Ok(());
+        };
+        let variables = models.variables()?;
+        for (name, _) in variables
+            .iter()
+            .filter(|(name, _)| self.variables.get(name).is_none())
+        {
+            self.output.warn(&format!(
+                "the variable {name} has its value from the models; write it under [variables] in limbeck.toml, where \
+                 `limbeck upgrade` looks for it"
+            ));
+        }
+        Ok(())
     }
 
     /// Tries a new revision in a scratch database.
@@ -347,20 +381,6 @@ fn dependencies(graph: &RevisionGraph, texts: &[String]) -> Result<Vec<Dependenc
         dependencies.push(Dependency { target, if_present });
     }
     Ok(dependencies)
-}
-
-fn segments(plan: &Plan) -> Vec<Segment> {
-    let mode = |transaction| {
-        if transaction {
-            SegmentMode::Transaction
-        } else {
-            SegmentMode::NoTransaction
-        }
-    };
-    plan.segments
-        .iter()
-        .map(|it| Segment::new(mode(it.transaction), &it.render()))
-        .collect()
 }
 
 /// What the header says of the upgrade: `hazards 2 (1 deletes-data, 1 may-fail)`.

@@ -95,10 +95,8 @@ impl Context<'_> {
             }
             self.output.line(&block);
         }
-        for id in standing.changed(revisions)? {
-            self.output.say(&format!(
-                "warning: the file of revision {id} changed since it was applied"
-            ));
+        for it in standing.changed(revisions)? {
+            self.output.warn(&it);
         }
         Ok(())
     }

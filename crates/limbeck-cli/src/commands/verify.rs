@@ -108,7 +108,7 @@ impl Context<'_> {
         let mut conn = copy.connect().await?;
         let read = self.read_options(&mut conn).await?;
         let _ = conn.close().await;
-        let revision = history.directory.read(id)?;
+        let revision = history.read(id)?;
         Ok(verify(&copy, &revision, &read).await?)
     }
 

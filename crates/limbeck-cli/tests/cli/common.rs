@@ -39,13 +39,16 @@ impl World {
 
     /// A test with a copy of the twelve modules in `fixtures/modules`.
     pub(crate) async fn of_modules(label: &str) -> Self {
-        let world = Self {
-            arguments: ["-c", "{}/limbeck.toml"],
-            ..Self::new(label).await
-        };
+        let mut world = Self::new(label).await;
+        world.use_config();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/modules");
         copy(&fixture, world.folder.path());
         world
+    }
+
+    /// Has command lines name the config file of the folder instead of the folder of revisions.
+    pub(crate) fn use_config(&mut self) {
+        self.arguments = ["-c", "{}/limbeck.toml"];
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -9,5 +9,6 @@ mod modules;
 mod rearrange;
 mod sources;
 mod standing;
+mod variables;
 mod verify;
 mod walk;

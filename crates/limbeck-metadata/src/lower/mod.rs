@@ -55,24 +55,37 @@ impl MetaData {
     /// stands for two objects, or is declared in a way that PostgreSQL would not take; if a variable has no value. The
     /// message has the place.
     pub fn lower(&self, options: &LowerOptions) -> Result<Desired, MetaDataError> {
-        let metadata = self.expanded()?;
-        let mut lowering = Lowering::new(&metadata, options)?;
-        lowering.objects()?;
-        let tables: Vec<(Name, &model::Table)> = lowering
-            .tables
-            .iter()
-            .map(|(name, it)| (name.clone(), *it))
-            .collect();
-        for (name, table) in tables {
-            if !lowering.is_ignored(&name) {
-                lowering
-                    .table(name, table)
-                    .map_err(|error| error.at(table.place.as_deref()))?;
-            }
-        }
-        lowering.name_pending();
-        lowering.finish()
+        lower(&*self.expanded()?, options)
     }
+
+    /// As [`Self::lower`], with placeholders in the places of variables, which tell how names are written where the
+    /// variables have to be written ([`limbeck_schema::Spelling`]).
+    ///
+    /// # Errors
+    /// As [`Self::lower`].
+    pub fn lower_placed(&self, options: &LowerOptions) -> Result<Desired, MetaDataError> {
+        lower(&self.placed()?, options)
+    }
+}
+
+/// The desired state that metadata without variables declares.
+fn lower(metadata: &MetaData, options: &LowerOptions) -> Result<Desired, MetaDataError> {
+    let mut lowering = Lowering::new(metadata, options)?;
+    lowering.objects()?;
+    let tables: Vec<(Name, &model::Table)> = lowering
+        .tables
+        .iter()
+        .map(|(name, it)| (name.clone(), *it))
+        .collect();
+    for (name, table) in tables {
+        if !lowering.is_ignored(&name) {
+            lowering
+                .table(name, table)
+                .map_err(|error| error.at(table.place.as_deref()))?;
+        }
+    }
+    lowering.name_pending();
+    lowering.finish()
 }
 
 /// The state of one lowering.

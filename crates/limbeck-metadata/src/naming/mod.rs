@@ -113,6 +113,11 @@ impl NamingConvention {
         Self { truncate, ..self }
     }
 
+    /// What happens to a generated name that is too long.
+    pub(crate) fn truncation(&self) -> Truncation {
+        self.truncate
+    }
+
     /// Reads the templates.
     ///
     /// # Errors

@@ -448,6 +448,8 @@ impl Kind for Column {
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
         named::collations(self.collation.as_deref_mut(), visit);
+        let default = self.default_sequence();
+        let follows = self.identity.as_ref().is_some_and(|it| it.sequence.as_ref() == Some(&default));
         if let Some(sequence) = self.identity.as_mut().and_then(|it| it.sequence.as_mut()) {
             visit(Named::Object(KindTag::Sequence, sequence));
         }
@@ -455,6 +457,11 @@ impl Kind for Column {
             visit(Named::Part(KindTag::Check, &mut self.table.clone(), name));
         }
         visit(Named::Column(&mut self.table, &mut self.name));
+        // A name that PostgreSQL makes is made of the others.
+        let made = follows.then(|| self.default_sequence());
+        if let (Some(identity), Some(made)) = (&mut self.identity, made) {
+            identity.sequence = Some(made);
+        }
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -354,8 +354,8 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn position(&self) -> i64 {
         0
     }
-    /// Lends out every name in it, its own last: those that it has, and those that it has for others. Names in
-    /// expressions and types are in those.
+    /// Lends out every name in it: those that it has, and those that it has for others. Names in expressions and types are
+    /// in those.
     fn names(&mut self, visit: &mut NameVisitor<'_>);
     /// The places it holds.
     fn slots(&self) -> Vec<Slot>;

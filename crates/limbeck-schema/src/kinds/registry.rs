@@ -264,7 +264,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Lends out every name in it, its own last.
+            /// Lends out every name in it.
             pub fn names(&mut self, visit: &mut NameVisitor<'_>) {
                 match self { $(Self::$Type(it) => it.names(visit),)* }
             }

@@ -14,7 +14,8 @@
 //! | `${hash:fk_${prefix}file_name}`, `${cut:…}` | the name, shortened as a naming convention does it |
 //! | `${:prefix}` | `${prefix}`, without any variable |
 //!
-//! Comments are left as they are. What is no reference (`${a.b}`, `$1`) stays as it is too.
+//! In a comment to the end of the line a reference becomes the value if there is one; other comments are left as they are,
+//! and so is what is no reference (`${a.b}`, `$1`).
 
 mod pieces;
 mod place;
@@ -40,6 +41,8 @@ const ESCAPED: &str = "${:";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables {
     values: BTreeMap<String, String>,
+    /// Whether the values are placeholders.
+    placed: bool,
 }
 
 /// Why a variable cannot be used.
@@ -132,18 +135,15 @@ impl Variables {
         Self::default()
     }
 
-    /// Gives a variable its value, in place of one that it had.
+    /// Gives a variable its value, in place of one that it had. A value that no variable may have is refused once it is
+    /// used.
     ///
     /// # Errors
-    /// [`VariableError::Name`] and [`VariableError::Value`].
+    /// [`VariableError::Name`].
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), VariableError> {
         if !is_name(name) {
             let name = name.to_owned();
             return Err(VariableError::Name { name });
-        }
-        if value.chars().any(|c| c.is_control() || c == '\\') {
-            let name = name.to_owned();
-            return Err(VariableError::Value { name });
         }
         self.values.insert(name.to_owned(), value.to_owned());
         Ok(())
@@ -176,7 +176,7 @@ impl Variables {
     /// A name with its references replaced.
     ///
     /// # Errors
-    /// [`VariableError::Undefined`].
+    /// [`VariableError::Undefined`] and [`VariableError::Value`].
     pub fn expand_name<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, VariableError> {
         if !mentions(text) {
             return Ok(Cow::Borrowed(text));
@@ -218,6 +218,7 @@ impl Variables {
         match kind {
             PieceKind::Escape => Ok(Cow::Borrowed(OPEN)),
             _ if !mentions(text) => Ok(Cow::Borrowed(text)),
+            PieceKind::Comment if text.starts_with("--") => Ok(Cow::Owned(self.comment(text))),
             PieceKind::Space | PieceKind::Comment | PieceKind::Symbol => Ok(Cow::Borrowed(text)),
             PieceKind::Text => self.string(text).map(Cow::Owned).map_err(here),
             PieceKind::Quoted => self.quoted(text).map(Cow::Owned).map_err(here),
@@ -312,15 +313,43 @@ impl Variables {
         ))
     }
 
-    /// Replaces references inside of quotes.
+    /// A comment to the end of the line, which no value can leave. It is for people: what has no value stays.
+    fn comment(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(OPEN) {
+            let (before, after) = rest.split_at(at);
+            out.push_str(before);
+            let found =
+                reference(after).and_then(|(it, length)| Some((self.value(it).ok()?, length)));
+            let length = match found {
+                Some((value, length)) => {
+                    out.push_str(&value);
+                    length
+                }
+                None => {
+                    out.push_str(OPEN);
+                    OPEN.len()
+                }
+            };
+            rest = &after[length..];
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Replaces references inside of quotes. In a string, `"…"` is mostly a name that the server reads out of it.
     fn fill(&self, text: &str, quote: char) -> Result<String, VariableError> {
         let mut out = String::new();
         for part in parts(text) {
             match part {
                 Part::Plain(text) => out.push_str(text),
                 Part::Reference(it) => {
-                    let doubled = format!("{quote}{quote}");
-                    out.push_str(&self.value(it)?.replace(quote, &doubled));
+                    let mut value = self.value(it)?.replace(quote, &format!("{quote}{quote}"));
+                    if quote == '\'' && out.matches('"').count() % 2 == 1 {
+                        value = value.replace('"', "\"\"");
+                    }
+                    out.push_str(&value);
                 }
                 Part::Escape => out.push_str(OPEN),
             }
@@ -331,10 +360,13 @@ impl Variables {
     fn value(&self, reference: Reference<'_>) -> Result<Cow<'_, str>, VariableError> {
         match reference {
             Reference::Variable(name) => {
-                let undefined = || VariableError::Undefined {
-                    name: name.to_owned(),
-                };
-                self.get(name).map(Cow::Borrowed).ok_or_else(undefined)
+                let named = || name.to_owned();
+                let value = self.get(name);
+                let value = value.ok_or_else(|| VariableError::Undefined { name: named() })?;
+                if !self.placed && value.chars().any(|c| c.is_control() || c == '\\') {
+                    return Err(VariableError::Value { name: named() });
+                }
+                Ok(Cow::Borrowed(value))
             }
             Reference::Fitted(policy, text) => {
                 let name = self.expand_name(text)?.into_owned();

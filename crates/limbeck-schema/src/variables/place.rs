@@ -11,7 +11,7 @@ use crate::truncation::Truncation;
 const BEGIN: char = '\u{1}';
 const END: char = '\u{2}';
 
-/// A value of up to so many bytes fits into a name beside its other parts, without `${hash:…}` around the name.
+/// A value of up to so many bytes fits into a name beside its other parts; without so much room, `${hash:…}` stands around.
 const ROOM: usize = 24;
 
 impl Variables {
@@ -21,6 +21,7 @@ impl Variables {
         let placed = |name: &String| (name.clone(), format!("{BEGIN}{name}{END}"));
         Self {
             values: self.values.keys().map(placed).collect(),
+            placed: true,
         }
     }
 }
@@ -68,15 +69,16 @@ fn references(text: &str) -> String {
 fn name(placed: &str, policy: Truncation) -> String {
     let mut own = String::new();
     let mut rest = placed;
-    let mut begins_own = true;
+    let begins_own = !placed.starts_with(BEGIN);
+    let mut n_values = 0;
     while let Some((before, after)) = rest.split_once(BEGIN) {
-        begins_own &= !(own.is_empty() && before.is_empty());
         own.push_str(before);
+        n_values += 1;
         rest = after.split_once(END).map_or("", |(_, it)| it);
     }
     own.push_str(rest);
     let text = referring(placed);
-    if own.len() + ROOM > MAX_IDENTIFIER_BYTES {
+    if own.len() + n_values * ROOM > MAX_IDENTIFIER_BYTES {
         return format!("{OPEN}{policy}:{text}}}");
     }
     let is_plain = own

@@ -73,10 +73,20 @@ fn values_do_not_reach_beyond_their_place() {
         "error would end the string around it",
     );
     check("$$ x", "DO $a$ '${p}' $a$", "DO $a$ '$$ x' $a$");
-    let mut variables = Variables::new();
+    check(
+        "a\"b",
+        "'\"${p}s\"'::regclass, '${p}'",
+        "'\"a\"\"bs\"'::regclass, 'a\"b'",
+    );
     for value in ["a\\", "a\nb", "\u{1}"] {
-        assert!(variables.set("p", value).is_err());
+        check(
+            value,
+            "SELECT ${p}",
+            "error 7: the value of the variable p holds a backslash",
+        );
+        check(value, "SELECT 1", "SELECT 1");
     }
+    let mut variables = Variables::new();
     assert!(variables.set("1p", "").is_err() && variables.set("", "").is_err());
 }
 
@@ -97,6 +107,7 @@ fn numbers_stand_by_themselves() {
 
 #[test]
 fn what_is_no_reference_stays() {
+    check("x", "-- ${p}file ${q} ${:p}\na", "-- xfile ${q} ${:p}\na");
     check(
         "x",
         "-- ${q}\n/* ${q} */ ${:q} '${:q}' ${a.b} $1 $$ $q$ ${:q} $q$ $$",
