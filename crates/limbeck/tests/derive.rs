@@ -2,8 +2,8 @@
 #![expect(dead_code, reason = "the models are declared and never filled")]
 
 use limbeck::{
-    Action, Column, Element, Exclusion, ForeignKey, Index, Model, PgEnum, PrimaryKey, References,
-    Table, Unique,
+    Action, Column, Element, Exclusion, ForeignKey, Index, LowerOptions, MetaData, Model, PgEnum,
+    PrimaryKey, References, Table, Unique,
 };
 
 /// The derive only calls the builders, so what it builds is what a builder builds.
@@ -191,4 +191,58 @@ fn enums_follow_what_they_say_to_sqlx() {
     assert_eq!(ty.labels, ["ok", "very-bad"]);
     assert_eq!(Plain::enum_type().labels, ["AsItIs"]);
     let _ = (Severity::Fine, Severity::VeryBad, Plain::AsItIs);
+}
+
+#[derive(Table)]
+#[table(unregistered, name = "${prefix}owner")]
+struct Owner {
+    #[column(primary_key, identity)]
+    id: i64,
+}
+
+#[derive(Table)]
+#[table(unregistered)]
+struct Pet {
+    #[column(primary_key, identity)]
+    id: i64,
+    #[column(references = Owner, index)]
+    owner_id: i64,
+    #[column(references = "${prefix}owner(id)")]
+    second_owner_id: Option<i64>,
+    #[column(references = Pet)]
+    parent_id: Option<i64>,
+}
+
+#[test]
+fn names_may_hold_variables() {
+    let keys = |metadata: MetaData| {
+        let desired = metadata
+            .variable("prefix", "p_")
+            .lower(&LowerOptions::default());
+        let keys = desired.map(|it| it.schema.iter().map(|(key, _)| key.to_string()).collect());
+        keys.unwrap_or_else(|error| vec![error.to_string()])
+    };
+    let part = keys(MetaData::new().model::<Owner>().model::<Pet>());
+    assert_eq!(
+        part[part.len() - 3..],
+        [
+            "foreign key pet.fk_pet_owner_id_p_owner",
+            "foreign key pet.fk_pet_parent_id_pet",
+            "foreign key pet.fk_pet_second_owner_id_p_owner",
+        ]
+    );
+    let all = keys(
+        MetaData::new()
+            .model::<Owner>()
+            .model::<Pet>()
+            .table_prefix("x_"),
+    );
+    assert_eq!(
+        all[all.len() - 3..],
+        [
+            "foreign key x_pet.fk_x_pet_owner_id_x_p_owner",
+            "foreign key x_pet.fk_x_pet_parent_id_x_pet",
+            "foreign key x_pet.fk_x_pet_second_owner_id_x_p_owner",
+        ]
+    );
 }

@@ -12,13 +12,13 @@ use crate::kinds::cast::{may_lose, rewrites};
 use crate::kinds::collation::collation_key;
 use crate::kinds::composite_type::conversion;
 use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
+use crate::kinds::named::default_name;
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
 use crate::kinds::{Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Slot, Stage, user_objects, NameVisitor, Named, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
-use crate::variables::is_placed;
 use crate::statement::{Hazard, Lock, Script};
 
 /// A column.
@@ -186,26 +186,6 @@ impl Identity {
     fn when(&self) -> &'static str {
         if self.always { "ALWAYS" } else { "BY DEFAULT" }
     }
-}
-
-/// The name that PostgreSQL makes of a table, columns and a suffix: `t_a_key`, cut so that it fits
-/// (`makeObjectName` in `indexcmds.c`: the longer of the two names loses bytes first).
-pub fn default_name(table: &Ident, columns: &[&str], suffix: &str) -> Ident {
-    let middle = columns.join("_");
-    let (mut first, mut second) = (table.as_str(), middle.as_str());
-    let fixed = suffix.len() + 1 + usize::from(!second.is_empty());
-    let shorten = |it: &str| it.char_indices().next_back().map_or(0, |(at, _)| at);
-    // A placeholder stands for a value of another length.
-    let fits = is_placed(first) || is_placed(second);
-    while !fits && first.len() + second.len() + fixed > crate::MAX_IDENTIFIER_BYTES {
-        if first.len() > second.len() {
-            first = &first[..shorten(first)];
-        } else {
-            second = &second[..shorten(second)];
-        }
-    }
-    let parts: Vec<&str> = [first, second, suffix].into_iter().filter(|it| !it.is_empty()).collect();
-    Ident::from(parts.join("_"))
 }
 
 impl Kind for Column {
@@ -597,20 +577,4 @@ pub fn columns_of<'a>(schema: &'a Schema, table: &Name) -> Vec<&'a Column> {
         .collect();
     acc.sort_by_key(|it| it.position);
     acc
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn default_names_are_cut_as_postgresql_cuts_them() {
-        let check = |table: &str, columns: &[&str], suffix: &str, expected: &str| {
-            assert_eq!(default_name(&Ident::new(table), columns, suffix).as_str(), expected);
-        };
-        check("t", &["a", "b"], "key", "t_a_b_key");
-        check("t", &[], "pkey", "t_pkey");
-        let (long, other) = ("a".repeat(40), "b".repeat(40));
-        check(&long, &[&other], "fkey", &format!("{}_{}_fkey", "a".repeat(29), "b".repeat(28)));
-    }
 }

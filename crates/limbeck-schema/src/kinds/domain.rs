@@ -9,7 +9,7 @@ use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::collation::collation_key;
-use crate::kinds::column::default_name;
+use crate::kinds::named::default_name;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::{Stored, mentioned_types, owner_of, stored};

@@ -26,7 +26,7 @@ mod usage;
 pub use constraint::{Deferral, KeyIndex};
 pub use element::{Defaults, Element, ElementKey, Nulls, Order};
 pub use kind::{Context, Difference, Event, Kind, Reaction, Replacement, Shown, Slot, Stage};
-pub use named::{NameVisitor, Named};
+pub use named::{NameVisitor, Named, default_name};
 pub use not_null::NotNull;
 use registry::kinds;
 
@@ -114,7 +114,7 @@ impl Object {
 }
 
 pub use collation::Provider;
-pub use column::{Identity, columns_of, default_name};
+pub use column::{Identity, columns_of};
 pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};

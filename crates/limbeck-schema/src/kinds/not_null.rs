@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::ident::{Ident, Name};
 use crate::key::Key;
-use crate::kinds::column::default_name;
 use crate::kinds::constraint::{self, is_false, is_true};
+use crate::kinds::named::default_name;
 use crate::kinds::{Column, Difference, Kind};
 use crate::row::{DecodeError, Fields};
 use crate::statement::{Hazard, Lock, Script};

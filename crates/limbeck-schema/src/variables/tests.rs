@@ -1,3 +1,5 @@
+//! What references become, and what becomes of placeholders.
+
 use super::*;
 
 fn variables(values: &[(&str, &str)]) -> Variables {
