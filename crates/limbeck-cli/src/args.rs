@@ -5,8 +5,11 @@ mod history;
 mod import;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Together, read_lock_timeout};
 
 pub(crate) use database::{Db, Destroy};
 pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show};
@@ -340,9 +343,9 @@ pub(crate) struct Upgrade {
     /// Print the revisions that would be run, with their statements and hazards counted, and run nothing
     #[arg(short = 'n', long, conflicts_with = "sql")]
     pub dry_run: bool,
-    /// Run revisions that state hazards, where the config file asks for this
-    #[arg(long)]
-    pub accept_hazards: bool,
+    /// How to run them
+    #[command(flatten)]
+    pub how: How,
 }
 
 /// `downgrade`.
@@ -362,9 +365,25 @@ pub(crate) struct Downgrade {
     /// Print the revisions that would be undone, with their statements and hazards counted, and run nothing
     #[arg(short = 'n', long, conflicts_with = "sql")]
     pub dry_run: bool,
+    /// How to run them
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How revisions are run.
+#[derive(Debug, Args)]
+pub(crate) struct How {
     /// Run revisions that state hazards, where the config file asks for this
     #[arg(long)]
     pub accept_hazards: bool,
+    /// What is committed together: each segment, each revision, or the whole run [default: transaction of the config
+    /// file, then segment]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub transaction: Option<Together>,
+    /// How long a statement waits for a lock, as 500ms, 5s or 1min; 0 for the server's setting [default: lock_timeout of
+    /// the config file, then 5s]
+    #[arg(long, value_name = "TIME", value_parser = read_lock_timeout)]
+    pub lock_timeout: Option<Duration>,
 }
 
 /// `merge`.

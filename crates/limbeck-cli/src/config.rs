@@ -1,10 +1,12 @@
 //! The config file, `limbeck.toml`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use limbeck_runner::{RunnerOptions, Transactions};
 use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
@@ -45,6 +47,8 @@ pub(crate) struct Config {
     /// How long a statement waits for a lock.
     #[serde(default, deserialize_with = "lock_timeout")]
     pub lock_timeout: Option<Duration>,
+    /// How often a transaction is tried when a lock is not to be had.
+    pub lock_tries: Option<NonZeroU32>,
     /// What a run commits together.
     #[serde(default)]
     pub transaction: Together,
@@ -74,12 +78,14 @@ pub(crate) struct ScratchServer {
 }
 
 /// What a run commits together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Together {
     /// Each segment by itself.
     #[default]
     Segment,
+    /// Each revision with all its segments.
+    Revision,
     /// All revisions of the run.
     Run,
 }
@@ -235,26 +241,27 @@ impl Config {
             .transpose()
     }
 
-    /// What a run on the database commits together; scratch databases need no such care.
-    pub(crate) fn transactions(&self) -> Transactions {
-        match self.transaction {
-            Together::Segment => Transactions::Segment,
-            Together::Run => Transactions::Run,
-        }
-    }
-
     /// What the runner is told.
     pub(crate) fn runner_options(&self) -> RunnerOptions {
         let default = RunnerOptions::default();
         RunnerOptions {
             version_table: self.version_table.or(default.version_table),
             log_table: self.log_table.or(default.log_table),
-            lock_timeout: match self.lock_timeout {
-                None => default.lock_timeout,
-                Some(Duration::ZERO) => None,
-                Some(it) => Some(it),
-            },
+            lock_timeout: self
+                .lock_timeout
+                .map_or(default.lock_timeout, timeout_option),
+            lock_tries: self.lock_tries.map_or(default.lock_tries, NonZeroU32::get),
             ..default
+        }
+    }
+}
+
+impl From<Together> for Transactions {
+    fn from(it: Together) -> Self {
+        match it {
+            Together::Segment => Self::Segment,
+            Together::Revision => Self::Revision,
+            Together::Run => Self::Run,
         }
     }
 }
@@ -294,11 +301,22 @@ fn expand(
     Ok(out)
 }
 
+/// A time to wait for a lock as the runner takes it: none for the server's setting.
+pub(crate) fn timeout_option(it: Duration) -> Option<Duration> {
+    (it > Duration::ZERO).then_some(it)
+}
+
 fn lock_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text)
-        .map(Some)
-        .ok_or_else(|| D::Error::custom(format!("{text:?} is no time; write \"500ms\", \"5s\" or \"1min\", or \"0\" for the server's setting")))
+    read_lock_timeout(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// Reads a time to wait for a lock; zero is the server's setting.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn read_lock_timeout(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| format!("{text:?} is no time; write \"500ms\", \"5s\" or \"1min\", or \"0\" for the server's setting"))
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

@@ -244,9 +244,7 @@ impl Context<'_> {
                 let mut runner = Runner::new(conn, options).await?;
                 let output = &mut self.output;
                 runner
-                    .upgrade(&history, &target, &mut |event| {
-                        output.explain(&event.line())
-                    })
+                    .upgrade(&history, &target, &mut |event| output.explain_event(&event))
                     .await?;
                 return Opened::scratch(scratch).await;
             }

@@ -20,12 +20,13 @@ mod config;
 mod context;
 mod error;
 mod folders;
+mod live;
 mod output;
 mod source;
 mod variables;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,6 +37,7 @@ use crate::commands::Outcome;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::live::Terminal;
 use crate::output::Output;
 use crate::variables::variables;
 
@@ -72,6 +74,16 @@ pub async fn run_with(
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> u8 {
+    run_on(args, metadata, out, err, Terminal::No).await
+}
+
+async fn run_on(
+    args: impl IntoIterator<Item = OsString>,
+    metadata: Option<MetaData>,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
+    terminal: Terminal,
+) -> u8 {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -85,7 +97,7 @@ pub async fn run_with(
             return 0;
         }
     };
-    let mut output = Output::new(out, err, &cli.global);
+    let mut output = Output::new(out, err, &cli.global, terminal);
     let config = match Config::read(cli.global.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
@@ -151,7 +163,7 @@ async fn run_or_interrupt(
 }
 
 /// Waits for Ctrl-C or, on Unix, for a polite request to end.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -180,7 +192,12 @@ fn start(metadata: Option<MetaData>) -> ExitCode {
             match runtime {
                 Ok(runtime) => {
                     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-                    runtime.block_on(run_with(std::env::args_os(), metadata, &mut out, &mut err))
+                    let terminal = match err.is_terminal() {
+                        true => Terminal::Yes,
+                        false => Terminal::No,
+                    };
+                    let run = run_on(std::env::args_os(), metadata, &mut out, &mut err, terminal);
+                    runtime.block_on(run)
                 }
                 Err(error) => fail(&CliError::Start(error)),
             }
@@ -207,6 +224,6 @@ fn fail(error: &CliError) -> u8 {
         color: Color::Auto,
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    Output::new(&mut out, &mut err, &global).error(&error.line());
+    Output::new(&mut out, &mut err, &global, Terminal::No).error(&error.line());
     error.status()
 }

@@ -3,10 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 
 use limbeck_catalog::redact;
+use limbeck_runner::Event;
 use serde::Serialize;
 
 use crate::args::{Color, Global};
 use crate::error::CliError;
+use crate::live::{Live, Terminal};
 
 /// The two streams, and how they are written to.
 pub(crate) struct Output<'o> {
@@ -19,6 +21,8 @@ pub(crate) struct Output<'o> {
     /// Whether only results and errors are said.
     pub quiet: bool,
     color: bool,
+    /// The line that says what runs.
+    pub live: Live,
     /// The first failure to write; a closed pipe is none.
     failed: Option<io::Error>,
 }
@@ -56,7 +60,10 @@ impl<'o> Output<'o> {
         out: &'o mut (dyn Write + Send),
         err: &'o mut (dyn Write + Send),
         global: &Global,
+        terminal: Terminal,
     ) -> Self {
+        let talks = !global.quiet && !global.json;
+        let terminal = if talks { terminal } else { Terminal::No };
         Self {
             out,
             err,
@@ -64,6 +71,7 @@ impl<'o> Output<'o> {
             verbose: global.verbose > 0,
             quiet: global.quiet,
             color: colored(global.color),
+            live: Live::new(terminal),
             failed: None,
         }
     }
@@ -105,6 +113,7 @@ impl<'o> Output<'o> {
     /// A line of talk, left out by `--quiet`.
     pub(crate) fn say(&mut self, text: &str) {
         if !self.quiet {
+            self.live.clear();
             let _ = writeln!(self.err, "{}", redact(text));
         }
     }
@@ -113,6 +122,13 @@ impl<'o> Output<'o> {
     pub(crate) fn explain(&mut self, text: &str) {
         if self.verbose {
             self.say(text);
+        }
+    }
+
+    /// What happens in a run that serves another purpose, as talk that only `--verbose` asks for.
+    pub(crate) fn explain_event(&mut self, event: &Event<'_>) {
+        if !matches!(event, Event::Statement { .. }) {
+            self.explain(&event.line());
         }
     }
 
@@ -128,6 +144,7 @@ impl<'o> Output<'o> {
 
     /// An error.
     pub(crate) fn error(&mut self, text: &str) {
+        self.live.clear();
         let (on, off) = if self.color {
             (Tone::Error.code(), "\u{1b}[0m")
         } else {

@@ -169,7 +169,12 @@ mod tests {
 
     #[test]
     fn what_no_variable_can_be_is_for_programs() {
-        check(&["-x", "1=a"], &[("LIMBECK_X_a-b", "c")], "", "prefix=models_");
+        check(
+            &["-x", "1=a"],
+            &[("LIMBECK_X_a-b", "c")],
+            "",
+            "prefix=models_",
+        );
         check(
             &[],
             &[],

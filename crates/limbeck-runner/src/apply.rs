@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
+use limbeck_revision::Statement;
 use limbeck_revision::graph::Step;
 use sqlx::Row;
 
 use crate::error::{Place, RunnerError, ServerError, lost, one_line};
+use crate::options::Transactions;
 use crate::progress::{Event, Progress};
 use crate::runner::Runner;
 use crate::session::is_cancel;
-use crate::work::{Resume, Work};
+use crate::work::{Resume, Work, words};
 
 /// SQLSTATE lock_not_available: `lock_timeout` is over.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// SQLSTATE unsafe_new_enum_value_usage: an enum's value is used before it is committed.
+const UNSAFE_NEW_ENUM_VALUE: &str = "55P04";
 
 /// Why an attempt to run a segment ended.
 enum Stop {
@@ -61,7 +66,7 @@ impl Runner {
         let most = self.options.lock_tries.max(1);
         let mut tries = 1;
         loop {
-            let (statement, error) = match self.attempt(work, segment).await {
+            let (statement, error) = match self.attempt(work, segment, progress).await {
                 Ok(()) => {
                     self.missing.clear();
                     return Ok(());
@@ -91,16 +96,21 @@ impl Runner {
                 most,
                 pause,
             });
-            tokio::time::sleep(pause).await;
+            self.session.pause(pause).await;
             tries += 1;
         }
     }
 
     /// Runs a segment in a transaction once.
-    async fn attempt(&mut self, work: &Work<'_>, segment: usize) -> Result<(), Stop> {
+    async fn attempt(
+        &mut self,
+        work: &Work<'_>,
+        segment: usize,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Stop> {
         self.session.own("begin a transaction", "BEGIN").await?;
         self.create_missing().await?;
-        self.run_segment(work, segment).await?;
+        self.run_segment(work, segment, progress).await?;
         self.commit(work.statements(segment).len()).await
     }
 
@@ -112,7 +122,12 @@ impl Runner {
     }
 
     /// Runs the statements of a segment and what belongs to them in Limbeck's tables, in the transaction that is open.
-    async fn run_segment(&mut self, work: &Work<'_>, segment: usize) -> Result<(), Stop> {
+    async fn run_segment(
+        &mut self,
+        work: &Work<'_>,
+        segment: usize,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Stop> {
         if let Some(it) = self.options.lock_timeout {
             let sql = format!("SET LOCAL lock_timeout = {}", millis(it));
             self.session.own("set lock_timeout", &sql).await?;
@@ -120,6 +135,7 @@ impl Runner {
         let statements = work.statements(segment);
         for (at, statement) in statements.iter().enumerate() {
             self.check_cancelled(work, segment, at)?;
+            progress(self.beginning(work, segment, at));
             self.session
                 .execute(&statement.sql)
                 .await
@@ -177,7 +193,7 @@ impl Runner {
                 most,
                 pause,
             });
-            tokio::time::sleep(pause).await;
+            self.session.pause(pause).await;
             tries += 1;
         }
     }
@@ -195,18 +211,35 @@ impl Runner {
         begun.map_err(|it| (first, it.into()))?;
         let created = self.create_missing().await;
         created.map_err(|it| (first, it.into()))?;
-        for work in works {
+        let (n_before, of) = self.place;
+        for (at, work) in works.iter().enumerate() {
             let since = std::time::Instant::now();
+            self.place = (n_before + at + 1, of);
             progress(work.running());
-            let done = self.run_segment(work, 0).await;
+            let done = self.run_segment(work, 0, progress).await;
             done.map_err(|it| (work, it))?;
             progress(Event::Done {
                 revision: work.id(),
                 took: since.elapsed(),
             });
         }
+        self.place = (n_before, of);
         let n_statements = last.statements(0).len();
         self.commit(n_statements).await.map_err(|it| (last, it))
+    }
+
+    /// The event that a statement begins.
+    fn beginning<'w>(&self, work: &'w Work<'_>, segment: usize, at: usize) -> Event<'w> {
+        let statements = work.statements(segment);
+        let (place, of) = self.place;
+        Event::Statement {
+            revision: work.id(),
+            at: place,
+            of,
+            statement: at + 1,
+            statements: statements.len(),
+            sql: statements.get(at).map_or("", |it| &it.sql),
+        }
     }
 
     fn check_cancelled(
@@ -269,7 +302,9 @@ impl Runner {
             }
             let announce = self.tables.update_log_statement(id, at + 1, &work.checksum);
             self.session.own(&logging, &announce).await?;
-            let Err(error) = self.session.execute(&statement.sql).await else {
+            progress(self.beginning(work, segment, at));
+            let (tries, done) = self.try_outside(work, statement, progress).await;
+            let Err(error) = done else {
                 continue;
             };
             // A killed run leaves open whether its last statement was done; a failed one does not.
@@ -289,7 +324,7 @@ impl Runner {
             }
             let locked = ServerError::of(&error)
                 .filter(|it| it.code == LOCK_NOT_AVAILABLE)
-                .map(|_| 1);
+                .map(|_| tries);
             return Err(self.failure(
                 work.place(segment, at),
                 work.state_stopped(segment, at),
@@ -311,6 +346,38 @@ impl Runner {
             .own("commit the version rows", "COMMIT")
             .await
             .map(drop)
+    }
+
+    /// Runs a statement outside of transactions, again and again while a lock is not to be had; gives how often it was
+    /// tried. What says CONCURRENTLY is tried once: it commits in between, so that half of it stays behind.
+    async fn try_outside(
+        &mut self,
+        work: &Work<'_>,
+        statement: &Statement,
+        progress: &mut Progress<'_>,
+    ) -> (u32, Result<u64, sqlx::Error>) {
+        let most = match words(&statement.sql).any(|it| it == "concurrently") {
+            true => 1,
+            false => self.options.lock_tries.max(1),
+        };
+        let mut tries = 1;
+        loop {
+            let done = self.session.execute(&statement.sql).await;
+            let answer = done.as_ref().err().and_then(ServerError::of);
+            let locked = answer.is_some_and(|it| it.code == LOCK_NOT_AVAILABLE);
+            if !locked || tries >= most || self.session.is_cancelled() {
+                return (tries, done);
+            }
+            let pause = self.options.pause(tries, chance());
+            progress(Event::Retry {
+                revision: work.id(),
+                tries,
+                most,
+                pause,
+            });
+            self.session.pause(pause).await;
+            tries += 1;
+        }
     }
 
     /// Moves the version rows from those before the revision to those after it.
@@ -349,7 +416,19 @@ impl Runner {
                 state,
             };
         }
-        match (ServerError::of(&error), locked) {
+        let answer = ServerError::of(&error);
+        let waits_for_commit = self.options.transaction != Transactions::Segment
+            && answer
+                .as_ref()
+                .is_some_and(|it| it.code == UNSAFE_NEW_ENUM_VALUE);
+        let state = if waits_for_commit {
+            format!(
+                "{state}; the value has to be committed first, which --transaction segment does"
+            )
+        } else {
+            state
+        };
+        match (answer, locked) {
             (Some(answer), Some(tries)) => RunnerError::Locked {
                 place: Box::new(place),
                 tries,

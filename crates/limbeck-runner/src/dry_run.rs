@@ -7,6 +7,7 @@ use limbeck_revision::graph::{Direction, Step};
 
 use crate::error::{RunnerError, word};
 use crate::history::History;
+use crate::options::Transactions;
 use crate::runner::Runner;
 use crate::work::{Part, segments, work};
 
@@ -83,13 +84,17 @@ impl Runner {
                 return Err(RunnerError::HalfDone(Box::new(half_done)));
             }
         }
-        steps.iter().map(|it| planned(history, it)).collect()
+        let joins = self.options.transaction != Transactions::Segment;
+        steps.iter().map(|it| planned(history, it, joins)).collect()
     }
 }
 
-fn planned(history: &History, step: &Step) -> Result<Planned, RunnerError> {
-    let it = work(history, step)?;
+fn planned(history: &History, step: &Step, joins: bool) -> Result<Planned, RunnerError> {
+    let mut it = work(history, step)?;
     it.check_control()?;
+    if joins {
+        it.join()?;
+    }
     let file = history.read(it.id())?;
     let texts = segments(&file, step.direction);
     let hazards = texts

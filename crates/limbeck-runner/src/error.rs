@@ -149,10 +149,10 @@ impl Display for HalfDone {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunnerError {
-    /// A revision that commits in between, in a run that is to be one transaction.
+    /// A revision with a segment outside of transactions, where it is to be in one.
     #[error(
-        "revision {revision} cannot be part of one transaction, for it has segments ({}); run up to it and it by itself \
-         with transaction = \"segment\"", .path.display()
+        "revision {revision} cannot run in one transaction, for it has a segment outside of any ({}); run up to it, and it \
+         by itself with --transaction segment", .path.display()
     )]
     Segments {
         /// The revision.

@@ -20,7 +20,8 @@ pub struct RunnerOptions {
     pub log_table: Name,
     /// `lock_timeout` for every statement of a revision; `None` leaves the server's setting alone.
     pub lock_timeout: Option<Duration>,
-    /// How often a segment in a transaction is tried when a lock is not to be had in time; at least once.
+    /// How often a transaction is tried when a lock is not to be had in time; at least once. Outside of transactions
+    /// statements are tried as often, but for those that say CONCURRENTLY: they leave traces when they fail.
     pub lock_tries: u32,
     /// The pause after the first try, doubled after each further one and cut to half at random, so that runs that
     /// wait for each other do not meet again. Never longer than [`LONGEST_PAUSE`].
@@ -37,8 +38,11 @@ pub enum Transactions {
     /// Each segment by itself, which is each revision where it has one segment.
     #[default]
     Segment,
-    /// The whole run, as Alembic has it without `transaction_per_migration`: all revisions or none. Revisions with
-    /// several segments or with one outside of transactions are refused.
+    /// Each revision with all its segments, so that a revision is all or nothing. Revisions with a segment outside of
+    /// transactions are refused.
+    Revision,
+    /// The whole run, as Alembic has it without `transaction_per_migration`: all revisions or none. Revisions with a
+    /// segment outside of transactions are refused.
     Run,
 }
 

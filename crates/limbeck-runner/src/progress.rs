@@ -5,7 +5,7 @@ use std::time::Duration;
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Direction;
 
-use crate::error::word;
+use crate::error::{one_line, word};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,21 @@ pub enum Event<'a> {
         to: &'a [RevisionId],
         /// The first line of its message.
         doc: &'a str,
+    },
+    /// A statement begins. [`Event::line`] prints it for a line that the next one takes the place of.
+    Statement {
+        /// The revision.
+        revision: &'a RevisionId,
+        /// Which revision of the run it is, from 1.
+        at: usize,
+        /// How many there are.
+        of: usize,
+        /// Which statement of its segment, from 1.
+        statement: usize,
+        /// How many the segment has.
+        statements: usize,
+        /// The SQL.
+        sql: &'a str,
     },
     /// A revision goes on where an earlier run stopped.
     Resuming {
@@ -83,6 +98,17 @@ impl Event<'_> {
                     list(to)
                 )
             }
+            Self::Statement {
+                revision,
+                at,
+                of,
+                statement,
+                statements,
+                sql,
+            } => format!(
+                "revision {at} of {of} ({revision}), statement {statement} of {statements}: {}",
+                one_line(sql)
+            ),
             Self::Resuming {
                 revision,
                 segment,

@@ -27,6 +27,8 @@ pub struct Runner {
     pub(crate) tables: Tables,
     /// What creates those of Limbeck's tables that are not there, until it is committed.
     pub(crate) missing: Vec<(String, String)>,
+    /// Which revision of how many is run, from 1.
+    pub(crate) place: (usize, usize),
 }
 
 impl Runner {
@@ -42,6 +44,7 @@ impl Runner {
             options,
             tables,
             missing: Vec::new(),
+            place: (0, 0),
         })
     }
 
@@ -158,7 +161,7 @@ impl Runner {
         self.find_missing().await?;
         let mut resume = self.check_log(history, &steps, progress).await?;
         // All files are read before the first one runs, so that a mistake in a later one stops nothing half way.
-        let works = steps
+        let mut works = steps
             .iter()
             .map(|it| work(history, it))
             .collect::<Result<Vec<_>, _>>()?;
@@ -166,13 +169,20 @@ impl Runner {
             it.check_control()?;
             self.check_hazards(history, it)?;
         }
-        if self.options.transaction == Transactions::Run {
-            works.iter().try_for_each(Work::check_one_transaction)?;
-            self.apply_all(&works, progress).await?;
-            return Ok(works.len());
+        // What was begun by segments is ended by segments.
+        let n_begun = usize::from(resume.is_some());
+        if self.options.transaction != Transactions::Segment {
+            works.iter_mut().skip(n_begun).try_for_each(Work::join)?;
         }
-        for it in &works {
+        let n_alone = match self.options.transaction {
+            Transactions::Segment | Transactions::Revision => works.len(),
+            Transactions::Run => n_begun,
+        };
+        let (alone, together) = works.split_at(n_alone);
+        let of = works.len();
+        for (at, it) in alone.iter().enumerate() {
             let revision = it.id();
+            self.place = (at + 1, of);
             progress(it.running());
             let since = Instant::now();
             let resumed = resume.take();
@@ -206,7 +216,9 @@ impl Runner {
                 took: since.elapsed(),
             });
         }
-        Ok(works.len())
+        self.place = (n_alone, of);
+        self.apply_all(together, progress).await?;
+        Ok(of)
     }
 
     /// Warns of changed files and finds the revision to go on with, which has to be the first step.

@@ -7,16 +7,17 @@ use limbeck_revision::{RevisionId, SegmentMode};
 
 use crate::error::RunnerError;
 use crate::history::History;
-use crate::options::RunnerOptions;
-use crate::progress::Event;
+use crate::options::{RunnerOptions, Transactions};
 use crate::tables::Tables;
 use crate::work::{segments, work};
 
-/// The script of `steps`, which start from the version rows `rows`; from none, it creates the version table. Each
-/// segment is a transaction of its own, and the version rows move with the last one, as in a run. It writes no log.
+/// The script of `steps`, which start from the version rows `rows`; from none, it creates the version table. It commits
+/// what a run with these options commits together, and the version rows move with the revision's last segment. It writes
+/// no log.
 ///
 /// # Errors
-/// If a file cannot be read, or begins or ends a transaction itself.
+/// If a file cannot be read, begins or ends a transaction itself, or has a segment outside of transactions where the
+/// options ask for one transaction.
 pub fn script(
     history: &History,
     steps: &[Step],
@@ -24,79 +25,95 @@ pub fn script(
     options: &RunnerOptions,
 ) -> Result<String, RunnerError> {
     let tables = Tables::new(options, None);
-    let mut out = String::new();
-    for (at, step) in steps.iter().enumerate() {
+    let mut writer = Writer {
+        create: rows
+            .is_empty()
+            .then(|| format!("{};", tables.create_version())),
+        ..Writer::default()
+    };
+    let by_segment = options.transaction == Transactions::Segment;
+    for step in steps {
         let it = work(history, step)?;
         it.check_control()?;
         let revision = history.read(&step.revision)?;
-        let Step {
-            revision: id,
-            direction,
-            from,
-            to,
-            ..
-        } = step;
-        let running = Event::Running {
-            direction: *direction,
-            revision: id,
-            from,
-            to,
-            doc: &it.doc,
-        };
-        add(&mut out, &format!("-- {}", running.line()));
-        let create = (at == 0 && rows.is_empty()).then(|| format!("{};", tables.create_version()));
-        let changes: Vec<_> = tables
-            .changes(step)
-            .into_iter()
-            .map(|it| format!("{};", it.sql))
-            .collect();
-        let segments = segments(&revision, *direction);
-        let mut first = create;
-        for (n, segment) in segments.iter().enumerate() {
+        writer.add(&format!("-- {}", it.running().line()));
+        for segment in segments(&revision, step.direction) {
             match segment.mode {
                 SegmentMode::Transaction => {
-                    add(&mut out, "BEGIN;");
-                    add(&mut out, first.take().as_deref().unwrap_or_default());
-                    add(&mut out, &terminated(&segment.text));
-                    // The last segment's transaction is left open for the version rows.
-                    if n + 1 < segments.len() {
-                        add(&mut out, "COMMIT;");
+                    // The transaction of a revision's last segment stays open for its version rows.
+                    if by_segment {
+                        writer.commit();
                     }
+                    writer.begin();
                 }
-                SegmentMode::NoTransaction => {
-                    add(&mut out, first.take().as_deref().unwrap_or_default());
-                    add(&mut out, &terminated(&segment.text));
-                }
+                SegmentMode::NoTransaction if by_segment => writer.leave(),
+                SegmentMode::NoTransaction => return Err(it.cannot_join()),
             }
+            writer.add(&terminated(&segment.text));
         }
-        if segments
-            .last()
-            .is_none_or(|it| it.mode == SegmentMode::NoTransaction)
-        {
-            add(&mut out, "BEGIN;");
-            add(&mut out, first.take().as_deref().unwrap_or_default());
+        writer.begin();
+        for change in tables.changes(step) {
+            writer.add(&format!("{};", change.sql));
         }
-        for change in changes {
-            add(&mut out, &change);
+        if options.transaction != Transactions::Run {
+            writer.commit();
         }
-        add(&mut out, "COMMIT;");
     }
-    Ok(out)
+    writer.commit();
+    Ok(writer.out)
+}
+
+/// A script under construction.
+#[derive(Default)]
+struct Writer {
+    out: String,
+    /// Whether a transaction is open.
+    open: bool,
+    /// What creates the version table, until it is written.
+    create: Option<String>,
+}
+
+impl Writer {
+    /// Opens a transaction unless one is open.
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.open, true) {
+            self.add("BEGIN;");
+        }
+        self.add_create();
+    }
+
+    fn commit(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.add("COMMIT;");
+        }
+    }
+
+    /// Leaves transactions for what runs outside of them.
+    fn leave(&mut self) {
+        self.commit();
+        self.add_create();
+    }
+
+    fn add_create(&mut self) {
+        if let Some(it) = self.create.take() {
+            self.add(&it);
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let gap = if self.out.is_empty() { "" } else { "\n" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.out, "{gap}{text}");
+    }
 }
 
 /// The script that creates the version table.
 #[must_use]
 pub fn version_table_script(options: &RunnerOptions) -> String {
     format!("{};\n", Tables::new(options, None).create_version())
-}
-
-fn add(out: &mut String, text: &str) {
-    if text.is_empty() {
-        return;
-    }
-    let gap = if out.is_empty() { "" } else { "\n" };
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "{gap}{text}");
 }
 
 /// The text with its last statement ended: a file may leave out the last semicolon, a script may not.

@@ -15,6 +15,9 @@ use crate::error::RunnerError;
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LATER_LOOKS: Duration = Duration::from_millis(500);
 
+/// How often a run that pauses looks whether it is to end.
+const CANCEL_LOOKS: Duration = Duration::from_millis(100);
+
 /// A connection with what is known about it.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -189,6 +192,15 @@ impl Session {
             pause = (pause * 2).min(LATER_LOOKS);
         }
         Ok(())
+    }
+
+    /// Waits, unless the user wants it to end meanwhile.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        let until = tokio::time::Instant::now() + pause;
+        while !self.is_cancelled() && tokio::time::Instant::now() < until {
+            let slice = until - tokio::time::Instant::now();
+            tokio::time::sleep(slice.min(CANCEL_LOOKS)).await;
+        }
     }
 
     /// Gives the advisory lock back.

@@ -71,19 +71,29 @@ impl Work<'_> {
         }
     }
 
-    /// Refuses a revision that commits in between.
-    pub(crate) fn check_one_transaction(&self) -> Result<(), RunnerError> {
-        match self.segments.as_slice() {
-            []
-            | [
-                Part {
-                    transaction: true, ..
-                },
-            ] => Ok(()),
-            _ => Err(RunnerError::Segments {
-                revision: self.id().to_string(),
-                path: self.path.to_path_buf(),
-            }),
+    /// Makes one transaction of all segments.
+    ///
+    /// # Errors
+    /// [`RunnerError::Segments`] for a revision with a segment outside of transactions.
+    pub(crate) fn join(&mut self) -> Result<(), RunnerError> {
+        if self.segments.iter().any(|it| !it.transaction) {
+            return Err(self.cannot_join());
+        }
+        if self.segments.len() > 1 {
+            let parts = std::mem::take(&mut self.segments);
+            self.segments = vec![Part {
+                transaction: true,
+                statements: parts.into_iter().flat_map(|it| it.statements).collect(),
+            }];
+        }
+        Ok(())
+    }
+
+    /// The refusal to run it in one transaction.
+    pub(crate) fn cannot_join(&self) -> RunnerError {
+        RunnerError::Segments {
+            revision: self.id().to_string(),
+            path: self.path.to_path_buf(),
         }
     }
 

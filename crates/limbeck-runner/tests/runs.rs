@@ -6,7 +6,7 @@ mod common;
 mod scripts;
 
 use common::World;
-use limbeck_runner::{RunnerError, script};
+use limbeck_runner::{RunnerError, Transactions, script};
 use limbeck_schema::Name;
 use limbeck_testkit::{TestDb, dump_objects, pg_dump};
 
@@ -288,10 +288,30 @@ async fn a_lost_connection_is_reported_and_the_next_run_goes_on() {
 /// A run that dies at every statement boundary, inside and outside of transactions, once each.
 #[tokio::test]
 async fn a_run_killed_at_every_boundary_ends_where_an_undisturbed_one_does() {
+    check_boundaries(Transactions::Segment).await;
+}
+
+#[tokio::test]
+async fn so_does_one_with_a_transaction_for_each_revision() {
+    check_boundaries(Transactions::Revision).await;
+}
+
+#[tokio::test]
+async fn so_does_one_that_is_one_transaction() {
+    check_boundaries(Transactions::Run).await;
+}
+
+async fn check_boundaries(transaction: Transactions) {
     let (mut world, mut calm) = (
         World::new("boundaries").await,
         World::new("boundaries").await,
     );
+    world.options.transaction = transaction;
+    calm.options.transaction = transaction;
+    let outside = match transaction {
+        Transactions::Segment => ("no transaction", "CONCURRENTLY "),
+        Transactions::Revision | Transactions::Run => ("transaction", ""),
+    };
     let mut boundaries = 0;
     for at in 1..=10 {
         let before = if at == 1 {
@@ -310,10 +330,10 @@ async fn a_run_killed_at_every_boundary_ends_where_an_undisturbed_one_does() {
         ];
         if at % 3 == 0 {
             lines.insert(0, "-- segment: transaction".to_owned());
-            lines.push("-- segment: no transaction".to_owned());
+            lines.push(format!("-- segment: {}", outside.0));
             lines.extend([
                 boundary(),
-                format!("CREATE INDEX CONCURRENTLY i{at} ON t{at} (id);"),
+                format!("CREATE INDEX {}i{at} ON t{at} (id);", outside.1),
                 boundary(),
             ]);
             if at % 2 == 0 {

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
 
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{Direction, Selection, Step};
@@ -11,14 +10,13 @@ use limbeck_runner::{
 };
 
 use super::Outcome;
-use crate::args::{Downgrade, EnsureVersion, Stamp, Upgrade};
-use crate::config::Review;
+use crate::args::{Downgrade, EnsureVersion, How, Stamp, Upgrade};
+use crate::config::{Review, timeout_option};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::interrupted;
+use crate::live::{Live, WORTH_A_WORD};
 use crate::output::Tone;
-
-/// What takes longer than this says so when it is done.
-const WORTH_A_WORD: Duration = Duration::from_secs(1);
 
 /// Which way to run, and how far.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +39,10 @@ impl Context<'_> {
             target,
             sql,
             dry_run,
-            accept_hazards,
+            how,
         } = options;
         if *dry_run {
-            return self.dry_run(Direction::Upgrade, target).await;
+            return self.dry_run(Direction::Upgrade, target, how).await;
         }
         if *sql {
             let history = self.history()?;
@@ -53,10 +51,10 @@ impl Context<'_> {
                 None => (Vec::new(), target.as_str()),
             };
             let steps = history.graph.upgrade(target, &rows)?;
-            return self.print_script(&history, &steps, &rows);
+            return self.print_script(&history, &steps, &rows, how);
         }
         refuse_range(target)?;
-        self.go(Way::Up(target), *accept_hazards).await
+        self.go(Way::Up(target), Some(how)).await
     }
 
     pub(super) async fn downgrade(&mut self, options: &Downgrade) -> Result<Outcome, CliError> {
@@ -64,26 +62,31 @@ impl Context<'_> {
             target,
             sql,
             dry_run,
-            accept_hazards,
+            how,
         } = options;
         if *dry_run {
-            return self.dry_run(Direction::Downgrade, target).await;
+            return self.dry_run(Direction::Downgrade, target, how).await;
         }
         if *sql {
             let (from, to) = target.split_once(':').ok_or(CliError::ScriptRange)?;
             let history = self.history()?;
             let rows = rows_at(&history, from)?;
             let steps = history.graph.downgrade(to, &rows)?;
-            return self.print_script(&history, &steps, &rows);
+            return self.print_script(&history, &steps, &rows, how);
         }
         refuse_range(target)?;
-        self.go(Way::Down(target), *accept_hazards).await
+        self.go(Way::Down(target), Some(how)).await
     }
 
-    async fn dry_run(&mut self, direction: Direction, target: &str) -> Result<Outcome, CliError> {
+    async fn dry_run(
+        &mut self,
+        direction: Direction,
+        target: &str,
+        how: &How,
+    ) -> Result<Outcome, CliError> {
         refuse_range(target)?;
         let history = self.history()?;
-        let mut runner = self.runner(self.runner_options()).await?;
+        let mut runner = self.runner(self.run_options(Some(how))).await?;
         let plan = runner.dry_run(&history, direction, target).await?;
         if self.output.json {
             let plan: Vec<_> = plan.iter().map(planned_json).collect();
@@ -112,11 +115,18 @@ impl Context<'_> {
 
     pub(super) async fn stamp(&mut self, options: &Stamp) -> Result<Outcome, CliError> {
         let targets: Vec<_> = options.targets.iter().map(String::as_str).collect();
-        if !options.unchecked && !self.stands_where_stamped(options).await? {
-            return Ok(Outcome::Differ);
+        if !options.unchecked {
+            let stands = tokio::select! {
+                biased;
+                stands = self.stands_where_stamped(options) => stands?,
+                () = interrupted() => return Err(CliError::Interrupted),
+            };
+            if !stands {
+                return Ok(Outcome::Differ);
+            }
         }
         let purge = if options.purge { Purge::Yes } else { Purge::No };
-        self.go(Way::Stamp(&targets, purge), true).await
+        self.go(Way::Stamp(&targets, purge), None).await
     }
 
     pub(super) async fn ensure_version(
@@ -140,8 +150,9 @@ impl Context<'_> {
         history: &History,
         steps: &[Step],
         rows: &[RevisionId],
+        how: &How,
     ) -> Result<Outcome, CliError> {
-        let text = script(history, steps, rows, &self.runner_options())?;
+        let text = script(history, steps, rows, &self.run_options(Some(how)))?;
         self.output.text(&text);
         if steps.is_empty() {
             self.output.say("nothing to do");
@@ -149,24 +160,38 @@ impl Context<'_> {
         Ok(Outcome::Agree)
     }
 
-    async fn go(&mut self, way: Way<'_>, accept_hazards: bool) -> Result<Outcome, CliError> {
+    /// What the runner is told of a run on the database; scratch databases need no such care.
+    fn run_options(&self, how: Option<&How>) -> RunnerOptions {
+        let options = self.runner_options();
+        let transaction = how.and_then(|it| it.transaction);
+        let lock_timeout = how.and_then(|it| it.lock_timeout);
+        RunnerOptions {
+            refuse_hazards: self.config.review == Review::Hazards
+                && how.is_some_and(|it| !it.accept_hazards),
+            transaction: transaction.unwrap_or(self.config.transaction).into(),
+            lock_timeout: lock_timeout.map_or(options.lock_timeout, timeout_option),
+            ..options
+        }
+    }
+
+    async fn go(&mut self, way: Way<'_>, how: Option<&How>) -> Result<Outcome, CliError> {
         let history = self.history()?;
-        let refuse_hazards = self.config.review == Review::Hazards && !accept_hazards;
-        let options = RunnerOptions {
-            refuse_hazards,
-            transaction: self.config.transactions(),
-            ..self.runner_options()
-        };
-        let mut runner = self.runner(options).await?;
+        let mut runner = self.runner(self.run_options(how)).await?;
         let canceller = runner.canceller();
         let url = self.url()?;
         let mut revisions = Vec::new();
         let output = &mut self.output;
+        let live = output.live.clone();
         let mut progress = |event: Event<'_>| {
             match &event {
                 Event::Running { revision, .. } => revisions.push(revision.to_string()),
-                Event::Done { took, .. } if *took < WORTH_A_WORD => {
+                Event::Statement { .. } => return output.live.begin(event.line()),
+                Event::Done { took, .. } if *took < WORTH_A_WORD && !output.live.is_shown() => {
                     return output.explain(&event.line());
+                }
+                Event::Waiting | Event::Retry { .. } => {
+                    output.say(&event.line());
+                    return output.live.begin(event.line());
                 }
                 _ => {}
             }
@@ -178,6 +203,7 @@ impl Context<'_> {
                     runner.upgrade(&history, target, &mut progress),
                     &canceller,
                     &url,
+                    &live,
                 )
                 .await
             }
@@ -186,12 +212,13 @@ impl Context<'_> {
                     runner.downgrade(&history, target, &mut progress),
                     &canceller,
                     &url,
+                    &live,
                 )
                 .await
             }
             Way::Stamp(targets, purge) => {
                 let run = runner.stamp(&history, targets, purge == Purge::Yes, &mut progress);
-                cancellable(run, &canceller, &url).await
+                cancellable(run, &canceller, &url, &live).await
             }
         };
         let n_done = done?;
@@ -252,18 +279,27 @@ fn refuse_range(target: &str) -> Result<(), CliError> {
     }
 }
 
-/// Waits for a run. Ctrl-C has the server cancel the statement under way, so that the run rolls back and says where
-/// the database stands; a second one, or a server that cannot be asked, leaves the run where it is, and the server
-/// rolls back when it finds the connection closed.
+/// Waits for a run. Ctrl-C, or a polite request to end, has the server cancel the statement under way, so that the run
+/// rolls back and says where the database stands; a second one, or a server that cannot be asked, leaves the run where it
+/// is, and the server rolls back when it finds the connection closed.
 async fn cancellable(
     run: impl Future<Output = Result<usize, RunnerError>>,
     canceller: &Canceller,
     url: &str,
+    live: &Live,
 ) -> Result<usize, RunnerError> {
-    let mut run = pin!(run);
+    let mut run = pin!(async {
+        let done = tokio::select! {
+            biased;
+            done = run => done,
+            () = live.draw() => Ok(0),
+        };
+        live.clear();
+        done
+    });
     tokio::select! {
         done = &mut run => return done,
-        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = interrupted() => {}
     }
     let left = || {
         RunnerError::Cancelled {
@@ -276,6 +312,6 @@ async fn cancellable(
     }
     tokio::select! {
         done = &mut run => done,
-        Ok(()) = tokio::signal::ctrl_c() => Err(left()),
+        () = interrupted() => Err(left()),
     }
 }

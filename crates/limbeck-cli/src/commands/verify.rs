@@ -127,7 +127,7 @@ impl Context<'_> {
             }
         };
         let output = &mut self.output;
-        let say = &mut |event: limbeck_runner::Event<'_>| output.explain(&event.line());
+        let say = &mut |event: limbeck_runner::Event<'_>| output.explain_event(&event);
         runner.upgrade(history, id.as_str(), say).await?;
         Ok(())
     }

@@ -316,42 +316,6 @@ async fn a_lost_connection_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn ctrl_c_cancels_the_statement_and_rolls_back() {
-    let world = World::new("interrupt").await;
-    world.revision("aaaa1", "", "CREATE TABLE a ();\nSELECT pg_sleep(600);", "");
-    let child = Command::new(env!("CARGO_BIN_EXE_limbeck"))
-        .args(["--url", world.db.url(), "upgrade", "--revisions"])
-        .arg(world.path("revisions"))
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let asleep = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
-                  AND query = 'SELECT pg_sleep(600)'";
-    while world.query(asleep).await != ["1"] {}
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let output = child.wait_with_output().unwrap();
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{err}");
-    assert!(
-        err.contains("error: cancelled during the upgrade of revision aaaa1")
-            && err.contains("as before revision"),
-        "{err}"
-    );
-    assert_eq!(
-        world
-            .query("SELECT count(*)::text FROM pg_class WHERE relname IN ('a', 'limbeck_version')")
-            .await,
-        ["0"]
-    );
-}
-
-#[tokio::test]
 async fn the_program_itself_ends_with_the_right_status() {
     let folder = tempfile::tempdir().unwrap();
     let limbeck = |args: &[&str]| {

@@ -7,6 +7,7 @@ mod import;
 mod inspect;
 mod modules;
 mod rearrange;
+mod signals;
 mod sources;
 mod standing;
 mod variables;

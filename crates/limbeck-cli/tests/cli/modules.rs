@@ -162,6 +162,51 @@ async fn scripts_of_branched_histories_are_complete() {
 }
 
 #[tokio::test]
+async fn modules_are_tried_compared_and_edited() {
+    let world = World::of_modules("modules").await;
+    let mut said = transcript(
+        &world,
+        "
+        verify
+        verify accounts@head --json
+        verify 1777278349:accounts@head
+        diff revisions: {}/models.json
+        check
+        upgrade
+        downgrade rdm@base
+        check
+        diff
+        diff --reverse
+        diff revisions:rdm@head revisions:accounts@head
+        locate
+        upgrade
+        diff
+        locate
+        inspect
+        ",
+    )
+    .await;
+    // `cat` for an editor prints what would be edited.
+    for args in [&["edit", "ac0000000002"] as &[&str], &["edit", "nosuch"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_limbeck"))
+            .args(["--url", world.db.url(), "-c"])
+            .arg(world.path("limbeck.toml"))
+            .args(args)
+            .env_remove("VISUAL")
+            .env("EDITOR", "cat")
+            .output()
+            .unwrap();
+        said.push_str(&format!(
+            "$ EDITOR=cat limbeck {}\n{}{}\n",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+    snapshot("modules_tried", &said);
+}
+
+#[tokio::test]
 async fn two_upgrades_at_once_both_end_well() {
     let world = World::of_modules("modules").await;
     let start = || {

@@ -167,3 +167,60 @@ async fn a_run_can_be_one_transaction() {
         ["6"]
     );
 }
+
+#[tokio::test]
+async fn a_revision_can_be_one_transaction() {
+    let world = World::new("one_revision").await;
+    world.revision("aaaa1", "", "CREATE TABLE a (x int);", "DROP TABLE a;");
+    let segments = "INSERT INTO a VALUES (1);\n-- segment: transaction\nINSERT INTO a VALUES (2);";
+    world.revision("aaaa2", "aaaa1", segments, "DELETE FROM a;");
+    let fails = segments.replace("(2)", "(1 / 0)");
+    world.revision("aaaa3", "aaaa2", &fails, "");
+    world.execute("CREATE TYPE e AS ENUM ('a')").await;
+    let mut said = String::new();
+    for args in [
+        &["upgrade", "--transaction", "revision"] as &[&str],
+        &["current"],
+        &["upgrade", "--dry-run"],
+        &["upgrade", "--transaction", "revision", "--dry-run"],
+        &[
+            "upgrade",
+            "aaaa1:aaaa3",
+            "--transaction",
+            "revision",
+            "--sql",
+        ],
+        &["upgrade", "base:aaaa2", "--transaction", "run", "--sql"],
+    ] {
+        world.transcribe(&mut said, args).await;
+    }
+    let fresh =
+        "ALTER TYPE e ADD VALUE 'b';\n-- segment: transaction\nCREATE TABLE b (x e DEFAULT 'b');";
+    world.revision("aaaa3", "aaaa2", fresh, "DROP TABLE b;");
+    world.revision(
+        "aaaa4",
+        "aaaa3",
+        "-- segment: no transaction\nVACUUM a;",
+        "",
+    );
+    world.write(
+        "limbeck.toml",
+        "transaction = \"revision\"\nrevisions = [\"revisions\"]\n",
+    );
+    for args in [
+        &["-c", "{}/limbeck.toml", "upgrade", "aaaa3"] as &[&str],
+        &["-c", "{}/limbeck.toml", "upgrade"],
+        &["-c", "{}/limbeck.toml", "upgrade", "aaaa3:aaaa4", "--sql"],
+        &[
+            "-c",
+            "{}/limbeck.toml",
+            "upgrade",
+            "--transaction",
+            "segment",
+        ],
+        &["current"],
+    ] {
+        world.transcribe(&mut said, args).await;
+    }
+    snapshot("one_revision", &said);
+}

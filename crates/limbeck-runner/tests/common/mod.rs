@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use limbeck_revision::Location;
-use limbeck_runner::{History, Runner, RunnerError, RunnerOptions};
+use limbeck_runner::{Event, History, Runner, RunnerError, RunnerOptions};
 use limbeck_testkit::TestDb;
 use sqlx::{AssertSqlSafe, Row};
 use tempfile::TempDir;
@@ -17,6 +17,11 @@ pub(crate) struct World {
     pub(crate) options: RunnerOptions,
     /// What the last run said.
     pub(crate) said: Vec<String>,
+}
+
+/// What is said of an event; that a statement begins is for terminals.
+fn spoken(event: &Event<'_>) -> Option<String> {
+    (!matches!(event, Event::Statement { .. })).then(|| event.line())
 }
 
 impl World {
@@ -92,7 +97,7 @@ impl World {
         let (history, mut runner) = (self.history(), self.runner().await);
         let mut said = Vec::new();
         let done = runner
-            .upgrade(&history, target, &mut |it| said.push(it.line()))
+            .upgrade(&history, target, &mut |it| said.extend(spoken(&it)))
             .await;
         self.said = said;
         done
@@ -102,7 +107,7 @@ impl World {
         let (history, mut runner) = (self.history(), self.runner().await);
         let mut said = Vec::new();
         let done = runner
-            .downgrade(&history, target, &mut |it| said.push(it.line()))
+            .downgrade(&history, target, &mut |it| said.extend(spoken(&it)))
             .await;
         self.said = said;
         done
