@@ -1,5 +1,7 @@
 //! The program as a process: signals that end it, and what it shows on a terminal.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+
 use std::process::{Child, Command, Output, Stdio};
 
 use sqlx::AssertSqlSafe;
