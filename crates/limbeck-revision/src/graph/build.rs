@@ -28,6 +28,7 @@ pub(super) fn build(nodes: Vec<Node>) -> Result<RevisionGraph, GraphError> {
             });
         }
     }
+    add_replaced(&nodes, &mut keys)?;
     let labels = add_labels(&nodes, &mut keys)?;
     let mut graph = RevisionGraph {
         links: vec![Links::default(); nodes.len()],
@@ -76,6 +77,32 @@ fn refuse_self_loops(node: &Node) -> Result<(), GraphError> {
         revisions: vec![node.id.clone()],
         files: node.path.iter().cloned().collect(),
     })
+}
+
+/// Ids without a file lead to the revision that does their work since a squash.
+fn add_replaced(nodes: &[Node], keys: &mut BTreeMap<String, Key>) -> Result<(), GraphError> {
+    for (index, node) in nodes.iter().enumerate() {
+        for id in &node.replaces {
+            let key = Key {
+                node: index,
+                rank: usize::MAX,
+            };
+            let Some(Key { node: other, .. }) = keys.insert(id.to_string(), key) else {
+                continue;
+            };
+            let (other, by) = (nodes[other].origin(), node.origin());
+            return Err(if other.revision == *id {
+                GraphError::AlsoReplaced { there: other, by }
+            } else {
+                GraphError::ReplacedTwice {
+                    revision: id.clone(),
+                    first: other,
+                    second: by,
+                }
+            });
+        }
+    }
+    Ok(())
 }
 
 fn add_labels(nodes: &[Node], keys: &mut BTreeMap<String, Key>) -> Result<Vec<String>, GraphError> {
@@ -128,9 +155,17 @@ fn add_edges(graph: &mut RevisionGraph) -> Result<(), GraphError> {
         }
         for it in &node.down {
             let Some(parent) = graph.index(it.as_str()) else {
-                return Err(GraphError::MissingParent {
-                    missing: it.clone(),
-                    from: node.origin(),
+                let (revision, from) = (it.clone(), node.origin());
+                return Err(match graph.replacing(it.as_str()) {
+                    Some(by) => GraphError::ReplacedParent {
+                        revision,
+                        by: by.origin(),
+                        from,
+                    },
+                    None => GraphError::MissingParent {
+                        missing: revision,
+                        from,
+                    },
                 });
             };
             push_new(&mut down, parent);

@@ -1,5 +1,6 @@
 //! From texts to revisions: ids, unique beginnings of ids, labels, `head`, `heads`, `base`, and a branch before `@`.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::error::GraphError;
@@ -153,10 +154,37 @@ impl RevisionGraph {
     /// The rows of a version table, which are whole ids.
     pub(super) fn row_indices(&self, rows: &[RevisionId]) -> Result<Vec<usize>, GraphError> {
         let find = |row: &RevisionId| {
-            self.index(row.as_str())
-                .ok_or_else(|| GraphError::UnknownRow { row: row.clone() })
+            self.index(row.as_str()).ok_or_else(|| {
+                let row = row.clone();
+                match self.replacing(row.as_str()) {
+                    Some(by) => GraphError::replaced_row(row, by),
+                    None => GraphError::UnknownRow { row },
+                }
+            })
         };
         rows.iter().map(find).collect()
+    }
+
+    /// The revision that does the work of the revision with exactly this id since a squash.
+    pub(super) fn replacing(&self, id: &str) -> Option<&Node> {
+        let node = &self.nodes[self.keys.get(id)?.node];
+        let replaces = node.replaces.iter().any(|it| it.as_str() == id);
+        (replaces && node.id.as_str() != id).then_some(node)
+    }
+
+    /// The replaced id that a target names or begins, with the revision that does its work since a squash; none if the
+    /// target names something that is there.
+    #[must_use]
+    pub fn replaced(&self, text: &str) -> Option<(RevisionId, &Node)> {
+        let id = text.rsplit_once('@').map_or(text, |(_, it)| it);
+        let index = self.find(id, None).ok()?;
+        let node = &self.nodes[index];
+        let is_there = |it: &str| it.starts_with(id);
+        if is_there(node.id.as_str()) || node.labels.iter().any(|it| is_there(it)) {
+            return None;
+        }
+        let replaced = node.replaces.iter().find(|it| is_there(it.as_str()))?;
+        Some((replaced.clone(), node))
     }
 
     pub(super) fn symbol<'t>(&self, text: &'t str) -> Result<Symbol<'t>, GraphError> {
@@ -232,6 +260,11 @@ impl RevisionGraph {
             matches.extend(long.filter(|(_, key)| lineage.is_none_or(|it| it.contains(key.node))));
         }
         matches.sort_by_key(|(_, key)| key.rank);
+        // Several ids that one revision replaced mean that one.
+        let nodes: BTreeSet<usize> = matches.iter().map(|(_, key)| key.node).collect();
+        if nodes.len() == 1 && matches.iter().any(|(_, key)| key.rank == usize::MAX) {
+            matches.truncate(1);
+        }
         match matches.as_slice() {
             [] => Err(GraphError::NotFound {
                 text: text.to_owned(),
