@@ -154,9 +154,10 @@ impl Runner {
         progress: &mut Progress<'_>,
     ) -> Result<usize, RunnerError> {
         // Another run may have moved the rows while this one waited.
-        let steps = plan(&history.graph, &self.rows().await?)?;
+        let rows = self.rows().await?;
+        let steps = plan(&history.graph, &rows)?;
         self.find_missing().await?;
-        let mut resume = self.check_log(history, &steps, progress).await?;
+        let mut resume = self.check_log(history, rows, &steps, progress).await?;
         // All files are read before the first one runs, so that a mistake in a later one stops nothing half way.
         let works = steps
             .iter()
@@ -213,6 +214,7 @@ impl Runner {
     async fn check_log(
         &mut self,
         history: &History,
+        rows: Vec<RevisionId>,
         steps: &[Step],
         progress: &mut Progress<'_>,
     ) -> Result<Option<LastEntry>, RunnerError> {
@@ -220,10 +222,11 @@ impl Runner {
             return Ok(None);
         }
         let current = Current {
-            rows: Vec::new(),
+            rows,
             half_done: None,
             log: self.log_entries().await?,
         };
+        current.check(history)?;
         for id in current.changed(history)? {
             progress(Event::Warning(format!(
                 "the file of revision {id} changed since it was applied"
@@ -232,6 +235,7 @@ impl Runner {
         let Some(last) = self.last_entry().await? else {
             return Ok(None);
         };
+        refuse_replaced(history, &last)?;
         let half_done = &last.resume.half_done;
         let goes_on = steps.first().is_some_and(|it| {
             it.revision.as_str() == half_done.revision && it.direction == half_done.direction
@@ -319,5 +323,28 @@ impl Runner {
             self.session.own(&doing, &sql).await?;
         }
         Ok(())
+    }
+}
+
+/// Refuses to go on with a revision whose file a squash replaced: what is left of it to run stands in the old file.
+fn refuse_replaced(history: &History, last: &LastEntry) -> Result<(), RunnerError> {
+    let half_done = &last.resume.half_done;
+    let id = half_done.revision.as_str();
+    let by = match history.graph.node(id) {
+        Some(node) => {
+            let header = history.directory.get(&node.id).map(|it| &it.header);
+            let squashed = header.and_then(|it| it.checksum.as_ref());
+            squashed
+                .is_some_and(|it| it.was(&last.checksum))
+                .then_some(node)
+        }
+        None => history.graph.replaced(id).map(|(_, node)| node),
+    };
+    match by {
+        Some(by) => Err(RunnerError::HalfReplaced {
+            half_done: Box::new(half_done.clone()),
+            by: by.id.to_string(),
+        }),
+        None => Ok(()),
     }
 }
