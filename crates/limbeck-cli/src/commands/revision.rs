@@ -165,6 +165,7 @@ impl Context<'_> {
     /// A database that lacks revisions would get them once more.
     async fn require_heads(&mut self, history: &History) -> Result<(), CliError> {
         let standing = self.runner(self.runner_options()).await?.current().await?;
+        standing.check(history)?;
         if let Some(half_done) = standing.half_done {
             return Err(RunnerError::HalfDone(Box::new(half_done)).into());
         }
@@ -349,7 +350,7 @@ fn dependencies(graph: &RevisionGraph, texts: &[String]) -> Result<Vec<Dependenc
     Ok(dependencies)
 }
 
-fn segments(plan: &Plan) -> Vec<Segment> {
+pub(super) fn segments(plan: &Plan) -> Vec<Segment> {
     let mode = |transaction| {
         if transaction {
             SegmentMode::Transaction

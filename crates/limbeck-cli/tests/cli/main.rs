@@ -8,6 +8,7 @@ mod inspect;
 mod modules;
 mod rearrange;
 mod sources;
+mod squash;
 mod standing;
 mod verify;
 mod walk;
