@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use limbeck_revision::graph::{GraphError, Node, RevisionGraph};
+use limbeck_revision::graph::{GraphError, Node, RevisionGraph, Step};
 use limbeck_revision::{Dependency, RevisionId};
 
 /// A history from `id: parent parent | dependency optional? (label) = replaced`, oldest first, separated by commas.
@@ -128,6 +128,17 @@ fn dependencies_of_all_members_are_the_squashed_ones() {
         "aaaa:cccc",
         "aaaa bbbb cccc / ",
     );
+    let labelled = "aaaa: (one), bbbb: aaaa (two), xxxx: | one, yyyy: | two";
+    check(
+        labelled,
+        "aaaa:bbbb",
+        "cannot squash bbbb yet: yyyy (yyyy.sql) depends on its label two; have the depends on line there say bbbb",
+    );
+    check(
+        &labelled.replace("| two", "| bbbb"),
+        "aaaa:bbbb",
+        "aaaa bbbb /  / one two / ",
+    );
 }
 
 #[test]
@@ -208,23 +219,73 @@ fn version_rows_within_a_squash_are_refused() {
     );
 }
 
-/// What a database with one row has only by a dependency on a part of a squash.
+/// Upgrades from rows to a target and back to the base; `expect` are the steps and the rows after the upgrade, and the
+/// steps back, or a piece of the error.
 #[track_caller]
-fn check_parts(row: &str, expect: &str) {
-    let drawing = "bbbb: = aaaa, cccc: bbbb, xxxx: | aaaa, yyyy: xxxx | bbbb, zzzz: xxxx";
+fn check_parts(rows: &str, target: &str, expect: &str) {
+    let drawing =
+        "bbbb: (label) = aaaa, cccc: bbbb, xxxx: | aaaa, yyyy: xxxx | bbbb, vvvv: | label";
     let graph = graph(drawing).unwrap();
-    let found = graph.held_by_parts(&ids(row)).unwrap();
-    let found: Vec<_> = found.iter().map(|it| &it.id).collect();
-    assert_eq!(words(&found), expect, "{row}");
+    let mut rows = ids(rows);
+    let found = match graph.upgrade(target, &rows) {
+        Ok(steps) => {
+            for it in &steps {
+                rows.retain(|row| !it.delete.contains(row));
+                rows.retain(|row| it.update.iter().all(|(from, _)| from != row));
+                rows.extend(it.insert.iter().cloned());
+                rows.extend(it.update.iter().map(|(_, to)| to.clone()));
+            }
+            rows.sort();
+            let back = graph.downgrade("base", &rows).unwrap();
+            let ids = |it: &[Step]| words(&it.iter().map(|it| &it.revision).collect::<Vec<_>>());
+            format!("{} / {} / {}", ids(&steps), words(&rows), ids(&back))
+        }
+        Err(error) => error.to_string(),
+    };
+    assert!(found.contains(expect), "{found}\nis not\n{expect}");
 }
 
 #[test]
-fn who_depends_on_a_part_of_a_squash_need_not_have_the_rest() {
-    check_parts("xxxx", "bbbb");
-    check_parts("zzzz", "bbbb");
-    check_parts("yyyy", "");
-    check_parts("cccc", "");
-    check_parts("xxxx cccc", "");
+fn who_depends_on_a_part_of_a_squash_needs_the_whole_and_does_not_stand_for_it() {
+    check_parts("", "xxxx", "bbbb xxxx / bbbb xxxx / xxxx bbbb");
+    check_parts("", "vvvv", "bbbb vvvv / bbbb vvvv / vvvv bbbb");
+    check_parts("", "yyyy", "bbbb xxxx yyyy / yyyy / yyyy xxxx bbbb");
+    check_parts("bbbb", "xxxx", "xxxx / bbbb xxxx / ");
+    check_parts("bbbb xxxx", "cccc", "cccc / cccc xxxx / ");
+    check_parts("cccc", "xxxx", "xxxx / cccc xxxx / cccc xxxx bbbb");
+    check_parts(
+        "bbbb xxxx",
+        "heads",
+        "vvvv yyyy cccc / cccc vvvv yyyy / cccc yyyy xxxx vvvv bbbb",
+    );
+    // Before the squash, xxxx stood for aaaa and vvvv for who knows what.
+    let expect = "revision aaaa is replaced by bbbb (bbbb.sql), so that a database which is at aaaa cannot go on";
+    check_parts("xxxx", "heads", expect);
+    check_parts("vvvv", "heads", expect);
+}
+
+#[test]
+fn a_stamp_writes_down_the_whole_as_well() {
+    let graph = graph("bbbb: = aaaa, cccc: bbbb, xxxx: | aaaa").unwrap();
+    for (target, rows, expect) in [
+        ("xxxx", "", "xxxx bbbb"),
+        ("xxxx", "cccc", "xxxx"),
+        ("cccc", "", "cccc"),
+    ] {
+        let steps = graph.stamp(&[target], &ids(rows)).unwrap();
+        let inserted: Vec<_> = steps.iter().flat_map(|it| it.insert.clone()).collect();
+        assert_eq!(words(&inserted), expect, "{target} {rows}");
+    }
+    assert_eq!(
+        words(
+            &graph
+                .real_heads()
+                .iter()
+                .map(|it| &it.id)
+                .collect::<Vec<_>>()
+        ),
+        "cccc xxxx"
+    );
 }
 
 /// Builds a history in vain.

@@ -70,7 +70,6 @@ impl Runner {
         target: &str,
     ) -> Result<Vec<Planned>, RunnerError> {
         let current = self.current().await?;
-        current.check(history)?;
         let steps = match direction {
             Direction::Downgrade => history.graph.downgrade(target, &current.rows)?,
             Direction::Upgrade => history.graph.upgrade(target, &current.rows)?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use limbeck_revision::RevisionId;
-use limbeck_revision::graph::{Direction, GraphError};
+use limbeck_revision::graph::Direction;
 
 use crate::error::{HalfDone, RunnerError, word};
 use crate::history::History;
@@ -45,28 +45,6 @@ pub(crate) struct LastEntry {
 }
 
 impl Current {
-    /// Refuses a database that is in the middle of what a squash made one revision, and whose rows do not show it: they
-    /// hold what depends on a part of it, which the log knows, and not the whole.
-    ///
-    /// # Errors
-    /// [`GraphError::UnknownRow`] and [`GraphError::ReplacedRow`].
-    pub fn check(&self, history: &History) -> Result<(), RunnerError> {
-        let upgraded = |id: &RevisionId| {
-            let entry = self.log.get(id.as_str());
-            entry.is_some_and(|it| it.direction == word(Direction::Upgrade))
-        };
-        for node in history.graph.held_by_parts(&self.rows)? {
-            if self.log.contains_key(node.id.as_str()) {
-                continue;
-            }
-            if let Some(row) = node.replaces.iter().rev().find(|it| upgraded(it)) {
-                let error = GraphError::replaced_row(row.clone(), node);
-                return Err(error.into());
-            }
-        }
-        Ok(())
-    }
-
     /// Applied revisions whose files are no longer what was run, with their files' checksums compared to the log's. A file
     /// that a squash wrote stands for those from before it.
     ///

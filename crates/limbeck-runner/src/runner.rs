@@ -154,10 +154,9 @@ impl Runner {
         progress: &mut Progress<'_>,
     ) -> Result<usize, RunnerError> {
         // Another run may have moved the rows while this one waited.
-        let rows = self.rows().await?;
-        let steps = plan(&history.graph, &rows)?;
+        let steps = plan(&history.graph, &self.rows().await?)?;
         self.find_missing().await?;
-        let mut resume = self.check_log(history, rows, &steps, progress).await?;
+        let mut resume = self.check_log(history, &steps, progress).await?;
         // All files are read before the first one runs, so that a mistake in a later one stops nothing half way.
         let works = steps
             .iter()
@@ -214,7 +213,6 @@ impl Runner {
     async fn check_log(
         &mut self,
         history: &History,
-        rows: Vec<RevisionId>,
         steps: &[Step],
         progress: &mut Progress<'_>,
     ) -> Result<Option<LastEntry>, RunnerError> {
@@ -222,11 +220,10 @@ impl Runner {
             return Ok(None);
         }
         let current = Current {
-            rows,
+            rows: Vec::new(),
             half_done: None,
             log: self.log_entries().await?,
         };
-        current.check(history)?;
         for id in current.changed(history)? {
             progress(Event::Warning(format!(
                 "the file of revision {id} changed since it was applied"

@@ -356,7 +356,7 @@ async fn others_may_depend_on_what_was_squashed() {
     assert_eq!(run(&["upgrade", "xxxx"]).await.status, 0);
     let ran = run(&["squash", "bbbb:dddd", "-m", "squashed"]).await;
     assert_eq!(ran.status, 0, "{}", ran.err);
-    // The version table holds xxxx alone, and what xxxx depends on is a part of dddd; the log knows the rest.
+    // The version table holds xxxx alone: it has the part of dddd that it depends on, and not the rest.
     for args in [&["upgrade"] as &[&str], &["upgrade", "-n"], &["current"]] {
         let ran = run(args).await;
         let expect = "revision bbbb is replaced by dddd";
@@ -438,4 +438,27 @@ async fn a_run_that_stopped_half_way_does_not_go_on_in_another_file() {
          finish it with the files from before the squash",
     )
     .await;
+}
+
+#[tokio::test]
+async fn modules_are_squashed_each_in_its_folder() {
+    let world = World::of_modules("squash_modules").await;
+    world.ok(&["upgrade"]).await;
+    let mut said = String::new();
+    for args in [
+        &["squash", ":default@head", "-m", "default"] as &[&str],
+        &["squash", "requests:requests@head", "-m", "requests"],
+        &["squash", "rdm@base:1746626978", "-m", "rdm"],
+        &["upgrade"],
+        &["show", "db0000000002", "4f0000000001", "rdm"],
+    ] {
+        world.transcribe(&mut said, args).await;
+    }
+    snapshot("squash_modules", &said);
+    world.ok(&["downgrade", "base"]).await;
+    world.ok(&["upgrade"]).await;
+    assert_eq!(world.ok(&["check"]).await, "");
+    world.ok(&["downgrade", "accounts@base"]).await;
+    world.ok(&["upgrade"]).await;
+    world.ok(&["verify", "requests"]).await;
 }

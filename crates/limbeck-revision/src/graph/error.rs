@@ -419,6 +419,19 @@ pub enum GraphError {
         /// What follows it and is not in the range.
         by: Vec<Origin>,
     },
+    /// A squash of a revision that another one depends on by its label.
+    #[error(
+        "cannot squash {revision} yet: {by} depends on its label {label}; have the depends on line there say {revision}, \
+         which changes nothing else"
+    )]
+    SquashLabel {
+        /// The last revision of the range.
+        revision: RevisionId,
+        /// Its label.
+        label: String,
+        /// The revision that depends on it.
+        by: Origin,
+    },
     /// A squash of revisions between which another one has to run.
     #[error(
         "cannot squash across {between}, which needs {below} and has to be applied before {above}; squash up to {below}, \

@@ -157,10 +157,15 @@ struct Links {
     dependencies: Vec<usize>,
     /// Parents and those dependencies that no ancestor by `revises` has already.
     normalized_down: Vec<usize>,
+    /// Squashed revisions that it depends on a part of: they have to be applied before it, but who has it need not have
+    /// them, as a database that is in the middle of the squash.
+    parts: Vec<usize>,
     /// Children by `revises`.
     next: Vec<usize>,
     /// Children and dependents.
     all_next: Vec<usize>,
+    /// The revisions that depend on a part of it.
+    part_next: Vec<usize>,
     /// Labels, own and inherited, as indices into the graph's labels.
     labels: BTreeSet<usize>,
     /// The place in an order in which everything comes after what it needs.
@@ -272,10 +277,10 @@ impl RevisionGraph {
         Some(Relations {
             node: &self.nodes[index],
             down: self.pick(&links.down),
-            depends_on: self.pick(&links.dependencies),
+            depends_on: self.pick(&[links.dependencies.as_slice(), &links.parts].concat()),
             needs: self.pick(&links.normalized_down),
             next: self.pick(&links.next),
-            dependents: self.pick(&links.all_next),
+            dependents: self.pick(&[links.all_next.as_slice(), &links.part_next].concat()),
             labels: self.labels_of(index),
             head: self.head(index),
             branch_point: links.next.len() > 1,

@@ -90,7 +90,7 @@ impl RevisionGraph {
             let (tip, onto) = names();
             return Err(GraphError::NothingShared { tip, onto });
         }
-        let mut needed = self.ancestors(&[onto], Along::Dependencies);
+        let mut needed = self.ancestors(&[onto], Along::Order);
         needed.intersect_with(&moved);
         if let Some(revision) = needed.iter().next() {
             return Err(GraphError::MoveInCircle {

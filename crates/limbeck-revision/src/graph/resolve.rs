@@ -162,7 +162,40 @@ impl RevisionGraph {
                 }
             })
         };
-        rows.iter().map(find).collect()
+        let rows: Vec<usize> = rows.iter().map(find).collect::<Result<_, _>>()?;
+        match self.lacking(&rows) {
+            Some((part, whole)) => {
+                let by = &self.nodes[whole];
+                Err(GraphError::replaced_row(part, by))
+            }
+            None => Ok(rows),
+        }
+    }
+
+    /// Whether a dependency on `target`, which leads to the revision at `node`, is on a part of what that one was made of
+    /// by a squash. A label may have stood at any part.
+    pub(super) fn is_part(&self, target: &str, node: usize) -> bool {
+        let Node { id, replaces, .. } = &self.nodes[node];
+        !replaces.is_empty() && id.as_str() != target
+    }
+
+    /// A squashed revision that is not among what `indices` stand for although something that is depends on a part of it:
+    /// the part, and the whole.
+    pub(super) fn lacking(&self, indices: &[usize]) -> Option<(RevisionId, usize)> {
+        if self.nodes.iter().all(|it| it.replaces.is_empty()) {
+            return None;
+        }
+        let held = self.ancestors(indices, Along::Dependencies);
+        let mut parts = held
+            .iter()
+            .flat_map(|it| self.links[it].parts.iter().map(move |&whole| (it, whole)));
+        let (from, whole) = parts.find(|(_, whole)| !held.contains(*whole))?;
+        let node = &self.nodes[whole];
+        let named = self.nodes[from].depends_on.iter().map(|it| &it.target);
+        let named = named
+            .filter_map(|it| node.replaces.iter().find(|part| part.as_str() == it))
+            .next();
+        Some((named.or(node.replaces.last())?.clone(), whole))
     }
 
     /// The revision that does the work of the revision with exactly this id since a squash.

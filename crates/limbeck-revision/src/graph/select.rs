@@ -331,11 +331,11 @@ impl RevisionGraph {
         }
         let heads = self.get_indices(upper)?;
         let active = self.ancestors(&heads, Along::Dependencies);
-        let mut dropped = self.descendants(&roots, Along::Dependencies);
+        let mut dropped = self.descendants(&roots, Along::Order);
         dropped.intersect_with(&active);
         if options.base == BasePolicy::Implicit {
             let mut others = active;
-            others.subtract(&self.ancestors(&roots, Along::Dependencies));
+            others.subtract(&self.ancestors(&roots, Along::Order));
             dropped.union_with(&others);
         }
         match place {

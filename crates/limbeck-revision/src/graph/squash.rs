@@ -34,7 +34,7 @@ impl RevisionGraph {
     ///
     /// [`GraphError::HistoryRange`], [`GraphError::SquashNothing`], [`GraphError::SquashOne`],
     /// [`GraphError::SquashEnd`], [`GraphError::SquashMerge`], [`GraphError::SquashFork`],
-    /// [`GraphError::SquashBetween`], [`GraphError::RangeNotAncestor`], and as [`Self::get`] for the ends.
+    /// [`GraphError::SquashLabel`], [`GraphError::SquashBetween`], [`GraphError::RangeNotAncestor`], and as [`Self::get`] for the ends.
     pub fn squash(&self, range: &str, rows: &[RevisionId]) -> Result<Squash, GraphError> {
         let (start, end) = ends_of(range)?;
         let nothing = || GraphError::SquashNothing {
@@ -56,6 +56,7 @@ impl RevisionGraph {
                 revision: self.id(*only).clone(),
             });
         }
+        self.refuse_own_labels(&members, last)?;
         let before = self.needed_before(&members, last)?;
         let nodes = || members.iter().map(|&it| &self.nodes[it]);
         let replaced = |node: &Node| {
@@ -70,33 +71,6 @@ impl RevisionGraph {
             members: self.ids(members),
             before,
         })
-    }
-
-    /// The squashed revisions that a database with these rows has only in so far as something that it has depends on a
-    /// part of them: it may lack the rest.
-    ///
-    /// # Errors
-    ///
-    /// [`GraphError::UnknownRow`] and [`GraphError::ReplacedRow`].
-    pub fn held_by_parts(&self, rows: &[RevisionId]) -> Result<Vec<&Node>, GraphError> {
-        let rows = self.row_indices(rows)?;
-        if self.nodes.iter().all(|it| it.replaces.is_empty()) {
-            return Ok(Vec::new());
-        }
-        let whole = NodeSet::reach(self.nodes.len(), &rows, |it| {
-            let needed = self.nodes[it].depends_on.iter().filter_map(|needed| {
-                let by_part = self.replacing(&needed.target).is_some();
-                let key = self.keys.get(&needed.target).filter(|_| !by_part)?;
-                Some(key.node)
-            });
-            self.links[it].down.iter().copied().chain(needed)
-        });
-        let mut parts = self.ancestors(&rows, Along::Dependencies);
-        parts.subtract(&whole);
-        let squashed = parts
-            .iter()
-            .filter(|&it| !self.nodes[it].replaces.is_empty());
-        Ok(squashed.map(|it| &self.nodes[it]).collect())
     }
 
     /// The last revision of the range; none for an empty history or a range that ends at the base.
@@ -189,18 +163,42 @@ impl RevisionGraph {
         Ok(members)
     }
 
+    /// Who depends on a label of the last revision has it whole, and afterwards it could not be told from who depends on
+    /// a label of another one.
+    fn refuse_own_labels(&self, members: &[usize], last: usize) -> Result<(), GraphError> {
+        let Node {
+            id,
+            labels,
+            replaces,
+            ..
+        } = &self.nodes[last];
+        let outside =
+            (0..self.nodes.len()).filter(|it| replaces.is_empty() && !members.contains(it));
+        for node in outside.map(|it| &self.nodes[it]) {
+            let mut targets = node.depends_on.iter().map(|it| &it.target);
+            if let Some(label) = targets.find(|it| labels.contains(it)) {
+                return Err(GraphError::SquashLabel {
+                    revision: id.clone(),
+                    label: label.clone(),
+                    by: node.origin(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// What the members need and are not themselves, oldest first; none of it may need one of them.
     fn needed_before(&self, members: &[usize], last: usize) -> Result<Vec<RevisionId>, GraphError> {
         let mut inside = NodeSet::new(self.nodes.len());
         for &it in members {
             inside.insert(it);
         }
-        let mut before = self.ancestors(&[last], Along::Dependencies);
+        let mut before = self.ancestors(&[last], Along::Order);
         before.subtract(&inside);
-        let mut between = self.descendants(members, Along::Dependencies);
+        let mut between = self.descendants(members, Along::Order);
         between.intersect_with(&before);
         if let Some(it) = between.iter().next() {
-            let needed = self.ancestors(&[it], Along::Dependencies);
+            let needed = self.ancestors(&[it], Along::Order);
             let below = members.iter().rev().find(|&&it| needed.contains(it));
             return Err(GraphError::SquashBetween {
                 between: self.nodes[it].origin(),
