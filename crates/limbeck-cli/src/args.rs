@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Together, read_lock_timeout};
 
 pub(crate) use database::{Db, Destroy};
-pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show};
+pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show, Squash};
 pub(crate) use import::{Import, ImportAlembic};
 
 /// Compares declared models with a live PostgreSQL database and writes, runs and keeps track of revisions.
@@ -199,6 +199,13 @@ pub(crate) enum Command {
     /// Delete a revision that is not applied, and have what follows it follow its parent
     #[command(after_help = "Example:\n  limbeck remove 9e31")]
     Remove(Remove),
+    /// Put one revision into the place of several that follow each other, proven to do the same
+    #[command(
+        after_help = "Examples:\n  limbeck squash 9e31:f0e7\n  limbeck squash :f0e7 -m \"all of 1.0\"\n  limbeck squash 9e31: \
+                      --dry-run\n\nThe new revision keeps the id of the last one, so that databases which are there or past it \
+                      have it. Those in the middle of the range have to be brought there first."
+    )]
+    Squash(Squash),
     /// Take over revisions that another tool wrote
     #[command(
         after_help = "Example:\n  limbeck import alembic migrations/versions --sql upgrade.sql --sql downgrade.sql"

@@ -100,6 +100,23 @@ pub(crate) enum CliError {
         /// Of how many.
         n_revisions: usize,
     },
+    /// A squashed revision does not do what the revisions did.
+    #[error(
+        "the squashed revision does not hold, and nothing is changed, {proof}; mend the revisions until `limbeck verify` \
+         holds, or squash fewer"
+    )]
+    NotSquashed {
+        /// How the proof ended.
+        proof: String,
+    },
+    /// The revisions of a squash, or those before them, fail.
+    #[error(
+        "cannot squash, and nothing is changed: the revisions do not run in a scratch database; mend them first"
+    )]
+    SquashReplay {
+        /// What failed.
+        source: Box<RunnerError>,
+    },
     /// The user ended the command.
     #[error("interrupted")]
     Interrupted,

@@ -151,6 +151,7 @@ async fn run_or_interrupt(
             | Command::Diff(_)
             | Command::Locate
             | Command::Revision(_)
+            | Command::Squash(_)
             | Command::Verify(_)
     ) {
         return context.run(command).await;

@@ -74,10 +74,9 @@ pub(crate) fn written(
     history: &History,
 ) -> Result<Written, CliError> {
     let Some(models) = &compared.models else {
-        let escaped = |plan| segments(plan, |it| escape(it).into_owned());
         return Ok(Written {
-            upgrade: escaped(&plain.upgrade),
-            downgrade: escaped(&plain.downgrade),
+            upgrade: plain_segments(&plain.upgrade),
+            downgrade: plain_segments(&plain.downgrade),
             left_out: Vec::new(),
         });
     };
@@ -112,6 +111,11 @@ pub(crate) fn written(
         downgrade: restored(&spelled.downgrade),
         left_out,
     })
+}
+
+/// The segments of a plan as a file without variables holds them: what looks like one is text.
+pub(crate) fn plain_segments(plan: &Plan) -> Vec<Segment> {
+    segments(plan, |it| escape(it).into_owned())
 }
 
 fn segments(plan: &Plan, write: impl Fn(&str) -> String) -> Vec<Segment> {

@@ -87,6 +87,16 @@ pub enum RevisionError {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// A squashed revision is written, and a file that it replaces is still there.
+    #[error("revision {by} is squashed, but {} cannot be deleted; delete it by hand, for {by} does its work now", .path.display())]
+    Leftover {
+        /// The revision that replaces the file's.
+        by: RevisionId,
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
     /// The file to be written exists.
     #[error("{} exists already; remove it, or choose another id, message or file template", .path.display())]
     Exists {
@@ -187,6 +197,14 @@ pub enum SyntaxProblem {
     Name {
         /// The field.
         field: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// The checksums that a squash noted cannot be read.
+    #[error(
+        "`checksum:` contains {text:?}, which no squash wrote; put the line back from version control, or remove it"
+    )]
+    Checksum {
         /// The text.
         text: String,
     },

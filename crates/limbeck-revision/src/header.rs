@@ -24,6 +24,10 @@ pub struct Header {
     pub branch_labels: Vec<String>,
     /// Revisions that have to be applied before it without being followed by it.
     pub depends_on: Vec<Dependency>,
+    /// The revisions whose work it does since a squash, oldest first; they have no files any more.
+    pub replaces: Vec<RevisionId>,
+    /// Since a squash: which texts of its own file stand for each other.
+    pub checksum: Option<Checksums>,
     /// When it was written, as text (`2026-11-21 18:09:04 UTC`); informative only.
     pub created: Option<String>,
     /// What the writer found out about it (hazards, proof); free text of one line, kept verbatim.
@@ -39,17 +43,87 @@ pub struct Dependency {
     pub if_present: bool,
 }
 
+/// What a squash notes of the file of the revision that kept its id, so that databases which ran the file from before
+/// have what it says now, and a later edit by hand is noticed all the same.
+///
+/// Checksums are those of [`crate::Revision::checksum`], cut to their first digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checksums {
+    /// That of the file as the squash wrote it.
+    pub file: String,
+    /// Those of the files that stood under the id before.
+    pub was: Vec<String>,
+}
+
+/// How much of a checksum a header shows: enough that no edit hits the same digits.
+const CHECKSUM_DIGITS: usize = 16;
+
+impl Checksums {
+    /// The checksum of a file that comes in the place of those with the checksums `was`.
+    #[must_use]
+    pub fn new<'a>(file: &str, was: impl IntoIterator<Item = &'a str>) -> Self {
+        let short = |it: &str| it.chars().take(CHECKSUM_DIGITS).collect::<String>();
+        let mut all = Vec::new();
+        for it in was.into_iter().map(short) {
+            if !all.contains(&it) {
+                all.push(it);
+            }
+        }
+        Self {
+            file: short(file),
+            was: all,
+        }
+    }
+
+    /// Whether `checksum` is that of a file from before.
+    #[must_use]
+    pub fn was(&self, checksum: &str) -> bool {
+        self.was.iter().any(|it| checksum.starts_with(it))
+    }
+
+    fn parse(text: &str) -> Result<Self, SyntaxProblem> {
+        let problem = || SyntaxProblem::Checksum {
+            text: text.to_owned(),
+        };
+        let (file, was) = text.split_once(WAS).ok_or_else(problem)?;
+        let all: Vec<&str> = was.split(',').map(str::trim).collect();
+        let digits = |it: &&str| {
+            it.len() == CHECKSUM_DIGITS
+                && it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        if !std::iter::once(&file).chain(&all).all(digits) {
+            return Err(problem());
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            was: all.into_iter().map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// As it is written in the file: `90ab12cd34ef5678, was 12cd34ef567890ab`.
+impl fmt::Display for Checksums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, was } = self;
+        write!(f, "{file}{WAS}{}", list(was))
+    }
+}
+
 const REVISION: &str = "revision";
 const REVISES: &str = "revises";
 const BRANCH_LABELS: &str = "branch labels";
 const DEPENDS_ON: &str = "depends on";
+const REPLACES: &str = "replaces";
+const CHECKSUM: &str = "checksum";
 const CREATED: &str = "created";
 const REVIEW: &str = "review";
-const FIELDS: [&str; 6] = [
+const FIELDS: [&str; 8] = [
     REVISION,
     REVISES,
     BRANCH_LABELS,
     DEPENDS_ON,
+    REPLACES,
+    CHECKSUM,
     CREATED,
     REVIEW,
 ];
@@ -57,6 +131,7 @@ const FIELDS: [&str; 6] = [
 /// What `revises:` says in a revision that follows nothing.
 const BASE: &str = "<base>";
 const IF_PRESENT: &str = " if present";
+const WAS: &str = ", was ";
 
 impl Header {
     /// A header with an id and a message, that follows nothing.
@@ -68,9 +143,19 @@ impl Header {
             revises: Vec::new(),
             branch_labels: Vec::new(),
             depends_on: Vec::new(),
+            replaces: Vec::new(),
+            checksum: None,
             created: None,
             review: None,
         }
+    }
+
+    /// Whether a database that ran a file with the checksum `applied` under this id has what the file says now, whose
+    /// checksum is `now`.
+    #[must_use]
+    pub fn accepts(&self, applied: &str, now: &str) -> bool {
+        let squashed = |it: &Checksums| now.starts_with(&it.file) && it.was(applied);
+        applied == now || self.checksum.as_ref().is_some_and(squashed)
     }
 
     /// The header as the comment lines it is in the file.
@@ -81,6 +166,8 @@ impl Header {
             revises,
             branch_labels,
             depends_on,
+            replaces,
+            checksum,
             created,
             review,
         } = self;
@@ -105,6 +192,9 @@ impl Header {
         );
         field(&mut out, BRANCH_LABELS, &list(branch_labels));
         field(&mut out, DEPENDS_ON, &list(depends_on));
+        field(&mut out, REPLACES, &list(replaces));
+        let checksum = checksum.as_ref().map(ToString::to_string);
+        field(&mut out, CHECKSUM, &checksum.unwrap_or_default());
         field(&mut out, CREATED, created.as_deref().unwrap_or_default());
         if let Some(review) = review.as_deref().filter(|it| !it.trim().is_empty()) {
             comment(&mut out, "");
@@ -227,6 +317,8 @@ pub(crate) struct HeaderReader {
     revises: Option<Vec<RevisionId>>,
     branch_labels: Option<Vec<String>>,
     depends_on: Option<Vec<Dependency>>,
+    replaces: Option<Vec<RevisionId>>,
+    checksum: Option<Checksums>,
     created: Option<String>,
     review: Option<String>,
     /// The first fault; told only of a file that turns out to be a revision.
@@ -295,6 +387,12 @@ impl HeaderReader {
                 name,
                 items().map(dependency).collect::<Result<_, _>>()?,
             ),
+            REPLACES => put(
+                &mut self.replaces,
+                name,
+                items().map(RevisionId::new).collect::<Result<_, _>>()?,
+            ),
+            CHECKSUM => put(&mut self.checksum, name, Checksums::parse(value)?),
             CREATED => put(&mut self.created, name, value.to_owned()),
             _ => put(&mut self.review, REVIEW, value.to_owned()),
         }
@@ -318,6 +416,8 @@ impl HeaderReader {
             revises: self.revises.unwrap_or_default(),
             branch_labels: self.branch_labels.unwrap_or_default(),
             depends_on: self.depends_on.unwrap_or_default(),
+            replaces: self.replaces.unwrap_or_default(),
+            checksum: self.checksum,
             created: self.created,
             review: self.review,
         }))

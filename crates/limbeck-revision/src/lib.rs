@@ -20,7 +20,7 @@ pub use directory::{
 pub use error::{RevisionError, SyntaxProblem};
 pub use filename::FileNaming;
 pub use format::{Revision, Segment, SegmentMode};
-pub use header::{Dependency, Header};
+pub use header::{Checksums, Dependency, Header};
 pub use ids::{IdError, RevisionId};
 pub use jiff::Timestamp;
 pub use split::{SplitError, SplitProblem, Statement, split};

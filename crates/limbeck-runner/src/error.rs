@@ -286,6 +286,17 @@ pub enum RunnerError {
         /// How many segments the file has.
         found: usize,
     },
+    /// A revision was left half done, and a squash replaced its file since.
+    #[error(
+        "{half_done}, and the squashed revision {by} replaced its file since; finish it with the files from before the \
+         squash, which version control has, then take the squash"
+    )]
+    HalfReplaced {
+        /// Where it stands.
+        half_done: Box<HalfDone>,
+        /// The revision that does its work now.
+        by: String,
+    },
     /// A revision states hazards, and the run was told to refuse such ones.
     #[error(
         "the {} of revision {revision} states hazards ({}); read the lines `-- hazard` in {}, then run again \

@@ -120,18 +120,23 @@ impl History {
         applied: &str,
     ) -> Result<Option<String>, RunnerError> {
         let now = self.checksum(revision)?;
+        if now == applied {
+            return Ok(None);
+        }
         let file = |it: &str| it.split(' ').next().unwrap_or_default().to_owned();
-        Ok(if now == applied {
-            None
-        } else if file(&now) == file(applied) {
-            Some(format!(
+        let (file_now, file_applied) = (file(&now), file(applied));
+        if file_now == file_applied {
+            return Ok(Some(format!(
                 "a variable of revision {revision} had another value when it was applied"
-            ))
-        } else {
-            Some(format!(
-                "the file of revision {revision} changed since it was applied"
-            ))
-        })
+            )));
+        }
+        let header = self.directory.get(revision).map(|it| &it.header);
+        if header.is_some_and(|it| it.accepts(&file_applied, &file_now)) {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "the file of revision {revision} changed since it was applied"
+        )))
     }
 
     /// The title of a revision; empty if it is not there.

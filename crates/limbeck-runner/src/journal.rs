@@ -46,7 +46,8 @@ pub(crate) struct LastEntry {
 
 impl Current {
     /// What is to be said of applied revisions that are no longer what was run: the file changed, or the value of a
-    /// variable in it. The checksums of files are compared to those of the log.
+    /// variable in it. The checksums of files are compared to those of the log; a file that
+    /// a squash wrote stands for those from before it.
     ///
     /// # Errors
     /// If a file cannot be read, or a variable has no value.

@@ -129,6 +129,38 @@ impl Holding {
         filled.map(|(oid, _)| *oid).collect()
     }
 
+    /// What first differs between two databases that ought to hold the same, the columns of their tables in the same order
+    /// included.
+    pub(crate) fn unlike(&self, other: &Self) -> Option<String> {
+        let named = |it: &Self| -> BTreeMap<Name, Rows> {
+            let tables = it.tables.values().cloned();
+            tables.map(|it| (it.name.clone(), it)).collect()
+        };
+        let (tables, others) = (named(self), named(other));
+        for (name, rows) in &tables {
+            let Some(other) = others.get(name) else {
+                return Some(format!("{name} is in one of both only"));
+            };
+            if rows.columns != other.columns {
+                return Some(format!(
+                    "the columns of {name} are others, or in another order"
+                ));
+            }
+            let sorted = |it: &Rows| {
+                let mut rows = it.rows.clone();
+                rows.sort();
+                rows
+            };
+            if sorted(rows) != sorted(other) {
+                return Some(format!("the rows of {name} are others"));
+            }
+        }
+        if let Some(name) = others.keys().find(|it| !tables.contains_key(*it)) {
+            return Some(format!("{name} is in one of both only"));
+        }
+        (self.sequences != other.sequences).then(|| "a sequence stands elsewhere".to_owned())
+    }
+
     /// What of this is missing from what the database holds `now`: rows and values of tables that are still there, and
     /// places of sequences. Tables that were emptied on purpose have nothing to lose.
     pub(crate) fn losses(&self, now: &Self, emptied: &BTreeSet<i64>) -> Vec<Loss> {

@@ -21,6 +21,9 @@ use crate::trial::Trial;
 /// How many remarks the header of a file has room for.
 const SHOWN_NOTES: usize = 3;
 
+/// What is said of an upgrade that leads to another state than it should.
+pub(crate) const ELSEWHERE: &str = "the squashed upgrade leads elsewhere";
+
 /// How many statements of a rebuild are sent at once.
 const STATEMENTS_AT_ONCE: usize = 200;
 
@@ -158,12 +161,12 @@ pub async fn verify(
     read: &ReadOptions,
 ) -> Result<Proof, ScratchError> {
     let mut conn = scratch.connect().await?;
-    let done = try_again(scratch, &mut conn, revision, read).await;
+    let done = try_again(scratch, &mut conn, revision, read, None).await;
     let _ = conn.close().await;
     ended(done)
 }
 
-fn ended(done: Result<Proof, Stop>) -> Result<Proof, ScratchError> {
+pub(crate) fn ended(done: Result<Proof, Stop>) -> Result<Proof, ScratchError> {
     match done {
         Ok(it) | Err(Stop::Ended(it)) => Ok(it),
         Err(Stop::Scratch(error)) => Err(error),
@@ -220,19 +223,21 @@ async fn try_claim(
     })
 }
 
-async fn try_again(
+/// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.
+pub(crate) async fn try_again(
     scratch: &Scratch,
     conn: &mut PgConnection,
     revision: &Revision,
     read: &ReadOptions,
+    known: Option<(Schema, Unmanaged)>,
 ) -> Result<Proof, Stop> {
     let own_tables = &read.own_tables;
     let (start, start_rest) = state(conn, read).await?;
     let mut trial = Trial::new(scratch, own_tables, false);
     let n_tables = fill(conn, &mut trial, own_tables).await?;
     let mut held = holding(conn, own_tables).await?;
-    let mut reached = None;
-    for way in ["upgrade", "downgrade", "upgrade"] {
+    let mut reached = known;
+    for (nth, way) in ["upgrade", "downgrade", "upgrade"].into_iter().enumerate() {
         let (segments, step, expected) = match (way, &reached) {
             ("downgrade", _) => (
                 &revision.downgrade,
@@ -242,7 +247,11 @@ async fn try_again(
             (_, None) => (&revision.upgrade, "", None),
             (_, Some((schema, rest))) => (
                 &revision.upgrade,
-                "the second upgrade leads elsewhere",
+                if nth == 0 {
+                    ELSEWHERE
+                } else {
+                    "the second upgrade leads elsewhere"
+                },
                 Some((schema, rest)),
             ),
         };
@@ -272,7 +281,7 @@ async fn try_again(
 }
 
 /// Puts rows into the tables; gives how many hold some.
-async fn fill(
+pub(crate) async fn fill(
     conn: &mut PgConnection,
     trial: &mut Trial<'_>,
     own_tables: &[Name],
@@ -289,19 +298,22 @@ async fn fill(
     Ok(seeded.n_tables)
 }
 
-async fn holding(conn: &mut PgConnection, own_tables: &[Name]) -> Result<Holding, Stop> {
+pub(crate) async fn holding(conn: &mut PgConnection, own_tables: &[Name]) -> Result<Holding, Stop> {
     let held = Holding::read(conn, own_tables).await;
     held.map_err(|error| not_run(format!("the rows cannot be read: {}", answer(&error))).into())
 }
 
-async fn state(conn: &mut PgConnection, read: &ReadOptions) -> Result<(Schema, Unmanaged), Stop> {
+pub(crate) async fn state(
+    conn: &mut PgConnection,
+    read: &ReadOptions,
+) -> Result<(Schema, Unmanaged), Stop> {
     let failed = |error| not_run(format!("the state cannot be read: {error}"));
     let schema = Catalog::read(conn, read).await.map_err(failed)?.schema;
     let rest = Unmanaged::read(conn).await.map_err(failed)?;
     Ok((schema, rest))
 }
 
-fn require_equal(step: &'static str, lines: Vec<String>) -> Result<(), Stop> {
+pub(crate) fn require_equal(step: &'static str, lines: Vec<String>) -> Result<(), Stop> {
     if lines.is_empty() {
         Ok(())
     } else {
@@ -309,7 +321,7 @@ fn require_equal(step: &'static str, lines: Vec<String>) -> Result<(), Stop> {
     }
 }
 
-fn everything(schema: &Schema) -> Desired {
+pub(crate) fn everything(schema: &Schema) -> Desired {
     Desired {
         schema: schema.clone(),
         scope: Scope::everything(),
@@ -360,7 +372,7 @@ async fn rebuild(
     Ok(())
 }
 
-async fn differences(
+pub(crate) async fn differences(
     conn: &mut PgConnection,
     desired: Desired,
     read: &ReadOptions,

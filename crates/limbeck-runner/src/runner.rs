@@ -242,6 +242,7 @@ impl Runner {
         let Some(last) = self.last_entry().await? else {
             return Ok(None);
         };
+        refuse_replaced(history, &last)?;
         let half_done = &last.resume.half_done;
         let goes_on = steps.first().is_some_and(|it| {
             it.revision.as_str() == half_done.revision && it.direction == half_done.direction
@@ -329,5 +330,28 @@ impl Runner {
             self.session.own(&doing, &sql).await?;
         }
         Ok(())
+    }
+}
+
+/// Refuses to go on with a revision whose file a squash replaced: what is left of it to run stands in the old file.
+fn refuse_replaced(history: &History, last: &LastEntry) -> Result<(), RunnerError> {
+    let half_done = &last.resume.half_done;
+    let id = half_done.revision.as_str();
+    let by = match history.graph.node(id) {
+        Some(node) => {
+            let header = history.directory.get(&node.id).map(|it| &it.header);
+            let squashed = header.and_then(|it| it.checksum.as_ref());
+            squashed
+                .is_some_and(|it| it.was(&last.checksum))
+                .then_some(node)
+        }
+        None => history.graph.replaced(id).map(|(_, node)| node),
+    };
+    match by {
+        Some(by) => Err(RunnerError::HalfReplaced {
+            half_done: Box::new(half_done.clone()),
+            by: by.id.to_string(),
+        }),
+        None => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use crate::error::{ServerError, one_line};
 use crate::keep::{Holding, Loss, LossKind, truncation};
 use crate::proof::{Proof, Stop, not_run};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, ScratchError};
 use crate::work::{controls_transaction, shown, words};
 
 /// A statement with what the file says above it.
@@ -328,6 +328,29 @@ fn intends(step: &Step, loss: &Loss) -> bool {
                 || words(&step.sql).any(|it| it == "restart" || it == "setval")
         }
     }
+}
+
+/// Runs segments as the runner does, on a connection of their own and without making way for anything; gives the server's
+/// answer to the first statement that fails.
+pub(crate) async fn run_plainly(
+    scratch: &Scratch,
+    segments: &[Segment],
+) -> Result<Option<String>, ScratchError> {
+    let mut conn = scratch.connect().await?;
+    let mut failed = None;
+    for segment in segments {
+        let found = match steps(segment) {
+            Ok(it) => it,
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let in_transaction = segment.mode == SegmentMode::Transaction;
+        if let Some(it) = attempt(&mut conn, &found, in_transaction).await {
+            failed = Some(it.answer);
+            break;
+        }
+    }
+    let _ = conn.close().await;
+    Ok(failed)
 }
 
 /// Runs steps once; gives the first failure, with the transaction rolled back.

@@ -81,3 +81,20 @@ pub(crate) struct Remove {
     #[arg(long)]
     pub unchecked: bool,
 }
+
+/// `squash`.
+#[derive(Debug, Args)]
+pub(crate) struct Squash {
+    /// [START]:[END] with both ends, as `history -r` takes it
+    #[arg(value_name = "RANGE", allow_hyphen_values = true)]
+    pub range: String,
+    /// What it does [default: a list of the revisions]
+    #[arg(short, long, value_name = "MESSAGE")]
+    pub message: Option<String>,
+    /// Keep the SQL of the revisions, also where it could be planned anew
+    #[arg(long)]
+    pub keep_sql: bool,
+    /// Prove it and print the new file, and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}

@@ -9,6 +9,7 @@ mod inspect;
 mod rearrange;
 mod revision;
 mod run;
+mod squash;
 mod standing;
 mod status;
 mod verify;
@@ -55,6 +56,7 @@ impl Context<'_> {
             Command::EnsureVersion(it) => self.ensure_version(&it).await,
             Command::Rebase(it) => self.rebase(&it).await,
             Command::Remove(it) => self.remove(&it).await,
+            Command::Squash(it) => self.squash(&it).await,
             Command::Import { command } => self.import(&command),
             Command::Db { command } => self.database(&command).await,
         }

@@ -199,6 +199,7 @@ impl Context<'_> {
     /// A database that lacks revisions would get them once more.
     async fn require_heads(&mut self, history: &History) -> Result<(), CliError> {
         let standing = self.runner(self.runner_options()).await?.current().await?;
+        history.graph.applied(&standing.rows)?;
         if let Some(half_done) = standing.half_done {
             return Err(RunnerError::HalfDone(Box::new(half_done)).into());
         }

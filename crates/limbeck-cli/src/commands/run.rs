@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 
 use limbeck_revision::RevisionId;
-use limbeck_revision::graph::{Direction, Selection, Step};
+use limbeck_revision::graph::{Direction, GraphError, RevisionGraph, Selection, Step};
 use limbeck_runner::{
     Canceller, Event, History, Planned, RunnerError, RunnerOptions, script, version_table_script,
 };
@@ -50,6 +50,7 @@ impl Context<'_> {
                 Some((from, to)) => (rows_at(&history, from)?, to),
                 None => (Vec::new(), target.as_str()),
             };
+            self.say_replaced(&history.graph, &[target]);
             let steps = history.graph.upgrade(target, &rows)?;
             return self.print_script(&history, &steps, &rows, how);
         }
@@ -71,6 +72,7 @@ impl Context<'_> {
             let (from, to) = target.split_once(':').ok_or(CliError::ScriptRange)?;
             let history = self.history()?;
             let rows = rows_at(&history, from)?;
+            self.say_replaced(&history.graph, &[to]);
             let steps = history.graph.downgrade(to, &rows)?;
             return self.print_script(&history, &steps, &rows, how);
         }
@@ -86,6 +88,7 @@ impl Context<'_> {
     ) -> Result<Outcome, CliError> {
         refuse_range(target)?;
         let history = self.history()?;
+        self.say_replaced(&history.graph, &[target]);
         let mut runner = self.runner(self.run_options(Some(how))).await?;
         let plan = runner.dry_run(&history, direction, target).await?;
         if self.output.json {
@@ -174,8 +177,22 @@ impl Context<'_> {
         }
     }
 
+    /// Says where a target leads that names a part of a squashed revision.
+    fn say_replaced(&mut self, graph: &RevisionGraph, targets: &[&str]) {
+        for (id, by) in targets.iter().filter_map(|it| graph.replaced(it)) {
+            self.output.say(&format!(
+                "{id} is a part of {} since a squash, so {} is taken for it",
+                by.id, by.id
+            ));
+        }
+    }
+
     async fn go(&mut self, way: Way<'_>, how: Option<&How>) -> Result<Outcome, CliError> {
         let history = self.history()?;
+        match way {
+            Way::Up(target) | Way::Down(target) => self.say_replaced(&history.graph, &[target]),
+            Way::Stamp(targets, _) => self.say_replaced(&history.graph, targets),
+        }
         let mut runner = self.runner(self.run_options(how)).await?;
         let canceller = runner.canceller();
         let url = self.url()?;
@@ -266,6 +283,9 @@ fn planned_json(it: &Planned) -> serde_json::Value {
 
 /// The version rows of a database that is at a target.
 fn rows_at(history: &History, target: &str) -> Result<Vec<RevisionId>, CliError> {
+    if let Some((row, by)) = history.graph.replaced(target) {
+        return Err(GraphError::replaced_row(row, by).into());
+    }
     let nodes = history.graph.get_all(&Selection::from(target))?;
     Ok(nodes.into_iter().map(|it| it.id.clone()).collect())
 }

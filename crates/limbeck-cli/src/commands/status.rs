@@ -18,6 +18,7 @@ struct Listed<'g> {
     revision: &'g RevisionId,
     revises: &'g [RevisionId],
     depends_on: &'g [Dependency],
+    replaces: &'g [RevisionId],
     branch_labels: Vec<&'g str>,
     /// `head`, `effective head`, or null.
     head: Option<&'static str>,
@@ -142,6 +143,7 @@ impl Context<'_> {
         } else {
             Vec::new()
         };
+        graph.applied(&rows)?;
         let nodes = graph.history(range, &rows)?;
         let current = if options.indicate_current {
             rows.into_iter().collect()
@@ -210,13 +212,9 @@ impl Context<'_> {
         let mut nodes: Vec<&Node> = Vec::new();
         for text in texts {
             let selection = if text == "current" {
-                Selection::from(
-                    self.runner(self.runner_options())
-                        .await?
-                        .rows()
-                        .await?
-                        .as_slice(),
-                )
+                let rows = self.runner(self.runner_options()).await?.rows().await?;
+                graph.applied(&rows)?;
+                Selection::from(rows.as_slice())
             } else {
                 Selection::from(text.as_str())
             };
@@ -287,6 +285,7 @@ fn listed<'g>(
         revision: &node.id,
         revises: &node.down,
         depends_on: &node.depends_on,
+        replaces: &node.replaces,
         head,
         branch_point: relations.as_ref().is_some_and(|it| it.branch_point),
         merge_point: relations.as_ref().is_some_and(|it| it.merge_point),

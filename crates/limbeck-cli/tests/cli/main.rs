@@ -9,6 +9,7 @@ mod modules;
 mod rearrange;
 mod signals;
 mod sources;
+mod squash;
 mod standing;
 mod variables;
 mod verify;

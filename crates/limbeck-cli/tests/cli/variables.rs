@@ -201,3 +201,37 @@ async fn models_may_have_values_of_their_own() {
     }
     snapshot("variables_models", &said);
 }
+
+#[tokio::test]
+async fn a_squash_keeps_the_variables() {
+    let world = World::configured("variables_squash").await;
+    world.revision(
+        "aaaa",
+        "",
+        "CREATE TABLE ${prefix}a (x int);",
+        "DROP TABLE ${prefix}a;",
+    );
+    world.revision(
+        "bbbb",
+        "aaaa",
+        "ALTER TABLE ${prefix}a ADD y text DEFAULT '${:y}';",
+        "ALTER TABLE ${prefix}a DROP y;",
+    );
+    world.ok(&["upgrade"]).await;
+    let mut said = String::new();
+    for args in [
+        &["squash", "aaaa:bbbb"] as &[&str],
+        &["current", "-v"],
+        &["downgrade", "base"],
+        &["-x", "prefix=other_", "upgrade"],
+        &["-x", "prefix=other_", "downgrade", "base"],
+    ] {
+        world.transcribe(&mut said, args).await;
+    }
+    let files = world.written();
+    let file = std::fs::read_to_string(world.path("revisions").join(&files[0])).unwrap();
+    snapshot(
+        "variables_squash",
+        &format!("{said}== {}\n{file}", files.join(", ")),
+    );
+}

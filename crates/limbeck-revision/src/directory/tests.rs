@@ -406,3 +406,83 @@ fn a_removed_revision_is_gone() {
     assert!(!removed.path.exists() && loaded.get(&id("1")).is_none());
     assert_eq!(loaded.read(&id("2")).unwrap().header.revision, id("2"));
 }
+
+/// Squashes `1` and `2` into `2`; `expect` are the files afterwards, with `id name` of those that load.
+#[track_caller]
+fn check_squash(template: &str, recursive: bool, expect: Result<&[&str], &str>) {
+    let folder = folder(&[("a.sql", ONE), ("sub/b.sql", TWO)]);
+    let locations = [
+        location(folder.path().join("sub"), recursive),
+        location(folder.path(), false),
+    ];
+    let mut loaded = RevisionDirectory::load(&locations).unwrap();
+    let naming = FileNaming::new(template, 40, "utc").unwrap();
+    let mut squashed = revision("2");
+    squashed.header.replaces = vec![id("1")];
+    let found = loaded.squash(&squashed, &[id("1")], new_file(&naming));
+    let again = RevisionDirectory::load(&locations).unwrap();
+    let names = |loaded: &RevisionDirectory| -> Vec<String> {
+        let relative = |it: &Path| {
+            it.strip_prefix(folder.path())
+                .unwrap()
+                .display()
+                .to_string()
+        };
+        loaded
+            .headers()
+            .map(|it| format!("{} {}", it.header.revision, relative(&it.path)))
+            .collect()
+    };
+    match (found, expect) {
+        (Ok((path, removed)), Ok(expect)) => {
+            assert_eq!(names(&loaded), expect);
+            assert_eq!(names(&again), expect);
+            assert_eq!(removed, [folder.path().join("a.sql")]);
+            assert_eq!(loaded.get(&id("2")).unwrap().path, path);
+            assert_eq!(again.read(&id("2")).unwrap(), squashed);
+        }
+        (Err(error), Err(expect)) => {
+            assert!(error.to_string().starts_with(expect), "{error}");
+            assert_eq!(names(&again), ["2 sub/b.sql", "1 a.sql"]);
+        }
+        (found, _) => panic!("{found:?}"),
+    }
+}
+
+#[test]
+fn a_squashed_revision_takes_the_place_of_the_last_one() {
+    check_squash("%(rev)s_%(slug)s", false, Ok(&["2 sub/2_add_email.sql"]));
+    check_squash("b", false, Ok(&["2 sub/b.sql"]));
+    check_squash("%(year)s/%(rev)s", true, Ok(&["2 sub/1970/2.sql"]));
+    let refused = "the file template puts 1970/2.sql in a subfolder";
+    check_squash("%(year)s/%(rev)s", false, Err(refused));
+}
+
+#[test]
+fn a_squash_of_what_is_not_there_changes_nothing() {
+    let folder = folder(&[("a.sql", ONE)]);
+    let mut loaded = RevisionDirectory::load(&[location(folder.path(), false)]).unwrap();
+    let naming = FileNaming::new("%(rev)s", 40, "utc").unwrap();
+    for (own, gone) in [("1", "2"), ("2", "1")] {
+        let error = loaded
+            .squash(&revision(own), &[id(gone)], new_file(&naming))
+            .unwrap_err();
+        assert!(error.to_string().starts_with("no revision 2 in"), "{error}");
+    }
+    assert_eq!(
+        fs::read_to_string(folder.path().join("a.sql")).unwrap(),
+        ONE
+    );
+}
+
+#[test]
+fn what_is_compiled_in_has_no_file_to_squash() {
+    let embedded = Embedded {
+        name: "accounts",
+        files: &[("a.sql", ONE)],
+    };
+    let loaded = RevisionDirectory::load_all(&[], &[embedded], Missing::Refuse).unwrap();
+    let error = loaded.file(&id("1")).unwrap_err().to_string();
+    let expect = "revision 1 is compiled into the program and has no file here; ";
+    assert!(error.starts_with(expect), "{error}");
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::header::Dependency;
+use crate::header::{Checksums, Dependency};
 use crate::ids::RevisionId;
 
 /// The layout as people get it.
@@ -16,6 +16,8 @@ const FULL: &str = "\
 -- revises:       f0e7f3b80a21, 1777278349
 -- branch labels: accounts
 -- depends on:    dbdbc1b19cf2, records if present
+-- replaces:      57a3e8961623, 0c1d2e3f4a5b
+-- checksum:      90ab12cd34ef5678, was 12cd34ef567890ab, 0000000000000000
 -- created:       2026-11-21 18:09:04 UTC
 --
 -- review: hazards 1 (1 blocks writes)   proof: upgraded, empty diff, downgraded, equal  (PostgreSQL 15.18)
@@ -103,6 +105,8 @@ fn a_full_file_is_read_and_written_as_it_is() {
         revises,
         branch_labels,
         depends_on,
+        replaces,
+        checksum,
         created,
         review,
     } = &revision.header;
@@ -126,6 +130,13 @@ fn a_full_file_is_read_and_written_as_it_is() {
             },
         ],
     );
+    assert_eq!(replaces, &[id("57a3e8961623"), id("0c1d2e3f4a5b")]);
+    let was = [
+        "12cd34ef567890abcdef",
+        "0000000000000000",
+        "12cd34ef567890ab",
+    ];
+    assert_eq!(checksum, &Some(Checksums::new("90ab12cd34ef5678ff", was)));
     assert_eq!(created.as_deref(), Some("2026-11-21 18:09:04 UTC"));
     assert!(
         review
@@ -329,6 +340,18 @@ fn a_bad_header_is_an_error_with_its_line() {
             ":2: \"revise: 2\" is no header field (revision, revises, branch labels, ",
         ),
         (
+            "-- revision: 1\n-- checksum: 90ab12cd34ef5678",
+            ":2: `checksum:` contains \"90ab12cd34ef5678\", which no squash wrote; ",
+        ),
+        (
+            "-- revision: 1\n-- checksum: 90ab12cd34ef5678, was x",
+            ":2: `checksum:` contains \"90ab12cd34ef5678, was x\", which no squash wrote; ",
+        ),
+        (
+            "-- revision: 1\n-- replaces: a, ",
+            ":2: a revision id cannot be empty; ",
+        ),
+        (
             "-- revision: 1\n-- branch labels: a b",
             ":2: `branch labels:` contains \"a b\", which is no name; ",
         ),
@@ -402,4 +425,22 @@ fn a_bad_body_is_an_error_with_its_line() {
         &file("-- upgrade\nCOPY t FROM stdin;\nit's\n\\.\n-- downgrade\n"),
         &at("3: COPY FROM stdin needs psql to send its data; write INSERT statements instead"),
     );
+}
+
+/// Whether a database that ran a file with the checksum `applied` has what a file says that a squash noted checksums in.
+#[track_caller]
+fn check_accepts(applied: &str, now: &str, expect: bool) {
+    let mut header = Header::new(id("1"), "");
+    header.checksum = Some(Checksums::new("90ab12cd34ef5678ff", ["12cd34ef567890ab"]));
+    assert_eq!(header.accepts(applied, now), expect, "{applied} {now}");
+}
+
+#[test]
+fn a_squashed_file_stands_for_those_from_before_until_it_is_edited() {
+    check_accepts("90ab12cd34ef5678ff", "90ab12cd34ef5678ff", true);
+    check_accepts("12cd34ef567890ab77", "90ab12cd34ef5678ff", true);
+    check_accepts("12cd34ef567890ab77", "ffab12cd34ef5678ff", false);
+    check_accepts("90ab12cd34ef5678ff", "ffab12cd34ef5678ff", false);
+    check_accepts("77cd34ef567890ab77", "90ab12cd34ef5678ff", false);
+    check_accepts("", "90ab12cd34ef5678ff", false);
 }

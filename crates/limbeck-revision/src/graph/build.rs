@@ -28,6 +28,7 @@ pub(super) fn build(nodes: Vec<Node>) -> Result<RevisionGraph, GraphError> {
             });
         }
     }
+    add_replaced(&nodes, &mut keys)?;
     let labels = add_labels(&nodes, &mut keys)?;
     let mut graph = RevisionGraph {
         links: vec![Links::default(); nodes.len()],
@@ -78,6 +79,32 @@ fn refuse_self_loops(node: &Node) -> Result<(), GraphError> {
     })
 }
 
+/// Ids without a file lead to the revision that does their work since a squash.
+fn add_replaced(nodes: &[Node], keys: &mut BTreeMap<String, Key>) -> Result<(), GraphError> {
+    for (index, node) in nodes.iter().enumerate() {
+        for id in &node.replaces {
+            let key = Key {
+                node: index,
+                rank: usize::MAX,
+            };
+            let Some(Key { node: other, .. }) = keys.insert(id.to_string(), key) else {
+                continue;
+            };
+            let (other, by) = (nodes[other].origin(), node.origin());
+            return Err(if other.revision == *id {
+                GraphError::AlsoReplaced { there: other, by }
+            } else {
+                GraphError::ReplacedTwice {
+                    revision: id.clone(),
+                    first: other,
+                    second: by,
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
 fn add_labels(nodes: &[Node], keys: &mut BTreeMap<String, Key>) -> Result<Vec<String>, GraphError> {
     let mut labels = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
@@ -107,6 +134,7 @@ fn add_edges(graph: &mut RevisionGraph) -> Result<(), GraphError> {
         let node = &graph.nodes[index];
         let mut down = Vec::new();
         let mut dependencies = Vec::new();
+        let mut parts = Vec::new();
         for it in &node.depends_on {
             match graph.keys.get(&it.target) {
                 Some(key) if key.node == index => {
@@ -116,6 +144,7 @@ fn add_edges(graph: &mut RevisionGraph) -> Result<(), GraphError> {
                         files: node.path.iter().cloned().collect(),
                     });
                 }
+                Some(key) if graph.is_part(&it.target, key.node) => push_new(&mut parts, key.node),
                 Some(key) => push_new(&mut dependencies, key.node),
                 None if it.if_present => {}
                 None => {
@@ -128,9 +157,17 @@ fn add_edges(graph: &mut RevisionGraph) -> Result<(), GraphError> {
         }
         for it in &node.down {
             let Some(parent) = graph.index(it.as_str()) else {
-                return Err(GraphError::MissingParent {
-                    missing: it.clone(),
-                    from: node.origin(),
+                let (revision, from) = (it.clone(), node.origin());
+                return Err(match graph.replacing(it.as_str()) {
+                    Some(by) => GraphError::ReplacedParent {
+                        revision,
+                        by: by.origin(),
+                        from,
+                    },
+                    None => GraphError::MissingParent {
+                        missing: revision,
+                        from,
+                    },
                 });
             };
             push_new(&mut down, parent);
@@ -142,6 +179,11 @@ fn add_edges(graph: &mut RevisionGraph) -> Result<(), GraphError> {
         for &needed in dependencies.iter().filter(|it| !down.contains(it)) {
             graph.links[needed].all_next.push(index);
         }
+        parts.retain(|it| !down.contains(it) && !dependencies.contains(it));
+        for &needed in &parts {
+            graph.links[needed].part_next.push(index);
+        }
+        graph.links[index].parts = parts;
         graph.links[index].down = down;
         graph.links[index].dependencies = dependencies;
     }
@@ -229,7 +271,7 @@ fn sort(graph: &RevisionGraph) -> Result<Vec<usize>, GraphError> {
     let mut order = Vec::with_capacity(links.len());
     while let Some(index) = ready.pop_front() {
         order.push(index);
-        for &next in &links[index].all_next {
+        for &next in links[index].all_next.iter().chain(&links[index].part_next) {
             waits[next] -= 1;
             if waits[next] == 0 {
                 ready.push_back(next);
@@ -243,13 +285,16 @@ fn sort(graph: &RevisionGraph) -> Result<Vec<usize>, GraphError> {
     let mut left: Vec<bool> = waits.iter().map(|&it| it > 0).collect();
     let mut above: Vec<usize> = (0..links.len()).rev().filter(|&it| left[it]).collect();
     while let Some(index) = above.pop() {
-        if left[index] && !links[index].all_next.iter().any(|&it| left[it]) {
+        let it = &links[index];
+        if left[index] && !it.all_next.iter().chain(&it.part_next).any(|&it| left[it]) {
             left[index] = false;
-            above.extend(links[index].down.iter().chain(&links[index].dependencies));
+            above.extend(it.down.iter().chain(&it.dependencies).chain(&it.parts));
         }
     }
     let members: Vec<usize> = (0..links.len()).filter(|&it| left[it]).collect();
-    let versioned = members.iter().all(|&it| links[it].dependencies.is_empty());
+    let versioned = members
+        .iter()
+        .all(|&it| links[it].dependencies.is_empty() && links[it].parts.is_empty());
     let kind = if versioned {
         CycleKind::Cycle
     } else {
@@ -261,6 +306,7 @@ fn sort(graph: &RevisionGraph) -> Result<Vec<usize>, GraphError> {
 
 fn needed(links: &Links) -> usize {
     links.down.len()
+        + links.parts.len()
         + links
             .dependencies
             .iter()

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::Node;
 use crate::ids::RevisionId;
 
 /// Why a graph cannot be built, a revision not be found, or a target not be reached.
@@ -33,6 +34,64 @@ pub enum GraphError {
         missing: RevisionId,
         /// The revision that names it.
         from: Origin,
+    },
+    /// A revision follows one that a squash made a part of another one.
+    #[error(
+        "revision {revision} referenced from {from} is replaced by {by}; if {from} does not need what came after \
+         {revision} to be absent, have its revises line say {}", by.revision
+    )]
+    ReplacedParent {
+        /// The id without a file.
+        revision: RevisionId,
+        /// The revision that does its work.
+        by: Origin,
+        /// The revision that names it.
+        from: Origin,
+    },
+    /// A revision is there although another one says that it replaces it, as after a squash that was stopped half way.
+    #[error(
+        "revision {} is present, and replaced by {}; delete {there}, for {by} does its work, or put back the files from \
+         before the squash", there.revision, by.revision
+    )]
+    AlsoReplaced {
+        /// The one that is replaced.
+        there: Origin,
+        /// The one that replaces it.
+        by: Origin,
+    },
+    /// Two revisions replace the same one.
+    #[error(
+        "revision {revision} is replaced by two others: {first} and {second}; put back the files of one of the two \
+         squashes from version control"
+    )]
+    ReplacedTwice {
+        /// The id without a file.
+        revision: RevisionId,
+        /// The first one that replaces it.
+        first: Origin,
+        /// The other one.
+        second: Origin,
+    },
+    /// The version table holds an id that a squash made a part of another revision.
+    #[error(
+        "revision {row} is replaced by {by}, so that a database which is at {row} cannot go on from there; bring it to \
+         {} with the files from before the squash, which version control has, then take the squash", by.revision
+    )]
+    ReplacedRow {
+        /// The row.
+        row: RevisionId,
+        /// The revision that does its work.
+        by: Origin,
+    },
+    /// A relative target counts from a revision that a squash made a part of another one.
+    #[error(
+        "cannot count from revision {revision}, which is replaced by {by}; count from {}", by.revision
+    )]
+    ReplacedStart {
+        /// The id without a file.
+        revision: RevisionId,
+        /// The revision that does its work.
+        by: Origin,
     },
     /// A revision depends on something that is neither an id nor a branch label of the history.
     #[error(
@@ -310,6 +369,82 @@ pub enum GraphError {
         /// Its labels.
         labels: Vec<String>,
     },
+    /// A squash of nothing.
+    #[error("nothing to squash: no revision lies in '{range}'; `limbeck history` lists them")]
+    SquashNothing {
+        /// The range, as written.
+        range: String,
+    },
+    /// A squash of one revision.
+    #[error(
+        "nothing to squash: {revision} alone lies in '{range}', and a squash takes two or more"
+    )]
+    SquashOne {
+        /// The range, as written.
+        range: String,
+        /// The revision.
+        revision: RevisionId,
+    },
+    /// An end of a squash is no single revision.
+    #[error(
+        "cannot tell what to squash: '{end}' is {}; name one revision",
+        if revisions.is_empty() { "base".to_owned() } else { comma(revisions) }
+    )]
+    SquashEnd {
+        /// The end, as written.
+        end: String,
+        /// What it names.
+        revisions: Vec<RevisionId>,
+    },
+    /// A squash across a revision that follows several.
+    #[error(
+        "cannot squash across {revision}, which merges {}; begin the range with it, or end it below",
+        comma(merges)
+    )]
+    SquashMerge {
+        /// The merge point.
+        revision: Origin,
+        /// What it follows.
+        merges: Vec<RevisionId>,
+    },
+    /// A squash across a revision that something outside of the range follows.
+    #[error(
+        "cannot squash across {revision}, which {} follows too; end the range with it and begin another one above, or \
+         move the other side by `limbeck rebase`",
+        list(by)
+    )]
+    SquashFork {
+        /// The branch point.
+        revision: Origin,
+        /// What follows it and is not in the range.
+        by: Vec<Origin>,
+    },
+    /// A squash of a revision that another one depends on by its label.
+    #[error(
+        "cannot squash {revision} yet: {by} depends on its label {label}; have the depends on line there say {revision}, \
+         which changes nothing else"
+    )]
+    SquashLabel {
+        /// The last revision of the range.
+        revision: RevisionId,
+        /// Its label.
+        label: String,
+        /// The revision that depends on it.
+        by: Origin,
+    },
+    /// A squash of revisions between which another one has to run.
+    #[error(
+        "cannot squash across {between}, which needs {below} and has to be applied before {above}; squash up to {below}, \
+         and from there on"
+    )]
+    SquashBetween {
+        /// The revision outside of the range.
+        between: Origin,
+        /// The revision of the range that it needs.
+        below: RevisionId,
+        /// The last revision of the range.
+        above: RevisionId,
+    },
     /// The rows do not fit the step: one that it replaces is missing, or one that it adds is there.
     #[error(
         "the version rows do not fit the step to {revision}: expected to match one row '{row}', {} found; compare \
@@ -324,6 +459,15 @@ pub enum GraphError {
         /// Whether it is there already.
         found: bool,
     },
+}
+
+impl GraphError {
+    /// The refusal of a database that is at a revision which `by` replaces.
+    #[must_use]
+    pub fn replaced_row(row: RevisionId, by: &Node) -> Self {
+        let by = by.origin();
+        Self::ReplacedRow { row, by }
+    }
 }
 
 /// Where a revision comes from, for messages: its id and, if it has one, its file.

@@ -117,6 +117,9 @@ impl RevisionGraph {
         if !dependencies.is_empty() {
             field("Also depends on", &comma(&dependencies));
         }
+        if !node.replaces.is_empty() {
+            field("Replaces", &comma(&node.replaces));
+        }
         if branch_point {
             field("Branches into", &names(&next));
         }

@@ -14,7 +14,7 @@
 //! - `target`: the grammar of targets; `select`: which revisions lie between two ends; `steps`: what an upgrade,
 //!   downgrade or stamp does; `rows`: the version rows of each step; `lines`: how a revision is printed;
 //! - `draw`: the history with lanes beside it; `export`: the history for programs that draw graphs;
-//! - `rearrange`: what a rebase or a removal changes.
+//! - `rearrange`: what a rebase or a removal changes; `squash`: the one revision that comes in the place of several.
 
 mod build;
 mod draw;
@@ -25,6 +25,7 @@ mod rearrange;
 mod resolve;
 mod rows;
 mod select;
+mod squash;
 mod steps;
 mod target;
 mod walk;
@@ -40,6 +41,7 @@ pub use lines::LineFormat;
 pub use rearrange::{Rebase, Relinked, Removal};
 pub use rows::RowChange;
 pub use select::{BasePolicy, Ends, Overwalk, RangeOptions, Selection, Travel};
+pub use squash::Squash;
 pub use steps::{Direction, Move, StampMove, Step};
 
 /// One revision, as the graph needs it.
@@ -53,6 +55,8 @@ pub struct Node {
     pub depends_on: Vec<Dependency>,
     /// The branch labels that it carries itself.
     pub labels: Vec<String>,
+    /// The revisions whose work it does since a squash; texts that name them name it.
+    pub replaces: Vec<RevisionId>,
     /// What it does; the first paragraph is its title.
     pub doc: String,
     /// Its file; none for a revision that is compiled in.
@@ -68,6 +72,7 @@ impl Node {
             down,
             depends_on: Vec::new(),
             labels: Vec::new(),
+            replaces: Vec::new(),
             doc: String::new(),
             path: None,
         }
@@ -107,6 +112,8 @@ impl From<Header> for Node {
             revises,
             branch_labels,
             depends_on,
+            replaces,
+            checksum: _,
             created: _,
             review: _,
         } = header;
@@ -115,6 +122,7 @@ impl From<Header> for Node {
             down: revises,
             depends_on,
             labels: branch_labels,
+            replaces,
             doc: message,
             path: None,
         }
@@ -132,7 +140,7 @@ impl From<&Header> for Node {
 pub struct RevisionGraph {
     nodes: Vec<Node>,
     links: Vec<Links>,
-    /// Ids and labels.
+    /// Ids, labels, and ids that a squash replaced.
     keys: BTreeMap<String, Key>,
     labels: Vec<String>,
     heads: Vec<usize>,
@@ -149,10 +157,15 @@ struct Links {
     dependencies: Vec<usize>,
     /// Parents and those dependencies that no ancestor by `revises` has already.
     normalized_down: Vec<usize>,
+    /// Squashed revisions that it depends on a part of: they have to be applied before it, but who has it need not have
+    /// them, as a database that is in the middle of the squash.
+    parts: Vec<usize>,
     /// Children by `revises`.
     next: Vec<usize>,
     /// Children and dependents.
     all_next: Vec<usize>,
+    /// The revisions that depend on a part of it.
+    part_next: Vec<usize>,
     /// Labels, own and inherited, as indices into the graph's labels.
     labels: BTreeSet<usize>,
     /// The place in an order in which everything comes after what it needs.
@@ -163,7 +176,7 @@ struct Links {
 #[derive(Clone, Copy, Debug)]
 struct Key {
     node: usize,
-    /// Ids in order of arrival, then labels: the order in which several matches are listed.
+    /// Ids in order of arrival, then labels, then replaced ids: the order in which several matches are listed.
     rank: usize,
 }
 
@@ -207,7 +220,8 @@ impl RevisionGraph {
     ///
     /// # Errors
     ///
-    /// [`GraphError::Duplicate`], [`GraphError::MissingParent`], [`GraphError::MissingDependency`],
+    /// [`GraphError::Duplicate`], [`GraphError::AlsoReplaced`], [`GraphError::ReplacedTwice`],
+    /// [`GraphError::MissingParent`], [`GraphError::ReplacedParent`], [`GraphError::MissingDependency`],
     /// [`GraphError::LabelTaken`] and [`GraphError::Cycle`].
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> Result<Self, GraphError> {
         build::build(nodes.into_iter().collect())
@@ -263,10 +277,10 @@ impl RevisionGraph {
         Some(Relations {
             node: &self.nodes[index],
             down: self.pick(&links.down),
-            depends_on: self.pick(&links.dependencies),
+            depends_on: self.pick(&[links.dependencies.as_slice(), &links.parts].concat()),
             needs: self.pick(&links.normalized_down),
             next: self.pick(&links.next),
-            dependents: self.pick(&links.all_next),
+            dependents: self.pick(&[links.all_next.as_slice(), &links.part_next].concat()),
             labels: self.labels_of(index),
             head: self.head(index),
             branch_point: links.next.len() > 1,

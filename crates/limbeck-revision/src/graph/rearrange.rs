@@ -90,7 +90,7 @@ impl RevisionGraph {
             let (tip, onto) = names();
             return Err(GraphError::NothingShared { tip, onto });
         }
-        let mut needed = self.ancestors(&[onto], Along::Dependencies);
+        let mut needed = self.ancestors(&[onto], Along::Order);
         needed.intersect_with(&moved);
         if let Some(revision) = needed.iter().next() {
             return Err(GraphError::MoveInCircle {
@@ -129,7 +129,8 @@ impl RevisionGraph {
         let (node, links) = (&self.nodes[index], &self.links[index]);
         let needs_it = |it: &&Node| {
             it.depends_on.iter().any(|needed| {
-                let by_id = needed.target == id;
+                let mut ids = std::iter::once(&node.id).chain(&node.replaces);
+                let by_id = ids.any(|it| it.as_str() == needed.target);
                 let by_label = links.next.is_empty() && node.labels.contains(&needed.target);
                 !needed.if_present && (by_id || by_label)
             })
@@ -184,7 +185,7 @@ impl RevisionGraph {
         ids
     }
 
-    fn oldest_first(&self, members: &NodeSet) -> Vec<RevisionId> {
+    pub(super) fn oldest_first(&self, members: &NodeSet) -> Vec<RevisionId> {
         let mut order: Vec<usize> = members.iter().collect();
         order.sort_by_key(|&it| self.links[it].rank);
         self.ids(order)

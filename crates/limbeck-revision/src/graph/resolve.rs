@@ -1,5 +1,6 @@
 //! From texts to revisions: ids, unique beginnings of ids, labels, `head`, `heads`, `base`, and a branch before `@`.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::error::GraphError;
@@ -153,10 +154,70 @@ impl RevisionGraph {
     /// The rows of a version table, which are whole ids.
     pub(super) fn row_indices(&self, rows: &[RevisionId]) -> Result<Vec<usize>, GraphError> {
         let find = |row: &RevisionId| {
-            self.index(row.as_str())
-                .ok_or_else(|| GraphError::UnknownRow { row: row.clone() })
+            self.index(row.as_str()).ok_or_else(|| {
+                let row = row.clone();
+                match self.replacing(row.as_str()) {
+                    Some(by) => GraphError::replaced_row(row, by),
+                    None => GraphError::UnknownRow { row },
+                }
+            })
         };
-        rows.iter().map(find).collect()
+        let rows: Vec<usize> = rows.iter().map(find).collect::<Result<_, _>>()?;
+        match self.lacking(&rows) {
+            Some((part, whole)) => {
+                let by = &self.nodes[whole];
+                Err(GraphError::replaced_row(part, by))
+            }
+            None => Ok(rows),
+        }
+    }
+
+    /// Whether a dependency on `target`, which leads to the revision at `node`, is on a part of what that one was made of
+    /// by a squash. A label may have stood at any part.
+    pub(super) fn is_part(&self, target: &str, node: usize) -> bool {
+        let Node { id, replaces, .. } = &self.nodes[node];
+        !replaces.is_empty() && id.as_str() != target
+    }
+
+    /// A squashed revision that is not among what `indices` stand for although something that is depends on a part of it:
+    /// the part, and the whole.
+    pub(super) fn lacking(&self, indices: &[usize]) -> Option<(RevisionId, usize)> {
+        if self.nodes.iter().all(|it| it.replaces.is_empty()) {
+            return None;
+        }
+        let held = self.ancestors(indices, Along::Dependencies);
+        let mut parts = held
+            .iter()
+            .flat_map(|it| self.links[it].parts.iter().map(move |&whole| (it, whole)));
+        let (from, whole) = parts.find(|(_, whole)| !held.contains(*whole))?;
+        let node = &self.nodes[whole];
+        let named = self.nodes[from].depends_on.iter().map(|it| &it.target);
+        let named = named
+            .filter_map(|it| node.replaces.iter().find(|part| part.as_str() == it))
+            .next();
+        Some((named.or(node.replaces.last())?.clone(), whole))
+    }
+
+    /// The revision that does the work of the revision with exactly this id since a squash.
+    pub(super) fn replacing(&self, id: &str) -> Option<&Node> {
+        let node = &self.nodes[self.keys.get(id)?.node];
+        let replaces = node.replaces.iter().any(|it| it.as_str() == id);
+        (replaces && node.id.as_str() != id).then_some(node)
+    }
+
+    /// The replaced id that a target names or begins, with the revision that does its work since a squash; none if the
+    /// target names something that is there.
+    #[must_use]
+    pub fn replaced(&self, text: &str) -> Option<(RevisionId, &Node)> {
+        let id = text.rsplit_once('@').map_or(text, |(_, it)| it);
+        let index = self.find(id, None).ok()?;
+        let node = &self.nodes[index];
+        let is_there = |it: &str| it.starts_with(id);
+        if is_there(node.id.as_str()) || node.labels.iter().any(|it| is_there(it)) {
+            return None;
+        }
+        let replaced = node.replaces.iter().find(|it| is_there(it.as_str()))?;
+        Some((replaced.clone(), node))
     }
 
     pub(super) fn symbol<'t>(&self, text: &'t str) -> Result<Symbol<'t>, GraphError> {
@@ -232,6 +293,11 @@ impl RevisionGraph {
             matches.extend(long.filter(|(_, key)| lineage.is_none_or(|it| it.contains(key.node))));
         }
         matches.sort_by_key(|(_, key)| key.rank);
+        // Several ids that one revision replaced mean that one.
+        let nodes: BTreeSet<usize> = matches.iter().map(|(_, key)| key.node).collect();
+        if nodes.len() == 1 && matches.iter().any(|(_, key)| key.rank == usize::MAX) {
+            matches.truncate(1);
+        }
         match matches.as_slice() {
             [] => Err(GraphError::NotFound {
                 text: text.to_owned(),

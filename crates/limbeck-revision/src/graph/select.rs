@@ -131,6 +131,16 @@ impl RangeOptions {
     };
 }
 
+/// Both ends of a range `[start]:[end]`.
+pub(super) fn ends_of(range: &str) -> Result<(&str, &str), GraphError> {
+    match range.trim().split_once(':') {
+        Some((start, end)) if !end.contains(':') => Ok((start.trim(), end.trim())),
+        _ => Err(GraphError::HistoryRange {
+            range: range.trim().to_owned(),
+        }),
+    }
+}
+
 impl RevisionGraph {
     /// The revisions from `upper` down to `lower`, newest first (`RevisionMap.iterate_revisions`).
     ///
@@ -166,15 +176,10 @@ impl RevisionGraph {
         range: Option<&str>,
         rows: &[RevisionId],
     ) -> Result<Vec<&Node>, GraphError> {
-        let range = range.unwrap_or(":").trim();
-        let (start, end) = match range.split_once(':') {
-            Some((start, end)) if !end.contains(':') => (start.trim(), end.trim()),
-            _ => {
-                return Err(GraphError::HistoryRange {
-                    range: range.to_owned(),
-                });
-            }
-        };
+        let (start, end) = ends_of(range.unwrap_or(":"))?;
+        if [start, end].contains(&"current") {
+            self.row_indices(rows)?;
+        }
         let end_of_range = |text: &str, default: &str| match text {
             "" => Selection::from(default),
             "current" => Selection::from(rows),
@@ -326,11 +331,11 @@ impl RevisionGraph {
         }
         let heads = self.get_indices(upper)?;
         let active = self.ancestors(&heads, Along::Dependencies);
-        let mut dropped = self.descendants(&roots, Along::Dependencies);
+        let mut dropped = self.descendants(&roots, Along::Order);
         dropped.intersect_with(&active);
         if options.base == BasePolicy::Implicit {
             let mut others = active;
-            others.subtract(&self.ancestors(&roots, Along::Dependencies));
+            others.subtract(&self.ancestors(&roots, Along::Order));
             dropped.union_with(&others);
         }
         match place {

@@ -192,6 +192,7 @@ impl RevisionGraph {
             to: Vec::new(),
             by: StampMove::Leave,
         };
+        self.add_wholes(&mut destinations, &rows);
         if destinations.is_empty() {
             return Ok(related.iter().map(leave).collect());
         }
@@ -218,6 +219,15 @@ impl RevisionGraph {
             });
         }
         Ok(moves)
+    }
+
+    /// Adds the squashed revisions that a stamp needs rows of, because something depends on a part of them.
+    fn add_wholes(&self, destinations: &mut Vec<usize>, rows: &[usize]) {
+        let mut held = [rows, destinations.as_slice()].concat();
+        while let Some((_, whole)) = self.lacking(&held) {
+            held.push(whole);
+            destinations.push(whole);
+        }
     }
 
     /// A stamp with those rows only that are still there and lie on one line with its target.

@@ -79,6 +79,17 @@ impl<'t> Relative<'t> {
         }
     }
 
+    /// Refuses to count from a revision that is a part of another one since a squash: what stood beside it is gone.
+    fn refuse_replaced(&self, graph: &RevisionGraph) -> Result<(), GraphError> {
+        match self.symbol.and_then(|it| graph.replaced(it)) {
+            Some((revision, by)) => Err(GraphError::ReplacedStart {
+                revision,
+                by: by.origin(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// The symbol, within the branch if there is one.
     fn start(&self, graph: &RevisionGraph, symbol: &str) -> Result<Place, GraphError> {
         let text = self
@@ -151,6 +162,7 @@ impl RevisionGraph {
         let Some(relative) = relative else {
             return self.get_indices(target);
         };
+        relative.refuse_replaced(self)?;
         let stop_at_end = overwalk == Overwalk::StopAtEnd;
         let Some(symbol) = relative.symbol else {
             if relative.steps <= 0 {
@@ -260,6 +272,7 @@ impl RevisionGraph {
                 place,
             });
         };
+        relative.refuse_replaced(self)?;
         let stop_at_end = overwalk == Overwalk::StopAtEnd;
         let (branch, place) = match relative.symbol {
             None if relative.steps >= 0 => return Err(relative.length_error()),

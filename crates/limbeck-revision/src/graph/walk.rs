@@ -12,8 +12,10 @@ pub(super) struct NodeSet(Vec<u64>);
 pub(super) enum Along {
     /// `revises` only.
     Versioned,
-    /// `revises` and `depends on`.
+    /// `revises` and `depends on`: who has a revision has what is below it.
     Dependencies,
+    /// These, and from what depends on a part of a squash to the whole of it: what has to be applied before.
+    Order,
 }
 
 impl NodeSet {
@@ -92,33 +94,33 @@ impl NodeSet {
     }
 }
 
-fn below(links: &Links, along: Along) -> &[usize] {
-    match along {
-        Along::Versioned => &links.down,
-        Along::Dependencies => &links.normalized_down,
-    }
+fn below(links: &Links, along: Along) -> impl Iterator<Item = usize> {
+    let (implied, parts): (&[usize], &[usize]) = match along {
+        Along::Versioned => (&links.down, &[]),
+        Along::Dependencies => (&links.normalized_down, &[]),
+        Along::Order => (&links.normalized_down, &links.parts),
+    };
+    implied.iter().chain(parts).copied()
 }
 
-fn above(links: &Links, along: Along) -> &[usize] {
-    match along {
-        Along::Versioned => &links.next,
-        Along::Dependencies => &links.all_next,
-    }
+fn above(links: &Links, along: Along) -> impl Iterator<Item = usize> {
+    let (implied, parts): (&[usize], &[usize]) = match along {
+        Along::Versioned => (&links.next, &[]),
+        Along::Dependencies => (&links.all_next, &[]),
+        Along::Order => (&links.all_next, &links.part_next),
+    };
+    implied.iter().chain(parts).copied()
 }
 
 impl RevisionGraph {
     /// `starts` and everything they need.
     pub(super) fn ancestors(&self, starts: &[usize], along: Along) -> NodeSet {
-        NodeSet::reach(self.nodes.len(), starts, |it| {
-            below(&self.links[it], along).iter().copied()
-        })
+        NodeSet::reach(self.nodes.len(), starts, |it| below(&self.links[it], along))
     }
 
     /// `starts` and everything that needs them.
     pub(super) fn descendants(&self, starts: &[usize], along: Along) -> NodeSet {
-        NodeSet::reach(self.nodes.len(), starts, |it| {
-            above(&self.links[it], along).iter().copied()
-        })
+        NodeSet::reach(self.nodes.len(), starts, |it| above(&self.links[it], along))
     }
 
     /// As [`Self::ancestors`] with dependencies, for revisions that were asked for by name.
@@ -127,7 +129,8 @@ impl RevisionGraph {
     ///
     /// [`GraphError::Overlap`] if one of them contains another.
     pub(super) fn requested_ancestors(&self, starts: &[usize]) -> Result<NodeSet, GraphError> {
-        self.requested(starts, |it| &self.links[it].normalized_down)
+        self.requested(starts, |it| &self.links[it].normalized_down)?;
+        Ok(self.ancestors(starts, Along::Order))
     }
 
     /// As [`Self::descendants`] without dependencies, for revisions that were asked for by name.
@@ -209,7 +212,7 @@ impl RevisionGraph {
             // A range whose upper end hangs on it by a dependency only does not contain that end; begin at its tips.
             heads = todo
                 .iter()
-                .filter(|&it| !self.links[it].all_next.iter().any(|&it| todo.contains(it)))
+                .filter(|&it| !above(&self.links[it], Along::Order).any(|it| todo.contains(it)))
                 .collect();
         }
     }
@@ -234,10 +237,7 @@ impl RevisionGraph {
                 output.push(candidate);
             }
             let links = &self.links[candidate];
-            let next: Vec<usize> = links
-                .normalized_down
-                .iter()
-                .copied()
+            let next: Vec<usize> = below(links, Along::Order)
                 .filter(|&it| todo.contains(it) && !is_tip.contains(it))
                 .collect();
             is_tip.remove(candidate);
@@ -250,7 +250,7 @@ impl RevisionGraph {
                     current = current.saturating_sub(1);
                 }
                 // Down a plain line what the tip needs stays the same, but for what has been listed.
-                Some((&first, [])) if links.normalized_down.len() == 1 => {
+                Some((&first, [])) if links.normalized_down.len() + links.parts.len() == 1 => {
                     tips[current].node = first
                 }
                 Some((&first, rest)) => {
@@ -280,7 +280,7 @@ impl Tip {
     fn needs(&mut self, candidate: usize, graph: &RevisionGraph) -> bool {
         let node = self.node;
         self.ancestors
-            .get_or_insert_with(|| graph.ancestors(&[node], Along::Dependencies))
+            .get_or_insert_with(|| graph.ancestors(&[node], Along::Order))
             .contains(candidate)
     }
 }

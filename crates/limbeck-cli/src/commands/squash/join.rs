@@ -1,0 +1,302 @@
+//! Several revisions' SQL as that of one: the upgrades one after the other, the downgrades the other way round.
+
+use limbeck_revision::graph::Node;
+use limbeck_revision::{Revision, Segment, SegmentMode, Statement, split};
+
+use crate::error::one_line;
+
+/// How much of a statement a reason shows.
+const SHOWN_CHARS: usize = 40;
+
+/// The upgrade and the downgrade of revisions that follow each other, oldest first. A line says where each one's SQL
+/// begins. Their segments stay apart, but for transactions that hold nothing but plain definitions: these are as well
+/// committed together.
+pub(super) fn join(revisions: &[Revision]) -> (Vec<Segment>, Vec<Segment>) {
+    let mut upgrade = Joined::default();
+    for it in revisions {
+        upgrade.add(it, &it.upgrade);
+    }
+    let mut downgrade = Joined::default();
+    for it in revisions.iter().rev() {
+        downgrade.add(it, &it.downgrade);
+    }
+    (upgrade.segments, downgrade.segments)
+}
+
+/// What of the revisions is more than definitions, so that no plan could stand for it; none if nothing is.
+pub(super) fn beyond_plans(revisions: &[Revision]) -> Option<String> {
+    for it in revisions {
+        let id = &it.header.revision;
+        let segments = it.upgrade.iter().chain(&it.downgrade);
+        if segments
+            .clone()
+            .any(|it| it.mode == SegmentMode::NoTransaction)
+        {
+            return Some(format!(
+                "revision {id} has a segment outside of transactions, which no plan stands for"
+            ));
+        }
+        let mut statements = segments.flat_map(statements);
+        if let Some(found) = statements.find(|it| !is_definition(it)) {
+            return Some(format!(
+                "revision {id} has `{}`, which no plan stands for",
+                shown(&found.sql)
+            ));
+        }
+    }
+    None
+}
+
+/// Segments under construction.
+#[derive(Default)]
+struct Joined {
+    segments: Vec<Segment>,
+    /// Whether the last one holds nothing but plain definitions.
+    plain: bool,
+}
+
+impl Joined {
+    fn add(&mut self, revision: &Revision, segments: &[Segment]) {
+        let id = &revision.header.revision;
+        let title = Node::from(&revision.header).title();
+        let comma = if title.is_empty() { "" } else { ", " };
+        // The empty line keeps it apart from what is said of the first statement.
+        let begin = format!("-- from revision {id}{comma}{title}\n\n");
+        for (n, segment) in segments.iter().enumerate() {
+            let plain = is_plain(segment);
+            let mut text = if n == 0 { begin.clone() } else { String::new() };
+            text.push_str(&terminated(&segment.text));
+            match self.segments.last_mut() {
+                Some(last) if n == 0 && self.plain && plain => {
+                    *last = Segment::new(last.mode, &format!("{}\n\n{text}", last.text));
+                }
+                _ => self.segments.push(Segment::new(segment.mode, &text)),
+            }
+            self.plain = plain;
+        }
+        let resets = resets(segments);
+        if let (false, Some(last)) = (resets.is_empty(), self.segments.last_mut()) {
+            let text = format!(
+                "{}\n\n-- the settings of revision {id} end here\n{}",
+                last.text,
+                resets.join("\n")
+            );
+            *last = Segment::new(last.mode, &text);
+            self.plain = false;
+        }
+    }
+}
+
+/// A revision's settings end with it, so they have to end where its SQL does.
+fn resets(segments: &[Segment]) -> Vec<&'static str> {
+    let mut acc = Vec::new();
+    let mut add = |sql| {
+        if !acc.contains(&sql) {
+            acc.push(sql);
+        }
+    };
+    for it in segments.iter().flat_map(statements) {
+        let words = words(&it.sql);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["set", "local" | "constraints" | "transaction", ..] => {}
+            ["set", "role", ..] | ["set", "session", "role", ..] => add("RESET ROLE;"),
+            ["set", "session", "authorization", ..] => add("RESET SESSION AUTHORIZATION;"),
+            ["set", ..] => add("RESET ALL;"),
+            words if words.contains(&"set_config") => add("RESET ALL;"),
+            _ => {}
+        }
+    }
+    acc
+}
+
+/// Whether a segment is a transaction of plain definitions: nothing in it leaves events or settings behind for the
+/// rest of the transaction, or has to be committed before it is used.
+fn is_plain(segment: &Segment) -> bool {
+    let plain = |it: &Statement| {
+        let words = words(&it.sql);
+        let adds_value = words.windows(2).any(|it| it == ["add", "value"]);
+        let temporary = words
+            .iter()
+            .any(|it| matches!(it.as_str(), "temp" | "temporary"));
+        is_definition(it) && !adds_value && !temporary
+    };
+    segment.mode == SegmentMode::Transaction && statements(segment).iter().all(plain)
+}
+
+fn is_definition(statement: &Statement) -> bool {
+    let first = words(&statement.sql).into_iter().next().unwrap_or_default();
+    matches!(first.as_str(), "create" | "alter" | "drop" | "comment")
+}
+
+/// The statements; a file that was read has been split before.
+fn statements(segment: &Segment) -> Vec<Statement> {
+    segment.statements().unwrap_or_default()
+}
+
+/// The words of a statement in lower case.
+fn words(sql: &str) -> Vec<String> {
+    sql.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|it| !it.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect()
+}
+
+/// The text with its last statement ended: a file may leave out the last semicolon.
+fn terminated(text: &str) -> String {
+    let count = |text: &str| split(text).map(|it| it.len()).unwrap_or_default();
+    let (n, with_another) = (count(text), count(&format!("{text}\nSELECT 1")));
+    if n > 0 && n == with_another {
+        format!("{text}\n;")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn shown(sql: &str) -> String {
+    let line = one_line(sql);
+    match line.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Revisions `a`, `b` and so on, of an upgrade and a downgrade each.
+    fn revisions(bodies: &[(&str, &str)]) -> Vec<Revision> {
+        let each = bodies.iter().zip('a'..).map(|((up, down), id)| {
+            let text =
+                format!("-- Do {id}\n-- revision: {id}\n-- upgrade\n{up}\n-- downgrade\n{down}\n");
+            Revision::parse(&text, Path::new("x.sql")).unwrap()
+        });
+        each.collect()
+    }
+
+    /// Joins revisions; `expect` are the upgrade's segments and the downgrade's, `!` before those outside of
+    /// transactions, without empty lines.
+    #[track_caller]
+    fn check(bodies: &[(&str, &str)], upgrade: &[&str], downgrade: &[&str]) {
+        let (up, down) = join(&revisions(bodies));
+        for (found, expect) in [(up, upgrade), (down, downgrade)] {
+            let found: Vec<_> = found
+                .iter()
+                .map(|it| {
+                    let outside = if it.mode == SegmentMode::NoTransaction {
+                        "!"
+                    } else {
+                        ""
+                    };
+                    format!("{outside}{}", it.text.replace("\n\n", "\n"))
+                })
+                .collect();
+            assert_eq!(found, expect);
+        }
+    }
+
+    #[test]
+    fn definitions_become_one_transaction() {
+        check(
+            &[
+                ("CREATE TABLE x ();", "DROP TABLE x"),
+                ("", "DROP TABLE nothing;"),
+                (
+                    "-- more\nALTER TABLE x ADD a int",
+                    "ALTER TABLE x DROP a -- it;",
+                ),
+            ],
+            &[
+                "-- from revision a, Do a\nCREATE TABLE x ();\n-- from revision c, Do c\n-- more\nALTER TABLE x ADD a int\n;",
+            ],
+            &[
+                "-- from revision c, Do c\nALTER TABLE x DROP a -- it;\n;\n-- from revision b, Do b\nDROP TABLE nothing;\n-- from revision a, Do a\nDROP TABLE x\n;",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_more_than_a_definition_keeps_its_segment() {
+        check(
+            &[
+                ("CREATE TABLE x ();", ""),
+                ("INSERT INTO x DEFAULT VALUES;", ""),
+                ("ALTER TABLE x ADD a int;", ""),
+                ("ALTER TYPE e ADD VALUE 'v';", ""),
+                ("CREATE TABLE y (e e DEFAULT 'v');", ""),
+                ("CREATE TEMP TABLE z ();", ""),
+                (
+                    "-- segment: no transaction\nCREATE INDEX CONCURRENTLY i ON x (a);",
+                    "",
+                ),
+            ],
+            &[
+                "-- from revision a, Do a\nCREATE TABLE x ();",
+                "-- from revision b, Do b\nINSERT INTO x DEFAULT VALUES;",
+                "-- from revision c, Do c\nALTER TABLE x ADD a int;",
+                "-- from revision d, Do d\nALTER TYPE e ADD VALUE 'v';",
+                "-- from revision e, Do e\nCREATE TABLE y (e e DEFAULT 'v');",
+                "-- from revision f, Do f\nCREATE TEMP TABLE z ();",
+                "!-- from revision g, Do g\nCREATE INDEX CONCURRENTLY i ON x (a);",
+            ],
+            &[],
+        );
+    }
+
+    #[test]
+    fn settings_end_with_their_revision() {
+        check(
+            &[
+                (
+                    "SET search_path = s;\nSET LOCAL work_mem = '1MB';\nCREATE TABLE x ();",
+                    "",
+                ),
+                ("SET ROLE r;\nSELECT set_config('a.b', '', false);", ""),
+            ],
+            &[
+                "-- from revision a, Do a\nSET search_path = s;\nSET LOCAL work_mem = '1MB';\nCREATE TABLE x ();\n-- the settings of revision a end here\nRESET ALL;",
+                "-- from revision b, Do b\nSET ROLE r;\nSELECT set_config('a.b', '', false);\n-- the settings of revision b end here\nRESET ROLE;\nRESET ALL;",
+            ],
+            &[],
+        );
+    }
+
+    /// Asks what no plan stands for; empty for nothing.
+    #[track_caller]
+    fn check_beyond(up: &str, down: &str, expect: &str) {
+        let found = beyond_plans(&revisions(&[("CREATE TABLE x ();", ""), (up, down)]));
+        assert_eq!(found.unwrap_or_default(), expect);
+    }
+
+    #[test]
+    fn plans_stand_for_definitions_alone() {
+        check_beyond("ALTER TABLE x ADD a int;", "DROP TABLE x;", "");
+        check_beyond("/* a */ COMMENT ON TABLE x IS 'y';", "", "");
+        check_beyond(
+            "-- segment: no transaction\nCREATE INDEX CONCURRENTLY i ON x (a);",
+            "",
+            "revision b has a segment outside of transactions, which no plan stands for",
+        );
+        let why = "revision b has `UPDATE x SET a = 1`, which no plan stands for";
+        check_beyond(
+            "update x set a = 1;",
+            "",
+            &why.replace("UPDATE", "update").replace("SET", "set"),
+        );
+        check_beyond("", "UPDATE x\n  SET a = 1;", why);
+        for sql in [
+            "DO $$BEGIN END$$",
+            "TRUNCATE x",
+            "SELECT 1",
+            "GRANT SELECT ON x TO public",
+            "WITH y AS (SELECT 1) SELECT 1",
+        ] {
+            let cut = sql.len().min(SHOWN_CHARS);
+            let why = format!("revision b has `{}`, which no plan stands for", &sql[..cut]);
+            check_beyond(sql, "", &why);
+        }
+    }
+}
