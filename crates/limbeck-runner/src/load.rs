@@ -8,6 +8,8 @@ use limbeck_schema::{Ident, Literal};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::error::{ServerError, one_line};
+use crate::extension::NoExtension;
+use crate::scratch::Scratch;
 use crate::work::words;
 
 /// Why SQL files could not be loaded.
@@ -63,11 +65,21 @@ pub enum LoadError {
         /// The role, if its name stands in the block.
         role: Option<Ident>,
     },
+    /// The server has not the extension that a statement creates.
+    #[error("{place}: {extension}")]
+    Extension {
+        /// Where it stands.
+        place: Box<Spot>,
+        /// The extension and the server.
+        extension: Box<NoExtension>,
+    },
     /// The server refused a statement.
     #[error("{place}: {answer}")]
     Statement {
         /// Where it stands.
         place: Box<Spot>,
+        /// The statement.
+        sql: String,
         /// What the server says.
         answer: Box<ServerError>,
     },
@@ -101,13 +113,33 @@ impl Display for Spot {
 }
 
 impl LoadError {
+    /// The same error in a scratch database, where an extension that its server lacks gets a message of its own.
+    #[must_use]
+    pub fn in_scratch(self, scratch: &Scratch) -> Self {
+        match self {
+            Self::Statement { place, sql, answer } => {
+                match NoExtension::of(&sql, &answer, scratch) {
+                    Some(it) => Self::Extension {
+                        place,
+                        extension: Box::new(it),
+                    },
+                    None => Self::Statement { place, sql, answer },
+                }
+            }
+            other => other,
+        }
+    }
+
     /// The offending line with what is wrong under the place, over three lines; none if no place is known.
     #[must_use]
     pub fn excerpt(&self) -> Option<String> {
         let (place, message) = match self {
-            Self::Statement { place, answer } => (place.as_ref(), one_line(&answer.message)),
+            Self::Statement { place, answer, .. } => (place.as_ref(), one_line(&answer.message)),
             Self::ClusterWide { place, .. } => (place, "changes the whole server".to_owned()),
             Self::Role { place, .. } => (place, "creates a role".to_owned()),
+            Self::Extension { place, extension } => {
+                (place.as_ref(), one_line(&extension.answer.message))
+            }
             Self::Reset { .. }
             | Self::Read { .. }
             | Self::Empty(_)
@@ -241,6 +273,7 @@ async fn run(
     let position = answer.position.map_or(0, |it| it.saturating_sub(1));
     Err(LoadError::Statement {
         place: Box::new(source.spot(position)),
+        sql: statement.sql.clone(),
         answer: Box::new(answer),
     })
 }
@@ -438,6 +471,7 @@ mod tests {
         assert_eq!(spots, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
         let error = LoadError::Statement {
             place: Box::new(source.spot(7)),
+            sql: String::new(),
             answer: Box::new(ServerError {
                 code: "42601".into(),
                 message: "no".into(),

@@ -4,6 +4,7 @@
 //! it is written, and nothing may differ from what is desired; then the downgrade, and nothing may differ from the start.
 //! Tables that are still there keep their rows and values.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
@@ -12,6 +13,7 @@ use limbeck_schema::{Desired, Name, Schema, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
+use crate::extension::NoExtension;
 use crate::keep::Holding;
 use crate::rebuild::Rebuild;
 use crate::scratch::{Scratch, ScratchError};
@@ -185,17 +187,13 @@ async fn try_claim(
         own_tables: Vec::new(),
         companion: None,
     };
-    rebuild(conn, current, unmanaged).await?;
-    let start = everything(&current.schema);
+    rebuild(scratch, conn, current, unmanaged).await?;
+    let start = everything(&current.schema.as_created());
     let differs = differences(conn, start.clone(), &read).await?;
     if !differs.is_empty() {
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
-    let lacks_objects = unmanaged
-        .objects
-        .keys()
-        .any(|(word, _)| word != "extension");
-    let mut trial = Trial::new(scratch, &[], lacks_objects);
+    let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
     trial.run("upgrade", &revision.upgrade).await?;
@@ -325,6 +323,7 @@ pub(crate) fn not_run(reason: impl AsRef<str>) -> Proof {
 
 /// Brings the empty database to the current state.
 async fn rebuild(
+    scratch: &Scratch,
     conn: &mut PgConnection,
     current: &Catalog,
     unmanaged: &Unmanaged,
@@ -332,19 +331,23 @@ async fn rebuild(
     let rebuild = Rebuild::new(current, unmanaged)
         .map_err(|error| not_run(format!("the current state cannot be rebuilt: {error}")))?;
     let failed = |sql: &str, error: &sqlx::Error| {
+        let server = ServerError::of(error);
+        if let Some(it) = server.and_then(|it| NoExtension::of(sql, &it, scratch)) {
+            return not_run(format!("the current state cannot be rebuilt: {it}"));
+        }
         let reason = format!(
             "the current state cannot be rebuilt, `{}`: {}",
             one_line(sql),
             answer(error)
         );
-        let objects = rebuild.missing.join("; ");
+        let objects = rebuild.missing_objects.join("; ");
         not_run(if objects.is_empty() {
             reason
         } else {
             format!("{reason}; not managed and so not there: {objects}")
         })
     };
-    let statements: Vec<&str> = rebuild.statements().collect();
+    let statements: Vec<Cow<'_, str>> = rebuild.statements().collect();
     for some in statements.chunks(STATEMENTS_AT_ONCE) {
         // Sent together they are one transaction. If one fails, all are tried alone: the culprit is to be named, and
         // some statements work in no transaction.

@@ -11,12 +11,10 @@ use crate::key::Key;
 use crate::kinds::cast::{may_lose, rewrites};
 use crate::kinds::collation::collation_key;
 use crate::kinds::composite_type::conversion;
-use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
+use crate::kinds::constraint::{default_name, is_false, mentioned_columns, on_live_table};
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
-use crate::kinds::{
-    Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Slot, Stage, user_objects,
-};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Since, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -189,24 +187,6 @@ impl Identity {
     }
 }
 
-/// The name that PostgreSQL makes of a table, columns and a suffix: `t_a_key`, cut so that it fits
-/// (`makeObjectName` in `indexcmds.c`: the longer of the two names loses bytes first).
-pub fn default_name(table: &Ident, columns: &[&str], suffix: &str) -> Ident {
-    let middle = columns.join("_");
-    let (mut first, mut second) = (table.as_str(), middle.as_str());
-    let fixed = suffix.len() + 1 + usize::from(!second.is_empty());
-    let shorten = |it: &str| it.char_indices().next_back().map_or(0, |(at, _)| at);
-    while first.len() + second.len() + fixed > crate::MAX_IDENTIFIER_BYTES {
-        if first.len() > second.len() {
-            first = &first[..shorten(first)];
-        } else {
-            second = &second[..shorten(second)];
-        }
-    }
-    let parts: Vec<&str> = [first, second, suffix].into_iter().filter(|it| !it.is_empty()).collect();
-    Ident::from(parts.join("_"))
-}
-
 impl Kind for Column {
     const CREATE: Stage = Stage::Columns;
     const DROP: Stage = Stage::DropColumns;
@@ -286,6 +266,12 @@ impl Kind for Column {
             mentioned_columns(&self.table, &generated.words(), acc);
         }
         acc.remove(&self.key());
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        let generated = self.is_virtual.then_some(Since { what: "VIRTUAL", major: 18 });
+        let not_null = self.not_null.as_ref().and_then(|it| it.newer());
+        [generated, not_null, self.physical.as_ref().and_then(|it| it.newer())].into_iter().flatten().collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
@@ -578,20 +564,4 @@ pub fn columns_of<'a>(schema: &'a Schema, table: &Name) -> Vec<&'a Column> {
         .collect();
     acc.sort_by_key(|it| it.position);
     acc
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn default_names_are_cut_as_postgresql_cuts_them() {
-        let check = |table: &str, columns: &[&str], suffix: &str, expected: &str| {
-            assert_eq!(default_name(&Ident::new(table), columns, suffix).as_str(), expected);
-        };
-        check("t", &["a", "b"], "key", "t_a_b_key");
-        check("t", &[], "pkey", "t_pkey");
-        let (long, other) = ("a".repeat(40), "b".repeat(40));
-        check(&long, &[&other], "fkey", &format!("{}_{}_fkey", "a".repeat(29), "b".repeat(28)));
-    }
 }

@@ -8,9 +8,15 @@ use serde::Serialize;
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::element::{include_clause, options, set_and_reset, with_clause};
-use crate::kinds::{Context, Difference, KindTag, Shown, user_objects};
+use crate::kinds::{Context, Difference, KindTag, Shown, Since, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::statement::{Hazard, Lock, Script};
+
+/// What checks and foreign keys can be since PostgreSQL 18.
+pub(crate) const NOT_ENFORCED: Since = Since {
+    what: "NOT ENFORCED",
+    major: 18,
+};
 
 /// When a constraint is checked (`pg_constraint.condeferrable`, `condeferred`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -204,6 +210,14 @@ impl KeyIndex {
         }
     }
 
+    /// What only newer servers have.
+    pub(crate) fn newer(&self) -> Option<Since> {
+        self.without_overlaps.then_some(Since {
+            what: "WITHOUT OVERLAPS",
+            major: 18,
+        })
+    }
+
     /// What follows the keywords: `(a, b) INCLUDE (c) WITH (fillfactor=70) DEFERRABLE`.
     pub(crate) fn sql(&self) -> String {
         self.with_options(&self.options)
@@ -296,5 +310,50 @@ impl KeyIndex {
 
     pub(crate) fn depends_on(&self, table: &Name, acc: &mut BTreeSet<Key>) {
         acc.extend(column_keys(table, &self.columns).chain(column_keys(table, &self.include)));
+    }
+}
+
+/// The name that PostgreSQL makes of a table, columns and a suffix: `t_a_key`, cut so that it fits
+/// (`makeObjectName` in `indexcmds.c`: the longer of the two names loses bytes first).
+pub fn default_name(table: &Ident, columns: &[&str], suffix: &str) -> Ident {
+    let middle = columns.join("_");
+    let (mut first, mut second) = (table.as_str(), middle.as_str());
+    let fixed = suffix.len() + 1 + usize::from(!second.is_empty());
+    let shorten = |it: &str| it.char_indices().next_back().map_or(0, |(at, _)| at);
+    while first.len() + second.len() + fixed > crate::MAX_IDENTIFIER_BYTES {
+        if first.len() > second.len() {
+            first = &first[..shorten(first)];
+        } else {
+            second = &second[..shorten(second)];
+        }
+    }
+    let parts: Vec<&str> = [first, second, suffix]
+        .into_iter()
+        .filter(|it| !it.is_empty())
+        .collect();
+    Ident::from(parts.join("_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_names_are_cut_as_postgresql_cuts_them() {
+        let check = |table: &str, columns: &[&str], suffix: &str, expected: &str| {
+            assert_eq!(
+                default_name(&Ident::new(table), columns, suffix).as_str(),
+                expected
+            );
+        };
+        check("t", &["a", "b"], "key", "t_a_b_key");
+        check("t", &[], "pkey", "t_pkey");
+        let (long, other) = ("a".repeat(40), "b".repeat(40));
+        check(
+            &long,
+            &[&other],
+            "fkey",
+            &format!("{}_{}_fkey", "a".repeat(29), "b".repeat(28)),
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::key::Key;
 use crate::kinds::constraint::{column_keys, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, ElementKey, include_clause, options, set_and_reset, with_clause};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Since, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -152,6 +152,11 @@ impl Kind for Index {
         }
     }
 
+    fn newer(&self) -> Vec<Since> {
+        let nulls = Since { what: "NULLS NOT DISTINCT", major: 15 };
+        self.nulls_not_distinct.then_some(nulls).into_iter().collect()
+    }
+
     fn compare(current: &Self, desired: &Self) -> Difference {
         const WHY: &str = "PostgreSQL cannot change what an index holds";
         let Self {
@@ -199,6 +204,10 @@ impl Kind for Index {
                 statement.warn(Hazard::MayFail, "fails if two rows are equal");
             }
         }
+    }
+
+    fn as_created(&self) -> Option<Self> {
+        (!self.valid).then(|| Self { valid: true, ..self.clone() })
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {

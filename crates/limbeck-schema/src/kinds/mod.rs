@@ -22,9 +22,11 @@ mod physical;
 mod registry;
 mod usage;
 
-pub use constraint::{Deferral, KeyIndex};
+pub use constraint::{Deferral, KeyIndex, default_name};
 pub use element::{Defaults, Element, ElementKey, Nulls, Order};
-pub use kind::{Context, Difference, Event, Kind, Reaction, Replacement, Shown, Slot, Stage};
+pub use kind::{
+    Context, Difference, Event, Kind, Reaction, Replacement, Shown, Since, Slot, Stage,
+};
 pub use not_null::NotNull;
 use registry::kinds;
 
@@ -112,7 +114,7 @@ impl Object {
 }
 
 pub use collation::Provider;
-pub use column::{Identity, columns_of, default_name};
+pub use column::{Identity, columns_of};
 pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};

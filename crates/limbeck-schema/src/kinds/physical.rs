@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::ident::Ident;
 use crate::key::Key;
 use crate::kinds::element::{options, set_and_reset};
-use crate::kinds::{Column, Context, Difference, KindTag, Object, Shown};
+use crate::kinds::{Column, Context, Difference, KindTag, Object, Shown, Since};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -151,6 +151,14 @@ impl Physical {
         } else {
             Arc::new(self)
         }
+    }
+
+    /// What only newer servers have.
+    pub(crate) fn newer(&self) -> Option<Since> {
+        self.compression.as_ref().map(|_| Since {
+            what: "COMPRESSION",
+            major: 14,
+        })
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {

@@ -164,6 +164,11 @@ macro_rules! kinds {
                 acc
             }
 
+            /// What of it only newer servers have.
+            pub fn newer(&self) -> Vec<Since> {
+                match self { $(Self::$Type(it) => it.newer(),)* }
+            }
+
             fn compare(current: &Self, desired: &Self) -> Difference {
                 match (current, desired) {
                     $((Self::$Type(current), Self::$Type(desired)) => $Type::compare(current, desired),)*
@@ -183,6 +188,11 @@ macro_rules! kinds {
             /// Writes what creates it.
             pub fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
                 match self { $(Self::$Type(it) => it.create(ctx, acc),)* }
+            }
+
+            /// What creating it makes, where that differs from it.
+            pub fn as_created(&self) -> Option<Self> {
+                match self { $(Self::$Type(it) => it.as_created().map(Self::from),)* }
             }
 
             /// Writes what lets go of the current state early, where others wait for that.
