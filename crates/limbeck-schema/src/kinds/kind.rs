@@ -1,6 +1,6 @@
 //! What a kind is: the trait each of them implements, and the words it speaks in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::expr::{Expr, ExprSlot};
 use crate::ident::{Ident, Name};
@@ -274,18 +274,6 @@ impl<T: Shown> Shown for Vec<T> {
         format!(
             "({})",
             self.iter().map(Shown::shown).collect::<Vec<_>>().join(", ")
-        )
-    }
-}
-
-impl Shown for BTreeMap<String, String> {
-    fn shown(&self) -> String {
-        format!(
-            "({})",
-            self.iter()
-                .map(|(k, v)| format!("{k}={v}"))
-                .collect::<Vec<_>>()
-                .join(", ")
         )
     }
 }

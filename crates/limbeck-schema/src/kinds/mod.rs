@@ -18,6 +18,7 @@ mod constraint;
 mod element;
 mod kind;
 mod not_null;
+mod parameters;
 mod physical;
 mod registry;
 mod usage;
@@ -28,6 +29,7 @@ pub use kind::{
     Context, Difference, Event, Kind, Reaction, Replacement, Shown, Since, Slot, Stage,
 };
 pub use not_null::NotNull;
+pub use parameters::Parameters;
 use registry::kinds;
 
 kinds! {

@@ -160,6 +160,7 @@ macro_rules! kinds {
                 let mut acc = BTreeSet::new();
                 match self { $(Self::$Type(it) => it.depends_on(schema, &mut acc),)* }
                 acc.extend(self.parent());
+                usage::add_inherited(schema, &mut acc);
                 acc.remove(&self.key());
                 acc
             }
