@@ -5,11 +5,12 @@
 //! Tables that are still there keep their rows and values.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Name, Schema, Scope};
+use limbeck_schema::{Desired, Name, Object, Schema, Scope, Verdict};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -187,6 +188,12 @@ async fn try_claim(
         own_tables: Vec::new(),
         companion: None,
     };
+    if let Some(taken) = taken(claim) {
+        return Err(not_run(format!(
+            "{taken}, which is not managed, has a name that the upgrade gives away"
+        ))
+        .into());
+    }
     rebuild(scratch, conn, current, unmanaged).await?;
     let start = everything(&current.schema.as_created());
     let differs = differences(conn, start.clone(), &read).await?;
@@ -194,6 +201,11 @@ async fn try_claim(
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
     let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
+    for (user, table) in users(claim) {
+        trial.note(format!(
+            "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
+        ));
+    }
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
     trial.run("upgrade", &revision.upgrade).await?;
@@ -216,6 +228,55 @@ async fn try_claim(
         n_tables: n_tables.saturating_sub(trial.n_emptied()),
         notes: trial.notes,
     })
+}
+
+/// What is not managed and has the name of a relation that the upgrade creates.
+fn taken(claim: &Claim<'_>) -> Option<String> {
+    let Claim {
+        current,
+        unmanaged,
+        desired,
+        ..
+    } = claim;
+    let created = desired.schema.iter();
+    let created = created.filter(|(key, _)| !current.schema.contains(key));
+    let mut slots = created.flat_map(|(_, object)| object.slots());
+    slots.find_map(|it| {
+        let schema = it.name.schema.as_ref().unwrap_or(&current.default_schema);
+        let is_relation = it.space == "relation";
+        is_relation
+            .then(|| unmanaged.relation(schema, &it.name.name))
+            .flatten()
+    })
+}
+
+/// What is not managed and uses tables of which something goes or gets another type, with the tables.
+fn users(claim: &Claim<'_>) -> Vec<(String, String)> {
+    let Claim {
+        current,
+        unmanaged,
+        desired,
+        ..
+    } = claim;
+    let mut changed = BTreeSet::new();
+    for (key, object) in current.schema.iter() {
+        let goes = match desired.schema.get(key) {
+            None => desired.scope.covers(object, &current.schema),
+            Some(it) => {
+                Object::event(object, it).is_some()
+                    || matches!(Object::verdict(object, it), Verdict::Replace(_))
+            }
+        };
+        if goes {
+            let name = key.qualified();
+            let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
+            changed.insert(format!("{schema}.{}", name.name));
+        }
+    }
+    let uses = unmanaged.uses.iter();
+    uses.filter(|(_, table)| changed.contains(table))
+        .cloned()
+        .collect()
 }
 
 async fn try_again(

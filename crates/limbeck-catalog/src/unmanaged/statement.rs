@@ -209,6 +209,21 @@ const fn publication(version: u32) -> &'static str {
     }
 }
 
+/// The options of a subscription that everybody may read; the connection is not among them.
+const fn subscription(version: u32) -> &'static str {
+    match version {
+        160_000.. => {
+            "s.subbinary, s.substream, s.subtwophasestate, s.subdisableonerr, s.subpasswordrequired, s.subrunasowner, \
+             s.suborigin, s.subslotname, s.subsynccommit"
+        }
+        150_000.. => {
+            "s.subbinary, s.substream, s.subtwophasestate, s.subdisableonerr, s.subslotname, s.subsynccommit"
+        }
+        140_000.. => "s.subbinary, s.substream, s.subslotname, s.subsynccommit",
+        _ => "''",
+    }
+}
+
 /// What `pg_class` holds besides tables, indexes, sequences and composite types. A partition is told with all it has,
 /// but for its comments, triggers and policies.
 const RELATIONS: &str = "\
@@ -383,7 +398,7 @@ const OTHERS: &str = "\
     SELECT 'user mapping', format('%s on server %I', usename, srvname), array(SELECT unnest(umoptions) ORDER BY 1)::text FROM \
     pg_user_mappings \
     UNION ALL SELECT 'subscription', s.subname::text, concat_ws(' ', s.subenabled, array(SELECT unnest(s.subpublications) ORDER BY \
-    1)) FROM pg_subscription s JOIN pg_database b ON b.oid = s.subdbid WHERE b.datname = current_database() \
+    1), {subscription}) FROM pg_subscription s JOIN pg_database b ON b.oid = s.subdbid WHERE b.datname = current_database() \
     UNION ALL SELECT 'security label on ' || i.type, i.identity, concat_ws(' ', l.provider, l.label) FROM pg_seclabel l, \
     pg_identify_object(l.classoid, l.objoid, l.objsubid) i \
     UNION ALL SELECT 'comment on ' || i.type, i.identity, d.description FROM pg_description d, \
@@ -481,4 +496,5 @@ pub(super) fn statement(version: u32) -> String {
         .join(" UNION ALL ")
         .replace("{user}", USER)
         .replace("{publication}", publication(version))
+        .replace("{subscription}", subscription(version))
 }
