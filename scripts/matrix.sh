@@ -20,7 +20,7 @@ trap 'rm -f "$log"' EXIT
 
 # The tests that ask a server something. With all of the workspace, so that its build serves, whoever made it.
 tests=(cargo test --quiet --workspace --all-features --no-fail-fast)
-for name in pairs compare versions sea_schema runs proof cli drift; do tests+=(--test "$name"); done
+for name in pairs compare versions sea_schema unmanaged runs proof cli drift; do tests+=(--test "$name"); done
 
 # One version: the tests, then the sample of the cases. Sets `said` to what its line says.
 version() {

@@ -144,3 +144,88 @@ async fn keys_and_references_over_time_are_declared() {
     );
     check(18, over_time, &declared, &[]).await;
 }
+
+/// Compares an empty database with metadata of these keys, on servers older than `since` alone, where it is refused.
+async fn refused(since: u32, keys: &str, expected: &str) {
+    let db = TestDb::create("too_new").await;
+    let version: String = sqlx::query_scalar("SHOW server_version_num")
+        .fetch_one(db.pool())
+        .await
+        .unwrap();
+    let found = version.parse::<u32>().unwrap() / 10_000;
+    if found >= since {
+        return;
+    }
+    let json = format!(r#"{{"limbeck": 1, "naming_convention": "postgresql", {keys}}}"#);
+    let metadata = MetaData::from_json(&json, "models.json").unwrap();
+    let mut conn = db.connect().await.unwrap();
+    let error = compare(&mut conn, &metadata, &CompareOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "models.json: {expected}, and the server is PostgreSQL {found}; leave it out, or use a newer server"
+        )
+    );
+}
+
+#[tokio::test]
+async fn what_only_newer_servers_have_is_refused_with_its_place() {
+    let of_table = |parts: &str| {
+        format!(
+            r#""tables": [{{"name": "t", "columns": [{{"name": "a", "type": "int"}}, {{"name": "b", "type": "daterange"}}], {parts}}}]"#
+        )
+    };
+    let cases = [
+        (
+            18,
+            r#""checks": [{"name": "c", "expression": "a > 0", "not_enforced": true}]"#,
+            "tables[0]: check t.c needs PostgreSQL 18 for NOT ENFORCED",
+        ),
+        (
+            18,
+            r#""primary_key": {"name": "k", "columns": ["a", "b"], "without_overlaps": true}"#,
+            "tables[0]: primary key t.k needs PostgreSQL 18 for WITHOUT OVERLAPS",
+        ),
+        (
+            15,
+            r#""uniques": [{"name": "u", "columns": ["a"], "nulls_not_distinct": true}]"#,
+            "tables[0]: unique t.u needs PostgreSQL 15 for NULLS NOT DISTINCT",
+        ),
+        (
+            15,
+            r#""indexes": [{"name": "i", "elements": ["a"], "nulls_not_distinct": true}]"#,
+            "tables[0]: index t.i needs PostgreSQL 15 for NULLS NOT DISTINCT",
+        ),
+        (
+            15,
+            r#""primary_key": {"name": "k", "columns": ["a"]}, "foreign_keys": [{"name": "f", "columns": ["a"],
+               "references": {"table": "t"}, "on_delete": "set_null", "on_delete_columns": ["a"]}]"#,
+            "tables[0]: foreign key t.f needs PostgreSQL 15 for the columns of ON DELETE SET NULL and SET DEFAULT",
+        ),
+    ];
+    for (since, parts, expected) in cases {
+        refused(since, &of_table(parts), expected).await;
+    }
+    let of_column = |facts: &str| {
+        format!(
+            r#""tables": [{{"name": "t", "columns": [{{"name": "a", "type": "text", {facts}}}]}}]"#
+        )
+    };
+    let generated = of_column(r#""generated": "'x'", "virtual": true"#);
+    let place = "tables[0]";
+    refused(
+        18,
+        &generated,
+        &format!("{place}: column t.a needs PostgreSQL 18 for VIRTUAL"),
+    )
+    .await;
+    let compressed = of_column(r#""physical": {"compression": "lz4"}"#);
+    refused(
+        14,
+        &compressed,
+        &format!("{place}: column t.a needs PostgreSQL 14 for COMPRESSION"),
+    )
+    .await;
+}

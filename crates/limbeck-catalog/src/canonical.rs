@@ -114,7 +114,7 @@ fn adopt_types(
 }
 
 /// Where an object was declared, or where its table was.
-fn place(places: &BTreeMap<Key, String>, key: &Key) -> Option<String> {
+pub(crate) fn place(places: &BTreeMap<Key, String>, key: &Key) -> Option<String> {
     let table = |it: &&Key| it.part.is_none() && it.qualified() == key.qualified();
     places
         .get(key)

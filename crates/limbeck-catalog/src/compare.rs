@@ -4,7 +4,7 @@ use limbeck_metadata::{LowerOptions, MetaData};
 use limbeck_schema::{Desired, Op};
 use sqlx::PgConnection;
 
-use crate::canonical::canonicalise;
+use crate::canonical::{canonicalise, place};
 use crate::read::Session;
 use crate::{Catalog, CompareError, ReadOptions};
 
@@ -115,6 +115,15 @@ async fn compare_in<E: From<CompareError>>(
         Ok(catalog.map_err(CompareError::from)?)
     };
     let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    if let Some((key, since)) = desired.newer_than(catalog.version) {
+        return Err(CompareError::Newer {
+            place: place(&desired.places, key),
+            key: Box::new(key.clone()),
+            since,
+            found: catalog.version / 10_000,
+        }
+        .into());
+    }
     canonicalise(conn, &catalog, &mut desired, in_recovery, &narrow_path).await?;
     let ops = limbeck_plan::diff(&catalog.schema, &desired).map_err(CompareError::from)?;
     Ok(Comparison {

@@ -3,6 +3,7 @@
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
 use limbeck_schema::Key;
+use limbeck_schema::kinds::Since;
 use limbeck_schema::row::DecodeError;
 
 /// Why a catalog could not be read.
@@ -112,6 +113,21 @@ pub enum CompareError {
         expression: String,
         /// What the server says.
         message: String,
+    },
+    /// Something is desired that the server is too old for.
+    #[error(
+        "{}{key} needs PostgreSQL {} for {}, and the server is PostgreSQL {found}; leave it out, or use a newer server",
+        at(.place), .since.major, .since.what
+    )]
+    Newer {
+        /// Where it was declared.
+        place: Option<String>,
+        /// The object.
+        key: Box<Key>,
+        /// What is newer than the server.
+        since: Since,
+        /// The server's major version.
+        found: u32,
     },
     /// The server cannot judge expressions for this role.
     #[error(

@@ -27,4 +27,4 @@ pub use compare::{
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError};
 pub use read::{Catalog, ReadOptions};
-pub use unmanaged::Unmanaged;
+pub use unmanaged::{Extension, Unmanaged};

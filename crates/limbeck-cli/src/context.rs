@@ -226,7 +226,8 @@ impl Context<'_> {
                 let files = sql_files(&path)?;
                 let scratch = self.scratch(like).await?;
                 let mut conn = scratch.connect().await?;
-                load(&mut conn, &files, scratch.default_schema()).await?;
+                let loaded = load(&mut conn, &files, scratch.default_schema()).await;
+                loaded.map_err(|error| error.in_scratch(&scratch))?;
                 // The files may have changed the connection's settings.
                 let _ = conn.close().await;
                 return Opened::scratch(scratch).await;
@@ -245,7 +246,8 @@ impl Context<'_> {
                 let output = &mut self.output;
                 runner
                     .upgrade(&history, &target, &mut |event| output.explain_event(&event))
-                    .await?;
+                    .await
+                    .map_err(|error| error.in_scratch(&scratch))?;
                 return Opened::scratch(scratch).await;
             }
             Source::Json(path) => read_json(&path)?,

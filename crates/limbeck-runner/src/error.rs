@@ -7,6 +7,9 @@ use limbeck_revision::graph::{Direction, GraphError};
 use limbeck_schema::Name;
 use sqlx::postgres::PgDatabaseError;
 
+use crate::extension::NoExtension;
+use crate::scratch::Scratch;
+
 /// The word for a direction in the log, in messages and on the command line.
 pub(crate) fn word(direction: Direction) -> &'static str {
     match direction {
@@ -210,6 +213,14 @@ pub enum RunnerError {
         /// Where the database stands.
         state: String,
     },
+    /// A statement of a revision creates an extension that the server of the scratch database has not.
+    #[error("{place} failed: {extension}")]
+    Extension {
+        /// The statement.
+        place: Box<Place>,
+        /// The extension and the server.
+        extension: Box<NoExtension>,
+    },
     /// A lock was not to be had in any try.
     #[error(
         "{place} got no lock in {tries} tries ({answer}); {state}; see who holds it in pg_locks, raise lock_timeout, \
@@ -360,6 +371,29 @@ impl RunnerError {
                 doing,
                 source: error,
             },
+        }
+    }
+
+    /// The same error of a run in a scratch database, where an extension that its server lacks gets a message of its own.
+    #[must_use]
+    pub fn in_scratch(self, scratch: &Scratch) -> Self {
+        match self {
+            Self::Failed {
+                place,
+                answer,
+                state,
+            } => match NoExtension::of(&place.statement, &answer, scratch) {
+                Some(extension) => Self::Extension {
+                    place,
+                    extension: Box::new(extension),
+                },
+                None => Self::Failed {
+                    place,
+                    answer,
+                    state,
+                },
+            },
+            other => other,
         }
     }
 

@@ -16,6 +16,7 @@
 mod apply;
 mod dry_run;
 mod error;
+mod extension;
 mod history;
 mod journal;
 mod keep;
@@ -39,6 +40,7 @@ mod work;
 
 pub use dry_run::{Planned, PlannedSegment};
 pub use error::{HalfDone, Place, RunnerError, ServerError};
+pub use extension::NoExtension;
 pub use history::History;
 pub use journal::{Current, Entry};
 pub use load::{LoadError, Spot, load, sql_files};

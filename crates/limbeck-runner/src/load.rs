@@ -8,6 +8,8 @@ use limbeck_schema::{Ident, Literal};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::error::{ServerError, one_line};
+use crate::extension::NoExtension;
+use crate::scratch::Scratch;
 use crate::work::words;
 
 /// Why SQL files could not be loaded.
@@ -33,6 +35,9 @@ pub enum LoadError {
     /// A folder without files.
     #[error("the folder {} holds no .sql file", .0.display())]
     Empty(PathBuf),
+    /// A file that begins a transaction and does not end it.
+    #[error("{} ends inside a transaction, so nothing of it would stay; write COMMIT at its end, or leave BEGIN out", .0.display())]
+    Open(PathBuf),
     /// A text that is not made of SQL statements.
     #[error("{}:{}: {}", .path.display(), .error.line, .error.problem)]
     Split {
@@ -43,8 +48,8 @@ pub enum LoadError {
     },
     /// A statement whose effect would not be the scratch database's alone.
     #[error(
-        "{place}: {statement} changes the whole server, which is not part of a database's schema; take it out of the \
-         file, or put it into a DO block that tolerates what is there already"
+        "{place}: {statement} changes the whole server or another one, which is not part of a database's schema; take it \
+         out of the file, or put it into a DO block that tolerates what is there already"
     )]
     ClusterWide {
         /// Where it stands.
@@ -63,11 +68,21 @@ pub enum LoadError {
         /// The role, if its name stands in the block.
         role: Option<Ident>,
     },
+    /// The server has not the extension that a statement creates.
+    #[error("{place}: {extension}")]
+    Extension {
+        /// Where it stands.
+        place: Box<Spot>,
+        /// The extension and the server.
+        extension: Box<NoExtension>,
+    },
     /// The server refused a statement.
     #[error("{place}: {answer}")]
     Statement {
         /// Where it stands.
         place: Box<Spot>,
+        /// The statement.
+        sql: String,
         /// What the server says.
         answer: Box<ServerError>,
     },
@@ -101,16 +116,37 @@ impl Display for Spot {
 }
 
 impl LoadError {
+    /// The same error in a scratch database, where an extension that its server lacks gets a message of its own.
+    #[must_use]
+    pub fn in_scratch(self, scratch: &Scratch) -> Self {
+        match self {
+            Self::Statement { place, sql, answer } => {
+                match NoExtension::of(&sql, &answer, scratch) {
+                    Some(it) => Self::Extension {
+                        place,
+                        extension: Box::new(it),
+                    },
+                    None => Self::Statement { place, sql, answer },
+                }
+            }
+            other => other,
+        }
+    }
+
     /// The offending line with what is wrong under the place, over three lines; none if no place is known.
     #[must_use]
     pub fn excerpt(&self) -> Option<String> {
         let (place, message) = match self {
-            Self::Statement { place, answer } => (place.as_ref(), one_line(&answer.message)),
+            Self::Statement { place, answer, .. } => (place.as_ref(), one_line(&answer.message)),
             Self::ClusterWide { place, .. } => (place, "changes the whole server".to_owned()),
             Self::Role { place, .. } => (place, "creates a role".to_owned()),
+            Self::Extension { place, extension } => {
+                (place.as_ref(), one_line(&extension.answer.message))
+            }
             Self::Reset { .. }
             | Self::Read { .. }
             | Self::Empty(_)
+            | Self::Open(_)
             | Self::Split { .. }
             | Self::Driver { .. } => {
                 return None;
@@ -201,6 +237,9 @@ pub async fn load(
             }
             run(conn, &source, statement, present).await?;
         }
+        if in_transaction(conn).await {
+            return Err(LoadError::Open(path.clone()));
+        }
         // What a file sets is its own affair: `pg_dump` empties the search path, and the next file would feel it.
         let reset = sqlx::raw_sql("RESET SESSION AUTHORIZATION; RESET ALL");
         reset
@@ -212,6 +251,13 @@ pub async fn load(
             })?;
     }
     Ok(())
+}
+
+/// Whether a transaction is open that changed something.
+async fn in_transaction(conn: &mut PgConnection) -> bool {
+    const SQL: &str = "SELECT WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
+    let found = conn.fetch_optional(sqlx::raw_sql(SQL)).await;
+    matches!(found, Ok(Some(_)))
 }
 
 async fn run(
@@ -241,6 +287,7 @@ async fn run(
     let position = answer.position.map_or(0, |it| it.saturating_sub(1));
     Err(LoadError::Statement {
         place: Box::new(source.spot(position)),
+        sql: statement.sql.clone(),
         answer: Box::new(answer),
     })
 }
@@ -308,10 +355,13 @@ fn without_restrictions(text: &str) -> String {
     acc
 }
 
-/// The first words of a statement that changes roles, databases, tablespaces or the server's configuration.
+/// The first words of a statement that changes roles, databases, tablespaces or the server's configuration, or that
+/// reaches another server.
 pub(crate) fn cluster_wide(sql: &str) -> Option<String> {
     let all: Vec<String> = words(sql).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let has = |wanted: &[&str]| all.windows(wanted.len()).any(|it| it == wanted);
+    let shared = ["database", "tablespace", "parameter"];
     let n_words = match all.get(..all.len().min(3)).unwrap_or_default() {
         ["create" | "alter" | "drop", "user", "mapping"] => 0,
         [
@@ -319,13 +369,44 @@ pub(crate) fn cluster_wide(sql: &str) -> Option<String> {
             "role" | "user" | "group" | "database" | "tablespace",
             ..,
         ]
+        | ["reassign" | "drop", "owned", ..]
         | ["alter", "system", ..] => 2,
         ["comment", "on", "role" | "database" | "tablespace"] => 3,
         // What is granted on an object is the database's own; membership in a role is not.
         ["grant" | "revoke", ..] if !all.contains(&"on") => 1,
+        ["grant" | "revoke", ..] if shared.iter().any(|it| has(&["on", it])) => 1,
+        ["security", "label", ..]
+            if has(&["on", "role"]) || shared.iter().any(|it| has(&["on", it])) =>
+        {
+            2
+        }
+        // It makes a slot for itself on the server that it names.
+        ["create", "subscription", ..] if !has(&["connect", "false"]) => 2,
+        ["do", ..] => return changed_in_block(sql),
         _ => 0,
     };
     (n_words > 0).then(|| all[..n_words].join(" ").to_uppercase())
+}
+
+/// What a `DO` block changes of the whole server, as far as it is written out: `ALTER ROLE`. A name that is put together
+/// (`ALTER DATABASE %I`) may be that of the scratch database.
+fn changed_in_block(sql: &str) -> Option<String> {
+    let lower = sql.to_ascii_lowercase();
+    for verb in ["alter", "drop"] {
+        for (at, _) in lower.match_indices(verb) {
+            let behind = lower[at + verb.len()..].trim_start();
+            let end = behind.find(|c: char| !c.is_ascii_alphabetic());
+            let (word, name) = behind.split_at(end.unwrap_or(behind.len()));
+            let name = name.trim_start();
+            if ["role", "user", "group", "database"].contains(&word)
+                && !name.starts_with(['%', '\''])
+                && !name.starts_with("mapping")
+            {
+                return Some(format!("{verb} {word}").to_uppercase());
+            }
+        }
+    }
+    None
 }
 
 /// The roles that a `DO` block says it creates; none for a role whose name is put together.
@@ -392,6 +473,25 @@ mod tests {
         check("CREATE USER MAPPING FOR a SERVER b", None);
         check("CREATE TABLE role (a int)", None);
         check("DO $$ BEGIN CREATE ROLE a; END $$", None);
+        check(
+            "DO $$ BEGIN CREATE ROLE a; ALTER  ROLE a LOGIN; END $$",
+            Some("ALTER ROLE"),
+        );
+        check("DO $$ BEGIN DROP USER MAPPING FOR a SERVER b; END $$", None);
+        check(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I', x); END $$",
+            None,
+        );
+        check("GRANT CONNECT ON DATABASE a TO b", Some("GRANT"));
+        check("reassign owned by a to b", Some("REASSIGN OWNED"));
+        check(
+            "CREATE SUBSCRIPTION a CONNECTION 'x' PUBLICATION b",
+            Some("CREATE SUBSCRIPTION"),
+        );
+        check(
+            "CREATE SUBSCRIPTION a CONNECTION 'x' PUBLICATION b WITH (connect = false)",
+            None,
+        );
         check("GRANT a TO b", Some("GRANT"));
         check("GRANT SELECT ON a TO b", None);
         check("comment on role a is 'x'", Some("COMMENT ON ROLE"));
@@ -438,6 +538,7 @@ mod tests {
         assert_eq!(spots, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
         let error = LoadError::Statement {
             place: Box::new(source.spot(7)),
+            sql: String::new(),
             answer: Box::new(ServerError {
                 code: "42601".into(),
                 message: "no".into(),

@@ -4,14 +4,17 @@
 //! it is written, and nothing may differ from what is desired; then the downgrade, and nothing may differ from the start.
 //! Tables that are still there keep their rows and values.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Name, Schema, Scope};
+use limbeck_schema::{Desired, Name, Object, Schema, Scope, Verdict};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
+use crate::extension::NoExtension;
 use crate::keep::Holding;
 use crate::rebuild::Rebuild;
 use crate::scratch::{Scratch, ScratchError};
@@ -188,17 +191,24 @@ async fn try_claim(
         own_tables: Vec::new(),
         companion: None,
     };
-    rebuild(conn, current, unmanaged).await?;
-    let start = everything(&current.schema);
+    if let Some(taken) = taken(claim) {
+        return Err(not_run(format!(
+            "{taken}, which is not managed, has a name that the upgrade gives away"
+        ))
+        .into());
+    }
+    rebuild(scratch, conn, current, unmanaged).await?;
+    let start = everything(&current.schema.as_created());
     let differs = differences(conn, start.clone(), &read).await?;
     if !differs.is_empty() {
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
-    let lacks_objects = unmanaged
-        .objects
-        .keys()
-        .any(|(word, _)| word != "extension");
-    let mut trial = Trial::new(scratch, &[], lacks_objects);
+    let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
+    for (user, table) in users(claim) {
+        trial.note(format!(
+            "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
+        ));
+    }
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
     trial.run("upgrade", &revision.upgrade).await?;
@@ -221,6 +231,55 @@ async fn try_claim(
         n_tables: n_tables.saturating_sub(trial.n_emptied()),
         notes: trial.notes,
     })
+}
+
+/// What is not managed and has the name of a relation that the upgrade creates.
+fn taken(claim: &Claim<'_>) -> Option<String> {
+    let Claim {
+        current,
+        unmanaged,
+        desired,
+        ..
+    } = claim;
+    let created = desired.schema.iter();
+    let created = created.filter(|(key, _)| !current.schema.contains(key));
+    let mut slots = created.flat_map(|(_, object)| object.slots());
+    slots.find_map(|it| {
+        let schema = it.name.schema.as_ref().unwrap_or(&current.default_schema);
+        let is_relation = it.space == "relation";
+        is_relation
+            .then(|| unmanaged.relation(schema, &it.name.name))
+            .flatten()
+    })
+}
+
+/// What is not managed and uses tables of which something goes or gets another type, with the tables.
+fn users(claim: &Claim<'_>) -> Vec<(String, String)> {
+    let Claim {
+        current,
+        unmanaged,
+        desired,
+        ..
+    } = claim;
+    let mut changed = BTreeSet::new();
+    for (key, object) in current.schema.iter() {
+        let goes = match desired.schema.get(key) {
+            None => desired.scope.covers(object, &current.schema),
+            Some(it) => {
+                Object::event(object, it).is_some()
+                    || matches!(Object::verdict(object, it), Verdict::Replace(_))
+            }
+        };
+        if goes {
+            let name = key.qualified();
+            let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
+            changed.insert(format!("{schema}.{}", name.name));
+        }
+    }
+    let uses = unmanaged.uses.iter();
+    uses.filter(|(_, table)| changed.contains(table))
+        .cloned()
+        .collect()
 }
 
 /// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.
@@ -337,6 +396,7 @@ pub(crate) fn not_run(reason: impl AsRef<str>) -> Proof {
 
 /// Brings the empty database to the current state.
 async fn rebuild(
+    scratch: &Scratch,
     conn: &mut PgConnection,
     current: &Catalog,
     unmanaged: &Unmanaged,
@@ -344,19 +404,23 @@ async fn rebuild(
     let rebuild = Rebuild::new(current, unmanaged)
         .map_err(|error| not_run(format!("the current state cannot be rebuilt: {error}")))?;
     let failed = |sql: &str, error: &sqlx::Error| {
+        let server = ServerError::of(error);
+        if let Some(it) = server.and_then(|it| NoExtension::of(sql, &it, scratch)) {
+            return not_run(format!("the current state cannot be rebuilt: {it}"));
+        }
         let reason = format!(
             "the current state cannot be rebuilt, `{}`: {}",
             one_line(sql),
             answer(error)
         );
-        let objects = rebuild.missing.join("; ");
+        let objects = rebuild.missing_objects.join("; ");
         not_run(if objects.is_empty() {
             reason
         } else {
             format!("{reason}; not managed and so not there: {objects}")
         })
     };
-    let statements: Vec<&str> = rebuild.statements().collect();
+    let statements: Vec<Cow<'_, str>> = rebuild.statements().collect();
     for some in statements.chunks(STATEMENTS_AT_ONCE) {
         // Sent together they are one transaction. If one fails, all are tried alone: the culprit is to be named, and
         // some statements work in no transaction.

@@ -1,9 +1,11 @@
 //! Rebuilding: the script that makes the state of a database out of an empty one. The proof runs it, `limbeck inspect
 //! --format sql` prints it.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use limbeck_catalog::{Catalog, Unmanaged};
+use limbeck_catalog::{Catalog, Extension, Unmanaged};
 use limbeck_plan::{Plan, PlanError};
 use limbeck_schema::{Ident, Schema};
 
@@ -12,12 +14,16 @@ use limbeck_schema::{Ident, Schema};
 pub struct Rebuild {
     /// The default schema, in which names without a schema are to be found.
     pub default_schema: Ident,
-    /// `CREATE EXTENSION`, a statement for each; they come first, since columns may be of their types.
+    /// What comes first: the schemas of extensions and `CREATE EXTENSION`, since columns may be of their types.
     pub extensions: Vec<String>,
+    /// Schemas that are there already when the plan comes to them.
+    present: BTreeSet<Ident>,
     /// Everything else.
     pub plan: Plan,
     /// What is not managed, and so not in the script, a line for each sort.
     pub missing: Vec<String>,
+    /// What of that a statement could refer to.
+    pub missing_objects: Vec<String>,
 }
 
 impl Rebuild {
@@ -26,29 +32,48 @@ impl Rebuild {
     /// # Errors
     /// If no order exists in which the objects can be created.
     pub fn new(catalog: &Catalog, unmanaged: &Unmanaged) -> Result<Self, PlanError> {
-        let is_extension = |word: &str| word == "extension";
-        let names = unmanaged
-            .objects
-            .keys()
-            .filter(|(word, _)| is_extension(word));
-        let create = |(_, name): &(String, String)| {
-            let name = Ident::parse(name).unwrap_or_else(|| Ident::new(name));
-            format!("CREATE EXTENSION IF NOT EXISTS {name} CASCADE")
-        };
+        let default_schema = catalog.default_schema.clone();
+        let is_public = default_schema.as_str() == "public";
+        let (mut extensions, mut present) = (Vec::new(), BTreeSet::new());
+        // An empty database has it. Where it is not the default schema it is an object like others.
+        present.extend((!is_public).then(|| Ident::new("public")));
+        for Extension { name, schema } in &unmanaged.extensions {
+            let is_there = *schema == default_schema || schema.as_str().starts_with("pg_");
+            if !is_there && present.insert(schema.clone()) {
+                extensions.push(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+            }
+            extensions.push(format!(
+                "CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {schema} CASCADE"
+            ));
+        }
+        let plan = limbeck_plan::plan(&Schema::new(), &catalog.schema, catalog.version)?;
+        let create_public = format!("CREATE SCHEMA {}", Ident::new("public"));
+        if !is_public && plan.statements().all(|it| it.sql != create_public) {
+            extensions.insert(0, "DROP SCHEMA IF EXISTS public".to_owned());
+        }
         let mut others = unmanaged.clone();
-        others.objects.retain(|(word, _), _| !is_extension(word));
+        others.objects.retain(|(word, _), _| word != "extension");
         Ok(Self {
-            default_schema: catalog.default_schema.clone(),
-            extensions: names.map(create).collect(),
-            plan: limbeck_plan::plan(&Schema::new(), &catalog.schema, catalog.version)?,
+            default_schema,
+            extensions,
+            present,
+            plan,
             missing: others.lines(),
+            missing_objects: unmanaged.object_lines(),
         })
     }
 
     /// Every statement, in order, without semicolons.
-    pub fn statements(&self) -> impl Iterator<Item = &str> {
-        let planned = self.plan.statements().map(|it| it.sql.as_str());
-        self.extensions.iter().map(String::as_str).chain(planned)
+    pub fn statements(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let planned = self.plan.statements().map(|it| {
+            let schema = it.sql.strip_prefix("CREATE SCHEMA ").and_then(Ident::parse);
+            match schema.filter(|it| self.present.contains(it)) {
+                Some(schema) => Cow::from(format!("CREATE SCHEMA IF NOT EXISTS {schema}")),
+                None => Cow::from(it.sql.as_str()),
+            }
+        });
+        let first = self.extensions.iter().map(|it| Cow::from(it.as_str()));
+        first.chain(planned)
     }
 
     /// The script as psql and a SQL source run it. It says itself what is not in it.
@@ -74,17 +99,12 @@ impl Rebuild {
         for segment in &self.plan.segments {
             let _ = write!(plan, "\n{}", segment.render());
         }
-        // Where `public` is not the default schema it is an object like others, which an empty database has already.
-        if schema.as_str() != "public" {
+        for schema in &self.present {
             let (create, keep) = (
-                "\nCREATE SCHEMA public;\n",
-                "\nCREATE SCHEMA IF NOT EXISTS public;\n",
+                format!("\nCREATE SCHEMA {schema};\n"),
+                format!("\nCREATE SCHEMA IF NOT EXISTS {schema};\n"),
             );
-            if plan.contains(create) {
-                plan = plan.replacen(create, keep, 1);
-            } else {
-                acc.push_str("DROP SCHEMA IF EXISTS public;\n");
-            }
+            plan = plan.replacen(&create, &keep, 1);
         }
         acc.push_str(&plan);
         acc

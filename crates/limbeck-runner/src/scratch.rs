@@ -26,6 +26,9 @@ pub const SCRATCH_PREFIX: &str = "limbeck_scratch_";
 /// connections, but none as long.
 const LEFTOVER_AGE: Duration = Duration::from_mins(10);
 
+/// How messages call the server that the target is on.
+const TARGETS: &str = "the target's server";
+
 /// The end of a name: the server's clock and randomness.
 const TAIL: &str = "SELECT to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
      substr(replace(gen_random_uuid()::text, '-', ''), 1, 10)";
@@ -83,6 +86,8 @@ struct Likeness {
 #[derive(Debug)]
 pub struct Scratch {
     name: String,
+    /// Whose server it is on: `the target's server`.
+    whose: &'static str,
     server: PgConnectOptions,
     likeness: Likeness,
     /// The server, if it is one of our own.
@@ -138,11 +143,12 @@ impl Scratch {
         let mut reasons = Vec::new();
         let mut likeness = None;
         if let Some(url) = target {
-            let (server, mut conn) = connect(url, "the target's server").await?;
+            let (server, mut conn) = connect(url, TARGETS).await?;
             let wanted = Likeness::read(&mut conn)
                 .await
                 .map_err(|source| failed("prepare", "", source))?;
-            match Self::create_on(server, &mut conn, wanted.clone(), &wanted.clauses).await {
+            match Self::create_on(server, TARGETS, &mut conn, wanted.clone(), &wanted.clauses).await
+            {
                 Ok(it) => return Ok(it),
                 Err(error) => reasons.push(format!(
                     "the target's server refuses to create one ({})",
@@ -186,7 +192,7 @@ impl Scratch {
     /// Creates one on a server that is not the target's; none, with a reason more, if the server refuses.
     async fn create_elsewhere(
         url: &str,
-        what: &str,
+        what: &'static str,
         likeness: Option<&Likeness>,
         reasons: &mut Vec<String>,
     ) -> Result<Option<Self>, ScratchError> {
@@ -214,7 +220,7 @@ impl Scratch {
             Literal(&wanted.encoding)
         );
         for clauses in [wanted.clauses.clone(), plain] {
-            match Self::create_on(server.clone(), &mut conn, wanted.clone(), &clauses).await {
+            match Self::create_on(server.clone(), what, &mut conn, wanted.clone(), &clauses).await {
                 Ok(it) => return Ok(Some(it)),
                 Err(error) => {
                     reasons.push(format!("{what} refuses to create one ({})", answer(&error)));
@@ -238,13 +244,14 @@ impl Scratch {
 
     async fn create_on(
         server: PgConnectOptions,
+        whose: &'static str,
         conn: &mut PgConnection,
         likeness: Likeness,
         clauses: &str,
     ) -> Result<Self, sqlx::Error> {
         drop_leftovers(conn).await;
         let source = format!("TEMPLATE template0 {clauses}");
-        let it = Self::create_from(server, conn, likeness, &source).await?;
+        let it = Self::create_from(server, whose, conn, likeness, &source).await?;
         let mut inside = it.open().await?;
         if let Some(schema) = &it.likeness.default_schema {
             run(
@@ -260,6 +267,7 @@ impl Scratch {
     /// Creates one from what `source` says of its template.
     async fn create_from(
         server: PgConnectOptions,
+        whose: &'static str,
         conn: &mut PgConnection,
         likeness: Likeness,
         source: &str,
@@ -269,6 +277,7 @@ impl Scratch {
         // From here on the value's end drops the database, even if the answer never comes.
         let it = Self {
             name,
+            whose,
             server,
             likeness,
             embedded: None,
@@ -314,7 +323,14 @@ impl Scratch {
             ..self.likeness.clone()
         };
         let template = format!("TEMPLATE {}", self.name);
-        let made = Self::create_from(self.server.clone(), &mut conn, likeness, &template).await;
+        let made = Self::create_from(
+            self.server.clone(),
+            self.whose,
+            &mut conn,
+            likeness,
+            &template,
+        )
+        .await;
         let _ = conn.close().await;
         let embedded = self.embedded.clone();
         made.map(|it| it.on(embedded)).map_err(failed)
@@ -324,6 +340,12 @@ impl Scratch {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whose server it is on, and where: `the target's server (localhost:5432)`.
+    pub(crate) fn server_name(&self) -> String {
+        let (whose, server) = (self.whose, &self.server);
+        format!("{whose} ({}:{})", server.get_host(), server.get_port())
     }
 
     /// The schema of names without one, which is there already.

@@ -10,6 +10,7 @@ use limbeck_schema::{Ident, Name};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
+use crate::extension::NoExtension;
 use crate::keep::{Holding, Loss, LossKind, truncation};
 use crate::proof::{Proof, Stop, not_run};
 use crate::scratch::{Scratch, ScratchError};
@@ -108,7 +109,7 @@ struct Failure {
     /// Its place among the steps.
     at: usize,
     answer: String,
-    code: String,
+    server: Option<ServerError>,
     /// The table whose rows it is about, as far as the server says.
     table: Option<String>,
 }
@@ -266,8 +267,13 @@ impl<'a> Trial<'a> {
     fn fail(&self, way: &'static str, steps: &[Step], failure: &Failure) -> Proof {
         let sql = steps.get(failure.at).map_or("COMMIT", |it| &it.sql);
         let line = format!("`{}`: {}", one_line(sql), failure.answer);
+        let server = failure.server.as_ref();
+        if let Some(it) = server.and_then(|it| NoExtension::of(sql, it, self.scratch)) {
+            return not_run(format!("the {way} fails: {it}"));
+        }
         // What is not managed is not in the scratch database, so its lack proves nothing.
-        let lacks = matches!(failure.code.as_str(), "42883" | "42704" | "42P01");
+        let code = server.map(|it| it.code.as_str()).unwrap_or_default();
+        let lacks = matches!(code, "42883" | "42704" | "42P01");
         if lacks && self.lacks_objects {
             not_run(format!(
                 "the {way} fails, for want of an object that is not managed: {line}"
@@ -387,7 +393,7 @@ impl Failure {
             answer: server
                 .as_ref()
                 .map_or_else(|| one_line(&error.to_string()), ToString::to_string),
-            code: server.map(|it| it.code).unwrap_or_default(),
+            server,
             table: told,
         }
     }

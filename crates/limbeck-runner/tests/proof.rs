@@ -62,3 +62,60 @@ async fn a_state_that_needs_what_is_not_managed_cannot_be_rebuilt() {
         "{proof}"
     );
 }
+
+#[tokio::test]
+async fn an_extension_that_the_scratch_server_lacks_is_named() {
+    // As if its files had been removed after it was created.
+    let old = format!(
+        "{OLD} INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion) SELECT 99999, \
+         'limbeck_none', 10, oid, true, '1' FROM pg_namespace WHERE nspname = 'public'"
+    );
+    let proof = check(
+        &old,
+        NEW,
+        "ALTER TABLE t ADD b text;",
+        "ALTER TABLE t DROP b;",
+    )
+    .await
+    .to_string();
+    let expected = "proof: not run (the current state cannot be rebuilt: the extension limbeck_none cannot be created on the \
+                    target's server (";
+    assert!(proof.starts_with(expected), "{proof}");
+    assert!(proof.contains("[scratch] in limbeck.toml"), "{proof}");
+}
+
+#[tokio::test]
+async fn what_is_not_managed_and_in_the_way_is_named() {
+    let view = "CREATE VIEW v AS SELECT a FROM t;";
+    let proof = check(
+        &format!("{OLD} {view}"),
+        "CREATE TABLE t (a bigint);",
+        "ALTER TABLE t ALTER a TYPE bigint;",
+        "ALTER TABLE t ALTER a TYPE int;",
+    )
+    .await;
+    let said = "view public.v, which is not managed, uses public.t and was not there";
+    assert!(
+        proof.notes().iter().any(|it| it.starts_with(said)),
+        "{proof}"
+    );
+    let added = check(
+        &format!("{OLD} {view}"),
+        NEW,
+        "ALTER TABLE t ADD b text;",
+        "ALTER TABLE t DROP b;",
+    )
+    .await;
+    assert!(added.notes().is_empty(), "{added}");
+    let part = "CREATE TABLE p (a int) PARTITION BY LIST (a);";
+    let proof = check(
+        &format!("{part} CREATE TABLE t PARTITION OF p FOR VALUES IN (1);"),
+        &format!("{part} {OLD}"),
+        OLD,
+        "DROP TABLE t;",
+    )
+    .await
+    .to_string();
+    let expected = "proof: not run (partition public.t, which is not managed, has a name that the upgrade gives away)";
+    assert_eq!(proof, expected);
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::ident::{Ident, parse_ident};
-use crate::sql_type::SqlType;
+use crate::sql_type::{SqlType, is_built_in};
 
 /// An SQL expression, without the parentheses that enclose all of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,11 +76,16 @@ impl Expr {
     }
 
     /// Every word and quoted identifier in the text, and those inside string literals (`nextval('s'::regclass)`):
-    /// a superset of the names that the expression can depend on.
+    /// a superset of the names that the expression can depend on. A cast to a built-in type is one to that type, also
+    /// where another schema has a type of its name: `pg_catalog` is searched first.
     pub fn words(&self) -> BTreeSet<Ident> {
         let mut acc = BTreeSet::new();
-        for token in tokens(&self.0) {
-            match token {
+        let tokens_here = tokens(&self.0);
+        for (at, token) in tokens_here.iter().enumerate() {
+            let is_cast = at > 0 && tokens_here[at - 1] == Token::Mark("::");
+            let is_path = tokens_here.get(at + 1) == Some(&Token::Mark("."));
+            match token.clone() {
+                Token::Word(it) if is_cast && !is_path && is_built_in(&it) => {}
                 Token::Word(it) => drop(acc.insert(it)),
                 Token::Text(it) => {
                     let inner = content(it);
@@ -411,6 +416,9 @@ mod tests {
         assert!(words.contains(&Ident::new("Seq")) && words.contains(&Ident::new("audit")));
         let names = |it: &str, name: &str| Expr::new(it).words().contains(&Ident::new(name));
         assert!(names("nextval('\"select\"'::regclass)", "select"));
+        assert!(!names("'a'::text", "text") && !names("'1'::int4", "int4"));
+        assert!(names("'a'::public.text", "text") && names("text > 'a'::text", "text"));
+        assert!(names("'a'::mood", "mood"));
         assert!(names("nextval('\"it''s\"'::regclass)", "it's"));
         assert!(names(
             r#"nextval(E'"back\\slash"'::regclass)"#,

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::ident::{Ident, Name};
 use crate::key::Key;
-use crate::kinds::{KindTag, Object};
+use crate::kinds::{KindTag, Object, Since};
 
 /// Every object of one state, sorted by key. Equal content means equal schema and equal bytes out.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +66,14 @@ impl Schema {
     /// Takes an object out.
     pub fn remove(&mut self, key: &Key) -> Option<Object> {
         self.objects.remove(key)
+    }
+
+    /// What creating its objects makes: itself, but for facts that no statement brings about.
+    #[must_use]
+    pub fn as_created(&self) -> Self {
+        let mut made = self.clone();
+        made.extend(self.objects().filter_map(Object::as_created));
+        made
     }
 
     /// The object under a key.
@@ -256,6 +264,17 @@ pub struct Desired {
 pub type Group = (KindTag, Option<Ident>, Option<Ident>);
 
 impl Desired {
+    /// The first object that a server of this `server_version_num` cannot have, and what of it is newer.
+    pub fn newer_than(&self, version: u32) -> Option<(&Key, Since)> {
+        let managed = self
+            .schema
+            .iter()
+            .filter(|(key, _)| !self.scope.ignores(key));
+        let mut all =
+            managed.flat_map(|(key, object)| object.newer().into_iter().map(move |it| (key, it)));
+        all.find(|(_, it)| it.major > version / 10_000)
+    }
+
     /// The group of a key.
     pub fn group(key: &Key) -> Group {
         (

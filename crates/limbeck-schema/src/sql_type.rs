@@ -185,6 +185,12 @@ impl SqlType {
     }
 }
 
+/// Whether a word is the name of a built-in type, or begins one.
+pub(crate) fn is_built_in(word: &Ident) -> bool {
+    let word = word.as_str();
+    BUILT_IN.binary_search(&word).is_ok() || ALIASES.iter().any(|(alias, _)| *alias == word)
+}
+
 /// A type taken apart as its grammar has it: words, modifiers, what follows them, array brackets.
 struct Parts {
     words: Vec<String>,

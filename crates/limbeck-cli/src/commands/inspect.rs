@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use limbeck_catalog::{Catalog, Unmanaged};
-use limbeck_metadata::{Lifted, LowerOptions, MetaData};
+use limbeck_metadata::{LeftOut, Lifted, LowerOptions, MetaData};
 use limbeck_revision::files::{replace, write_new};
 use limbeck_runner::Rebuild;
 
@@ -22,7 +22,10 @@ impl Context<'_> {
         let catalog = Catalog::read(&mut conn, &read).await?;
         let unmanaged = Unmanaged::read(&mut conn).await?;
         let (text, left_out) = match format {
-            Format::Sql => (Rebuild::new(&catalog, &unmanaged)?.script(), Vec::new()),
+            Format::Sql => {
+                let left_out = LeftOut::between(&catalog.schema, &catalog.schema.as_created());
+                (Rebuild::new(&catalog, &unmanaged)?.script(), left_out)
+            }
             Format::Json => {
                 let Lifted { metadata, left_out } = lift(&catalog)?;
                 (format!("{}\n", metadata.to_json()?), left_out)

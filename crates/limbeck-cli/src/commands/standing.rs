@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_plan::outline;
 use limbeck_revision::RevisionId;
-use limbeck_revision::graph::Step;
-use limbeck_runner::{History, Runner, VERSION_TABLE};
+use limbeck_revision::graph::{Direction, Step};
+use limbeck_runner::{History, Runner, VERSION_TABLE, check_replay};
 use limbeck_schema::{Desired, Name, Op, Scope};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -146,6 +146,7 @@ impl Context<'_> {
         let like = self.proof_url(None)?;
         let scratch = self.scratch(like.as_deref()).await?;
         let mut built = scratch.connect().await?;
+        check_replay(&mut built, history, steps, &[Direction::Upgrade]).await?;
         let mut conn = self.connect().await?;
         let mut runner = Runner::new(scratch.connect().await?, self.runner_options()).await?;
         let mut rows = BTreeSet::new();
@@ -161,7 +162,7 @@ impl Context<'_> {
             };
             let id = step.revision.as_str();
             if let Err(error) = runner.upgrade(history, id, &mut |_| ()).await {
-                let error = CliError::from(error).line();
+                let error = CliError::from(error.in_scratch(&scratch)).line();
                 self.output.warn(&format!(
                     "what comes after it is not looked at, for the history cannot be replayed beyond here: {error}"
                 ));
@@ -179,12 +180,17 @@ impl Context<'_> {
     ) -> Result<Vec<Op>, CliError> {
         let like = self.proof_url(None)?;
         let scratch = self.scratch(like.as_deref()).await?;
-        let mut runner = Runner::new(scratch.connect().await?, self.runner_options()).await?;
+        let mut conn = scratch.connect().await?;
+        for row in rows {
+            let steps = history.graph.upgrade(row.as_str(), &[])?;
+            check_replay(&mut conn, history, &steps, &[Direction::Upgrade]).await?;
+        }
+        let mut runner = Runner::new(conn, self.runner_options()).await?;
         for row in rows {
             let replayed = runner.upgrade(history, row.as_str(), &mut |_| ()).await;
             replayed.map_err(|source| CliError::Replay {
                 place: named(rows),
-                source: Box::new(source),
+                source: Box::new(source.in_scratch(&scratch)),
             })?;
         }
         let mut built = runner.into_connection();

@@ -128,7 +128,8 @@ impl Context<'_> {
         };
         let output = &mut self.output;
         let say = &mut |event: limbeck_runner::Event<'_>| output.explain_event(&event);
-        runner.upgrade(history, id.as_str(), say).await?;
+        let done = runner.upgrade(history, id.as_str(), say).await;
+        done.map_err(|error| error.in_scratch(&replay.scratch))?;
         Ok(())
     }
 

@@ -51,14 +51,35 @@ async fn what_is_not_written_is_named() {
     world
         .execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass")
         .await;
-    let ran = world.run(&["inspect", "--format", "json"]).await;
-    assert!(
-        ran.status == 2
-            && ran
-                .err
-                .contains("left out: index account.broken: valid false -> true"),
-        "{}",
-        ran.err
-    );
-    assert!(ran.out.contains("\"broken\""), "{}", ran.out);
+    for format in ["sql", "json", "rust"] {
+        let ran = world.run(&["inspect", "--format", format]).await;
+        let said = "left out: index account.broken: valid false -> true";
+        assert!(
+            ran.status == 2 && ran.err.contains(said),
+            "{format}: {}",
+            ran.err
+        );
+        assert!(ran.out.contains("broken"), "{format}: {}", ran.out);
+    }
+    // Models that want it have it built again, and the proof holds although no statement makes such an index.
+    let valid = format!("{SQL}; CREATE INDEX broken ON account (n);");
+    world.write("valid.sql", &valid);
+    let ran = world.run(&["check", "--target", "{}/valid.sql"]).await;
+    let said = "replace index account.broken (its build failed, so it has to be built again)";
+    assert!(ran.status == 1 && ran.out.contains(said), "{}", ran.out);
+    let revision = [
+        "revision",
+        "--autogenerate",
+        "-m",
+        "broken",
+        "--rev-id",
+        "aa",
+        "--target",
+        "{}/valid.sql",
+    ];
+    world.ok(&revision).await;
+    let text = std::fs::read_to_string(world.path("revisions/aa_broken.sql")).unwrap();
+    assert!(text.contains("proof: upgraded, empty diff"), "{text}");
+    world.ok(&["upgrade"]).await;
+    world.ok(&["check", "--target", "{}/valid.sql"]).await;
 }

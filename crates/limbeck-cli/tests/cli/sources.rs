@@ -112,6 +112,26 @@ async fn sql_that_cannot_be_loaded_is_shown_at_its_place() {
             "",
         ),
         (
+            "BEGIN;\nCREATE TABLE t (a int);\n",
+            "DIR/x.sql ends inside a transaction, so nothing of it would stay",
+            "",
+        ),
+        (
+            "GRANT CONNECT ON DATABASE postgres TO PUBLIC;",
+            "DIR/x.sql:1:1: GRANT changes the whole server or another one",
+            "",
+        ),
+        (
+            "DO $$ BEGIN ALTER ROLE limbeck_joe SUPERUSER; END $$;",
+            "DIR/x.sql:1:1: ALTER ROLE changes the whole server",
+            "",
+        ),
+        (
+            "SELECT 1;\n  CREATE EXTENSION IF NOT EXISTS limbeck_none;\n",
+            "DIR/x.sql:2:3: the extension limbeck_none cannot be created on the target's server (",
+            "2 |   CREATE EXTENSION IF NOT EXISTS limbeck_none;",
+        ),
+        (
             "DO $$ BEGIN CREATE ROLE limbeck_joe; END $$;",
             "DIR/x.sql:1:1: the block creates role limbeck_joe, and roles belong to the whole server",
             "creates a role",

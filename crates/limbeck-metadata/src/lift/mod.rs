@@ -27,13 +27,33 @@ pub struct Lifted {
     pub left_out: Vec<LeftOut>,
 }
 
-/// An object, or a fact of it, that metadata has no word for.
+/// An object, or a fact of it, that what is written has no word for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The object.
     pub key: Key,
     /// What of it is missing, a phrase each, first as it is and then as metadata has it; empty where all of it is.
     pub facts: Vec<String>,
+}
+
+impl LeftOut {
+    /// What of a schema another one, made from what was written of it, does not have.
+    #[must_use]
+    pub fn between(schema: &Schema, made: &Schema) -> Vec<Self> {
+        let mut acc = Vec::new();
+        for (key, object) in schema.iter() {
+            let facts = match made.get(key) {
+                None => Vec::new(),
+                Some(it) => match Object::changes(object, it) {
+                    facts if facts.is_empty() => continue,
+                    facts => facts,
+                },
+            };
+            let key = key.clone();
+            acc.push(Self { key, facts });
+        }
+        acc
+    }
 }
 
 impl Display for LeftOut {
@@ -79,7 +99,7 @@ impl MetaData {
                 }
                 Err(error) => return Err(error),
             };
-            let left_out = differences(schema, &lowered);
+            let left_out = LeftOut::between(schema, &lowered);
             let n_before = explicit.len();
             let renamed = left_out
                 .iter()
@@ -97,25 +117,6 @@ fn table_name(table: &model::Table) -> Name {
         schema: table.schema.clone(),
         name: table.name.clone(),
     }
-}
-
-/// What of a schema another one does not have.
-fn differences(schema: &Schema, lowered: &Schema) -> Vec<LeftOut> {
-    let mut acc = Vec::new();
-    for (key, object) in schema.iter() {
-        let facts = match lowered.get(key) {
-            None => Vec::new(),
-            Some(it) => match Object::changes(object, it) {
-                facts if facts.is_empty() => continue,
-                facts => facts,
-            },
-        };
-        acc.push(LeftOut {
-            key: key.clone(),
-            facts,
-        });
-    }
-    acc
 }
 
 /// The metadata with the convention that leaves the fewest names to say; the tables of `explicit` say all of theirs.

@@ -29,7 +29,7 @@ impl Lift<'_> {
             schema: name.schema.clone(),
             comment: self.comment_on(KindTag::Table, name),
             unlogged: *unlogged,
-            with: options.clone(),
+            with: options.to_map(),
             partition_by: partition_by.clone(),
             inherits: inherits.iter().map(ToString::to_string).collect(),
             ..model::Table::new(name.name.clone())
@@ -199,7 +199,7 @@ impl Lift<'_> {
             predicate: predicate.as_ref().map(ToString::to_string),
             deferrable,
             initially_deferred,
-            with: options.clone(),
+            with: options.to_map(),
             comment: self.comment(key),
             index_comment: self.index_comment(key),
         }
@@ -227,7 +227,7 @@ impl Lift<'_> {
             include: include.clone(),
             predicate: predicate.as_ref().map(ToString::to_string),
             nulls_not_distinct: *nulls_not_distinct,
-            with: options.clone(),
+            with: options.to_map(),
             comment: self.comment(key),
         }
     }
@@ -313,7 +313,7 @@ fn physical_of(physical: &kinds::Physical) -> Option<model::Physical> {
         storage: *storage,
         compression: compression.clone(),
         statistics: *statistics,
-        with: options.clone(),
+        with: options.to_map(),
     })
 }
 
@@ -329,7 +329,7 @@ fn key_facts(index: &kinds::KeyIndex) -> KeyFacts {
         columns.clone(),
         include.clone(),
         deferred(*deferral),
-        options.clone(),
+        options.to_map(),
     )
 }
 

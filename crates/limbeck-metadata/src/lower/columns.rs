@@ -263,7 +263,7 @@ fn physical_of(declared: &model::Physical) -> kinds::Physical {
         storage: *storage,
         compression: compression.clone(),
         statistics: *statistics,
-        options: with.clone(),
+        options: with.clone().into(),
     }
 }
 

@@ -35,7 +35,7 @@ impl<'a> Lowering<'a> {
             columns: columns.clone(),
             include: include.clone(),
             deferral: deferral(*deferrable, *initially_deferred),
-            options: with.clone(),
+            options: with.clone().into(),
             without_overlaps: *without_overlaps,
         };
         let table = it.name.clone();
@@ -81,7 +81,7 @@ impl<'a> Lowering<'a> {
             columns: columns.clone(),
             include: include.clone(),
             deferral: deferral(*deferrable, *initially_deferred),
-            options: with.clone(),
+            options: with.clone().into(),
             without_overlaps: *without_overlaps,
         };
         let table = it.name.clone();
@@ -224,7 +224,7 @@ impl<'a> Lowering<'a> {
             method: method.clone(),
             elements,
             include: include.clone(),
-            options: with.clone(),
+            options: with.clone().into(),
             predicate: predicate.as_deref().map(Expr::new),
             deferral: deferral(*deferrable, *initially_deferred),
         };
@@ -269,7 +269,7 @@ impl<'a> Lowering<'a> {
             method: method.clone(),
             include: include.clone(),
             nulls_not_distinct: *nulls_not_distinct,
-            options: with.clone(),
+            options: with.clone().into(),
             predicate: predicate.as_deref().map(Expr::new),
             ..kinds::Index::new(
                 it.name.clone(),

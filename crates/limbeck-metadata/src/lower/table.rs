@@ -195,7 +195,7 @@ impl<'a> Lowering<'a> {
         self.comment(Key::of(KindTag::Table, &it.name), table.comment.as_deref());
         self.push(kinds::Table {
             unlogged: table.unlogged,
-            options: table.with.clone(),
+            options: table.with.clone().into(),
             partition_by: table.partition_by.as_deref().map(|it| it.trim().to_owned()),
             inherits: parents,
             ..kinds::Table::new(it.name.clone())

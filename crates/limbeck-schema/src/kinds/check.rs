@@ -9,7 +9,7 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, mentioned_columns, on_live_table};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, NameVisitor, Named};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Reaction, Since, Slot, Stage};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -77,6 +77,10 @@ impl Kind for Check {
         let words = self.expression.words();
         mentioned_columns(&self.table, &words, acc);
         mentioned_types(schema, &self.table, &words, acc);
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        if self.enforced { Vec::new() } else { vec![constraint::NOT_ENFORCED] }
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

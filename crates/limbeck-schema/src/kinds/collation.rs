@@ -9,7 +9,7 @@ use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Shown, Slot, Stage, user_objects, NameVisitor, Named};
+use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Replacement, Shown, Since, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -123,6 +123,12 @@ impl Kind for Collation {
 
     fn depends_on(&self, _schema: &Schema, acc: &mut BTreeSet<Key>) {
         acc.extend(schema_key(&self.name));
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        let (rules, builtin) = (Since { what: "rules", major: 16 }, Since { what: "the provider builtin", major: 17 });
+        let builtin = (self.provider == Provider::Builtin).then_some(builtin);
+        self.rules.iter().map(|_| rules).chain(builtin).collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

@@ -12,10 +12,10 @@ use crate::kinds::cast::{may_lose, rewrites};
 use crate::kinds::collation::collation_key;
 use crate::kinds::composite_type::conversion;
 use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
-use crate::kinds::named::default_name;
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, NotNull, Object, Physical, Reaction, Shown, Slot, Stage, user_objects, NameVisitor, Named, named};
+use crate::kinds::named::default_name;
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, NotNull, Object, Physical, Reaction, Shown, Since, Slot, Stage, named, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -267,6 +267,12 @@ impl Kind for Column {
             mentioned_columns(&self.table, &generated.words(), acc);
         }
         acc.remove(&self.key());
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        let generated = self.is_virtual.then_some(Since { what: "VIRTUAL", major: 18 });
+        let not_null = self.not_null.as_ref().and_then(|it| it.newer());
+        [generated, not_null, self.physical.as_ref().and_then(|it| it.newer())].into_iter().flatten().collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

@@ -44,11 +44,13 @@ impl Kind for Comment {
              x.indexrelid IS NOT NULL THEN c.relname END), d.description FROM pg_description d JOIN pg_class c ON c.oid = \
              d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND \
              a.attnum = d.objsubid AND d.objsubid > 0 LEFT JOIN pg_index x ON x.indexrelid = c.oid LEFT JOIN pg_class t ON \
-             t.oid = x.indrelid WHERE d.classoid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'c', 'S', 'i', 'I') AND {} UNION \
+             t.oid = x.indrelid WHERE d.classoid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'c', 'S', 'i', 'I') AND NOT \
+             c.relispartition AND (t.oid IS NULL OR t.relkind IN ('r', 'p') AND NOT t.relispartition) AND {} UNION \
              ALL SELECT CASE o.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'c' THEN 'check' WHEN 'x' THEN \
              'exclusion' WHEN 'f' THEN 'foreign key' END, n.nspname, t.relname, o.conname, d.description FROM pg_description d \
              JOIN pg_constraint o ON o.oid = d.objoid JOIN pg_class t ON t.oid = o.conrelid JOIN pg_namespace n ON n.oid = \
-             t.relnamespace WHERE d.classoid = 'pg_constraint'::regclass AND o.contype IN ('p', 'u', 'c', 'x', 'f') AND {} UNION \
+             t.relnamespace WHERE d.classoid = 'pg_constraint'::regclass AND o.contype IN ('p', 'u', 'c', 'x', 'f') AND \
+             t.relkind IN ('r', 'p') AND NOT t.relispartition AND {} UNION \
              ALL SELECT 'domain check', n.nspname, t.typname, o.conname, d.description FROM pg_description d JOIN \
              pg_constraint o ON o.oid = d.objoid JOIN pg_type t ON t.oid = o.contypid JOIN pg_namespace n ON n.oid = \
              t.typnamespace WHERE d.classoid = 'pg_constraint'::regclass AND o.contype = 'c' AND {} UNION ALL \

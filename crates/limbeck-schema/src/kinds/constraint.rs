@@ -1,16 +1,22 @@
 //! What constraints share: deferral, the columns they span, the statements that rename and drop them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
 use serde::Serialize;
 
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
-use crate::kinds::element::{include_clause, options, set_and_reset, with_clause};
-use crate::kinds::{Context, Difference, KindTag, Shown, user_objects};
+use crate::kinds::element::include_clause;
+use crate::kinds::{Context, Difference, KindTag, Parameters, Shown, Since, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::statement::{Hazard, Lock, Script};
+
+/// What checks and foreign keys can be since PostgreSQL 18.
+pub(crate) const NOT_ENFORCED: Since = Since {
+    what: "NOT ENFORCED",
+    major: 18,
+};
 
 /// When a constraint is checked (`pg_constraint.condeferrable`, `condeferred`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -186,7 +192,7 @@ pub struct KeyIndex {
     /// When it is checked.
     pub deferral: Deferral,
     /// Storage parameters of the index.
-    pub options: BTreeMap<String, String>,
+    pub options: Parameters,
     /// Whether the last key column is `WITHOUT OVERLAPS` (PostgreSQL 18).
     #[serde(skip_serializing_if = "is_false")]
     pub without_overlaps: bool,
@@ -199,9 +205,17 @@ impl KeyIndex {
             columns,
             include: Vec::new(),
             deferral: Deferral::No,
-            options: BTreeMap::new(),
+            options: Parameters::default(),
             without_overlaps: false,
         }
+    }
+
+    /// What only newer servers have.
+    pub(crate) fn newer(&self) -> Option<Since> {
+        self.without_overlaps.then_some(Since {
+            what: "WITHOUT OVERLAPS",
+            major: 18,
+        })
     }
 
     /// What follows the keywords: `(a, b) INCLUDE (c) WITH (fillfactor=70) DEFERRABLE`.
@@ -211,10 +225,10 @@ impl KeyIndex {
 
     /// What two keys inside one `CREATE TABLE` cannot both say.
     pub(crate) fn merged(&self) -> String {
-        self.with_options(&BTreeMap::new())
+        self.with_options(&Parameters::default())
     }
 
-    fn with_options(&self, options: &BTreeMap<String, String>) -> String {
+    fn with_options(&self, options: &Parameters) -> String {
         let Self {
             columns,
             include,
@@ -231,7 +245,7 @@ impl KeyIndex {
             "({}{overlaps}){}{}{deferral}",
             List(columns),
             include_clause(include),
-            with_clause(options)
+            options.with_clause()
         )
     }
 
@@ -258,7 +272,7 @@ impl KeyIndex {
 
     /// The storage parameters are all that can be altered.
     pub(crate) fn alter(current: &Self, desired: &Self, index: &Name, acc: &mut Script) {
-        for clause in set_and_reset(&current.options, &desired.options) {
+        for clause in current.options.changes(&desired.options) {
             acc.push(
                 Lock::ShareUpdateExclusive,
                 format!("ALTER INDEX {index} {clause}"),
@@ -289,7 +303,7 @@ impl KeyIndex {
             self.columns.push(column)
         }
         self.deferral = Deferral::new(fields.boolean()?, fields.boolean()?);
-        self.options = options(fields.list()?);
+        self.options = Parameters::read(fields.list()?);
         self.without_overlaps = fields.boolean()?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The elements of indexes and exclusion constraints, and the catalog columns that tell them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -274,68 +274,6 @@ pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Decoded, DecodeError> {
         nulls,
         defaults,
     }))
-}
-
-/// `k=v` lists of the catalog (`reloptions`) as a map.
-pub(crate) fn options(list: Vec<String>) -> BTreeMap<String, String> {
-    list.into_iter()
-        .map(|it| match it.split_once('=') {
-            Some((name, value)) => (name.to_owned(), value.to_owned()),
-            None => (it, String::new()),
-        })
-        .collect()
-}
-
-/// The `WITH (…)` text of storage parameters, without the keyword.
-pub(crate) fn options_sql(options: &BTreeMap<String, String>) -> String {
-    let list: Vec<String> = options
-        .iter()
-        .map(|(name, value)| {
-            let plain = value
-                .bytes()
-                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-'));
-            if plain && !value.is_empty() {
-                format!("{name}={value}")
-            } else {
-                format!("{name}={}", crate::Literal(value))
-            }
-        })
-        .collect();
-    format!("({})", list.join(", "))
-}
-
-/// ` WITH (…)` or nothing.
-pub(crate) fn with_clause(options: &BTreeMap<String, String>) -> String {
-    if options.is_empty() {
-        String::new()
-    } else {
-        format!(" WITH {}", options_sql(options))
-    }
-}
-
-/// Parameters that differ, as `SET (…)` and `RESET (…)` clauses.
-pub(crate) fn set_and_reset(
-    current: &BTreeMap<String, String>,
-    desired: &BTreeMap<String, String>,
-) -> Vec<String> {
-    let set: BTreeMap<_, _> = desired
-        .iter()
-        .filter(|(k, v)| current.get(*k) != Some(*v))
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
-    let reset: Vec<&str> = current
-        .keys()
-        .filter(|k| !desired.contains_key(*k))
-        .map(String::as_str)
-        .collect();
-    let mut acc = Vec::new();
-    if !set.is_empty() {
-        acc.push(format!("SET {}", options_sql(&set)));
-    }
-    if !reset.is_empty() {
-        acc.push(format!("RESET ({})", reset.join(", ")));
-    }
-    acc
 }
 
 /// ` INCLUDE (…)` or nothing.

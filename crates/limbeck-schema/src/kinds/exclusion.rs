@@ -8,9 +8,9 @@ use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, Deferral, mentioned_columns, on_live_table};
-use crate::kinds::element::{self, Decoded, Element, include_clause, options, set_and_reset, with_clause};
+use crate::kinds::element::{self, Decoded, Element, include_clause};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Shown, Slot, Stage, NameVisitor, Named, named};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Shown, Slot, Stage, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -45,7 +45,7 @@ pub struct Exclusion {
     /// `INCLUDE` columns.
     pub include: Vec<Ident>,
     /// Storage parameters of the index.
-    pub options: std::collections::BTreeMap<String, String>,
+    pub options: Parameters,
     /// `WHERE (…)`.
     pub predicate: Option<Expr>,
     /// When it is checked.
@@ -58,7 +58,7 @@ impl Exclusion {
         let list: Vec<_> = elements.iter().map(Shown::shown).collect();
         let mut sql = format!("CONSTRAINT {name} EXCLUDE USING {method} ({})", list.join(", "));
         sql.push_str(&include_clause(include));
-        sql.push_str(&with_clause(options));
+        sql.push_str(&options.with_clause());
         if let Some(predicate) = predicate {
             sql.push_str(&format!(" WHERE ({predicate})"));
         }
@@ -90,7 +90,7 @@ impl Kind for Exclusion {
         let (table, name, method) = (fields.name()?, fields.ident()?, fields.ident()?);
         let predicate = fields.text_or_null()?.map(Expr::new);
         let deferral = Deferral::new(fields.boolean()?, fields.boolean()?);
-        let options = options(fields.list()?);
+        let options = Parameters::read(fields.list()?);
         let schema = fields.schema()?.filter(|it| it.as_str() != "pg_catalog");
         let operator = fields.text_or_null()?.unwrap_or_default();
         let operator = schema.map_or_else(|| operator.to_owned(), |it| format!("OPERATOR({it}.{operator})"));
@@ -164,7 +164,7 @@ impl Kind for Exclusion {
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
         let index = desired.table.sibling(desired.name.clone());
-        for clause in set_and_reset(&current.options, &desired.options) {
+        for clause in current.options.changes(&desired.options) {
             acc.push(Lock::ShareUpdateExclusive, format!("ALTER INDEX {index} {clause}"));
         }
     }
@@ -186,7 +186,7 @@ impl Kind for Exclusion {
     }
 
     fn merged(&self) -> Option<String> {
-        let unnamed = Self { name: Ident::new("any"), options: std::collections::BTreeMap::new(), ..self.clone() };
+        let unnamed = Self { name: Ident::new("any"), options: Parameters::default(), ..self.clone() };
         Some(unnamed.definition())
     }
 

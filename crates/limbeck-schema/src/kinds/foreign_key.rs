@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, Deferral, column_keys, on_live_table};
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Object, Reaction, Shown, Slot, Stage, NameVisitor, Named, named};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Object, Reaction, Shown, Since, Slot, Stage, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script, Statement};
@@ -222,6 +222,17 @@ impl Kind for ForeignKey {
         acc.insert(Key::of(KindTag::Table, table));
         acc.extend(column_keys(&self.table, &self.columns).chain(column_keys(table, columns)));
         acc.extend(keys_on(schema, table, columns));
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        let period = Since { what: "PERIOD", major: 18 };
+        let columns = Since { what: "the columns of ON DELETE SET NULL and SET DEFAULT", major: 15 };
+        let facts = [
+            (!self.enforced, constraint::NOT_ENFORCED),
+            (self.period, period),
+            (!self.on_delete_columns.is_empty(), columns),
+        ];
+        facts.into_iter().filter_map(|(holds, it)| holds.then_some(it)).collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

@@ -1,6 +1,6 @@
 //! Indexes (`pg_index`) that do not belong to a constraint.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -8,9 +8,9 @@ use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{column_keys, mentioned_columns, on_live_table};
-use crate::kinds::element::{self, Decoded, Element, ElementKey, include_clause, options, set_and_reset, with_clause};
+use crate::kinds::element::{self, Decoded, Element, ElementKey, include_clause};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects, NameVisitor, Named, named};
+use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Since, Slot, Stage, named, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -33,7 +33,7 @@ pub struct Index {
     /// `NULLS NOT DISTINCT` (PostgreSQL 15).
     pub nulls_not_distinct: bool,
     /// Storage parameters.
-    pub options: BTreeMap<String, String>,
+    pub options: Parameters,
     /// `WHERE …`.
     pub predicate: Option<Expr>,
     /// False for one whose concurrent build failed (`pg_index.indisvalid`).
@@ -51,7 +51,7 @@ impl Index {
             elements,
             include: Vec::new(),
             nulls_not_distinct: false,
-            options: BTreeMap::new(),
+            options: Parameters::default(),
             predicate: None,
             valid: true,
         }
@@ -67,7 +67,7 @@ impl Index {
         let elements: Vec<_> = self.elements.iter().map(Element::sql).collect();
         let nulls = if self.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
         let mut sql = format!("{method}({}){}{nulls}", elements.join(", "), include_clause(&self.include));
-        sql.push_str(&with_clause(&self.options));
+        sql.push_str(&self.options.with_clause());
         if let Some(predicate) = &self.predicate {
             sql.push_str(&format!(" WHERE {predicate}"));
         }
@@ -82,6 +82,11 @@ impl Index {
             .filter_map(|it| if let ElementKey::Column(name) = &it.key { Some(name) } else { None })
             .collect();
         self.unique && !self.has_expressions() && own == *columns
+    }
+
+    fn collates_expressions(&self) -> bool {
+        let is_collated = |it: &Element| it.collation.is_some() && matches!(it.key, ElementKey::Expression(_));
+        self.elements.iter().any(is_collated)
     }
 
     fn has_expressions(&self) -> bool {
@@ -117,7 +122,7 @@ impl Kind for Index {
             unique: fields.boolean()?,
             method: fields.ident()?,
             nulls_not_distinct: fields.boolean()?,
-            options: options(fields.list()?),
+            options: Parameters::read(fields.list()?),
             predicate: fields.text_or_null()?.map(Expr::new),
             valid: fields.boolean()?,
             ..Self::new(table, name, Vec::new())
@@ -150,6 +155,11 @@ impl Kind for Index {
             mentioned_columns(&self.table, &words, acc);
             mentioned_types(schema, &self.table, &words, acc);
         }
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        let nulls = Since { what: "NULLS NOT DISTINCT", major: 15 };
+        self.nulls_not_distinct.then_some(nulls).into_iter().collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
@@ -201,8 +211,12 @@ impl Kind for Index {
         }
     }
 
+    fn as_created(&self) -> Option<Self> {
+        (!self.valid).then(|| Self { valid: true, ..self.clone() })
+    }
+
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
-        for clause in set_and_reset(&current.options, &desired.options) {
+        for clause in current.options.changes(&desired.options) {
             acc.push(Lock::ShareUpdateExclusive, format!("ALTER INDEX {} {clause}", desired.qualified()));
         }
     }
@@ -232,6 +246,8 @@ impl Kind for Index {
 
     fn react(&self, event: Event) -> Reaction {
         match event {
+            // PostgreSQL builds the index anew from its text, which leaves out a collation that the expression has.
+            Event::Retyped if self.collates_expressions() => Reaction::Rebuild,
             Event::Retyped => Reaction::Keep,
             // PostgreSQL rebuilds plain indexes itself; expressions name the old self of the type.
             Event::Converted if !self.has_expressions() => Reaction::Keep,

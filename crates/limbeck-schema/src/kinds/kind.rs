@@ -1,6 +1,6 @@
 //! What a kind is: the trait each of them implements, and the words it speaks in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::expr::{Expr, ExprSlot};
 use crate::ident::{Ident, Name};
@@ -167,6 +167,15 @@ impl Context<'_> {
     }
 }
 
+/// Something that only newer servers have, and the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// What it is: `a virtual generated column`.
+    pub what: &'static str,
+    /// The major version of PostgreSQL that brought it.
+    pub major: u32,
+}
+
 /// What differs between two states of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
@@ -270,18 +279,6 @@ impl<T: Shown> Shown for Vec<T> {
     }
 }
 
-impl Shown for BTreeMap<String, String> {
-    fn shown(&self) -> String {
-        format!(
-            "({})",
-            self.iter()
-                .map(|(k, v)| format!("{k}={v}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        )
-    }
-}
-
 /// What every kind of object says about itself. A kind that forgets a method does not compile.
 pub trait Kind: Clone + PartialEq + Sized {
     /// When it is created.
@@ -323,6 +320,10 @@ pub trait Kind: Clone + PartialEq + Sized {
     }
     /// What has to be there before it, besides its parent.
     fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>);
+    /// What of it only newer servers have. Limbeck supports everything else on each server that it supports.
+    fn newer(&self) -> Vec<Since> {
+        Vec::new()
+    }
     /// What differs. Written by full destructuring, so that a new field stops the build.
     fn compare(current: &Self, desired: &Self) -> Difference;
     /// One line that describes it, beginning with the kind's name.
@@ -331,6 +332,10 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn address(key: &Key) -> String;
     /// Writes what creates it.
     fn create(&self, ctx: &Context<'_>, acc: &mut Script);
+    /// What creating it makes, where that differs from it: no statement makes an index that is not valid.
+    fn as_created(&self) -> Option<Self> {
+        None
+    }
     /// Writes what lets go of the current state early, where others wait for that.
     fn release(_current: &Self, _desired: &Self, _ctx: &Context<'_>, _acc: &mut Script) {}
     /// Writes what alters it.

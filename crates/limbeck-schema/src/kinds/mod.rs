@@ -19,15 +19,19 @@ mod element;
 mod kind;
 mod named;
 mod not_null;
+mod parameters;
 mod physical;
 mod registry;
 mod usage;
 
 pub use constraint::{Deferral, KeyIndex};
 pub use element::{Defaults, Element, ElementKey, Nulls, Order};
-pub use kind::{Context, Difference, Event, Kind, Reaction, Replacement, Shown, Slot, Stage};
+pub use kind::{
+    Context, Difference, Event, Kind, Reaction, Replacement, Shown, Since, Slot, Stage,
+};
 pub use named::{NameVisitor, Named, default_name};
 pub use not_null::NotNull;
+pub use parameters::Parameters;
 use registry::kinds;
 
 kinds! {

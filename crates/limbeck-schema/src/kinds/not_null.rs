@@ -7,7 +7,7 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, is_false, is_true};
 use crate::kinds::named::default_name;
-use crate::kinds::{Column, Difference, Kind};
+use crate::kinds::{Column, Difference, Kind, Since};
 use crate::row::{DecodeError, Fields};
 use crate::statement::{Hazard, Lock, Script};
 
@@ -42,6 +42,16 @@ impl NotNull {
         } else {
             ""
         }
+    }
+
+    /// What only newer servers have: before PostgreSQL 18 every NOT NULL was valid and inherited.
+    pub(crate) fn newer(&self) -> Option<Since> {
+        let what = if self.no_inherit {
+            "NOT NULL NO INHERIT"
+        } else {
+            "NOT NULL NOT VALID"
+        };
+        (self.no_inherit || !self.valid).then_some(Since { what, major: 18 })
     }
 
     /// Reads the constraint of a column; `None` where the server knows of none.

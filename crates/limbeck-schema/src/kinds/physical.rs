@@ -1,15 +1,14 @@
 //! How PostgreSQL keeps and measures the values of a column: storage mode, compression, statistics target, attribute
 //! options (`pg_attribute.attstorage`, `attcompression`, `attstattarget`, `attoptions`).
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 
 use crate::ident::Ident;
 use crate::key::Key;
-use crate::kinds::element::{options, set_and_reset};
-use crate::kinds::{Column, Context, Difference, KindTag, Object, Shown};
+
+use crate::kinds::{Column, Context, Difference, KindTag, Object, Parameters, Shown, Since};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -113,8 +112,8 @@ pub struct Physical {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<i64>,
     /// Attribute options, `n_distinct`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub options: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Parameters::is_empty")]
+    pub options: Parameters,
 }
 
 impl Physical {
@@ -139,7 +138,7 @@ impl Physical {
                 .text_or_null()?
                 .map(|it| Ident::new(if it == "l" { "lz4" } else { "pglz" })),
             statistics: fields.integer_or_null()?,
-            options: options(fields.list()?),
+            options: Parameters::read(fields.list()?),
         })
     }
 
@@ -151,6 +150,14 @@ impl Physical {
         } else {
             Arc::new(self)
         }
+    }
+
+    /// What only newer servers have.
+    pub(crate) fn newer(&self) -> Option<Since> {
+        self.compression.as_ref().map(|_| Since {
+            what: "COMPRESSION",
+            major: 14,
+        })
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {
@@ -216,7 +223,7 @@ impl Physical {
                 format!("{alter} SET STATISTICS {target}"),
             );
         }
-        for clause in set_and_reset(options, &desired.options) {
+        for clause in options.changes(&desired.options) {
             acc.push(Lock::ShareUpdateExclusive, format!("{alter} {clause}"));
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, KeyIndex, on_live_table};
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, NameVisitor, Named, named};
+use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Since, Slot, Stage, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -61,6 +61,10 @@ impl Kind for PrimaryKey {
 
     fn depends_on(&self, _schema: &Schema, acc: &mut BTreeSet<Key>) {
         self.index.depends_on(&self.table, acc);
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        self.index.newer().into_iter().collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

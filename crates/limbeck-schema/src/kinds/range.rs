@@ -11,7 +11,7 @@ use crate::kinds::collation::collation_key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::owner_of;
-use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Slot, Stage, user_objects, NameVisitor, Named, named};
+use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Replacement, Since, Slot, Stage, named, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -114,6 +114,11 @@ impl Kind for Range {
         acc.extend(schema_key(&self.name));
         acc.extend(owner_of(schema, &self.subtype));
         acc.extend(self.collation.as_ref().map(collation_key));
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        let named = self.multirange.iter().filter(|it| **it != self.default_multirange());
+        named.map(|_| Since { what: "MULTIRANGE_TYPE_NAME", major: 14 }).collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

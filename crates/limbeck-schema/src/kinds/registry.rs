@@ -160,8 +160,14 @@ macro_rules! kinds {
                 let mut acc = BTreeSet::new();
                 match self { $(Self::$Type(it) => it.depends_on(schema, &mut acc),)* }
                 acc.extend(self.parent());
+                usage::add_inherited(schema, &mut acc);
                 acc.remove(&self.key());
                 acc
+            }
+
+            /// What of it only newer servers have.
+            pub fn newer(&self) -> Vec<Since> {
+                match self { $(Self::$Type(it) => it.newer(),)* }
             }
 
             fn compare(current: &Self, desired: &Self) -> Difference {
@@ -183,6 +189,11 @@ macro_rules! kinds {
             /// Writes what creates it.
             pub fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
                 match self { $(Self::$Type(it) => it.create(ctx, acc),)* }
+            }
+
+            /// What creating it makes, where that differs from it.
+            pub fn as_created(&self) -> Option<Self> {
+                match self { $(Self::$Type(it) => it.as_created().map(Self::from),)* }
             }
 
             /// Writes what lets go of the current state early, where others wait for that.

@@ -10,7 +10,7 @@ use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::prefixed;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, user_objects, NameVisitor, Named};
+use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Since, Slot, Stage, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -196,6 +196,10 @@ impl Kind for Sequence {
 
     fn depends_on(&self, _schema: &Schema, acc: &mut BTreeSet<Key>) {
         acc.extend(schema_key(&self.name));
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        self.unlogged.then_some(Since { what: "UNLOGGED", major: 15 }).into_iter().collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

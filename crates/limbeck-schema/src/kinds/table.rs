@@ -1,16 +1,16 @@
 //! Tables (`pg_class`, relkind `r` and `p`): what is theirs alone. Columns, constraints and indexes are objects of
 //! their own, and are written inside `CREATE TABLE` where they can stand there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use crate::ident::{List, Name};
 use crate::key::Key;
-use crate::kinds::element::{options, set_and_reset, with_clause};
+
 use crate::kinds::namespace::schema_key;
 use crate::kinds::sequence::is_owned_by;
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Slot, Stage, columns_of, user_objects, NameVisitor, Named};
+use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Parameters, Slot, Stage, columns_of, user_objects};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -23,7 +23,7 @@ pub struct Table {
     /// Whether it is `UNLOGGED` (`pg_class.relpersistence`).
     pub unlogged: bool,
     /// Storage parameters (`pg_class.reloptions`).
-    pub options: BTreeMap<String, String>,
+    pub options: Parameters,
     /// The partition key, as `pg_get_partkeydef` prints it.
     pub partition_by: Option<String>,
     /// The tables it inherits from, in order (`pg_inherits`).
@@ -33,7 +33,7 @@ pub struct Table {
 impl Table {
     /// A table with every default.
     pub fn new(name: Name) -> Self {
-        Self { name, unlogged: false, options: BTreeMap::new(), partition_by: None, inherits: Vec::new() }
+        Self { name, unlogged: false, options: Parameters::default(), partition_by: None, inherits: Vec::new() }
     }
 }
 
@@ -64,7 +64,7 @@ impl Kind for Table {
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
         let name = fields.name()?;
         let unlogged = fields.boolean()?;
-        let storage = options(fields.list()?);
+        let storage = Parameters::read(fields.list()?);
         let partition_by = fields.text_or_null()?.map(str::to_owned);
         let schemas = fields.list()?;
         let parents = fields.list()?;
@@ -117,7 +117,7 @@ impl Kind for Table {
         if let Some(key) = partition_by {
             sql.push_str(&format!(" PARTITION BY {key}"));
         }
-        sql.push_str(&with_clause(options));
+        sql.push_str(&options.with_clause());
         acc.push(Lock::None, sql);
         columns_of(ctx.desired, name).into_iter().for_each(|it| it.write_rest(ctx, acc));
     }
@@ -138,7 +138,7 @@ impl Kind for Table {
                 }
             }
         }
-        for clause in set_and_reset(options, &desired.options) {
+        for clause in options.changes(&desired.options) {
             acc.push(Lock::ShareUpdateExclusive, format!("ALTER TABLE {name} {clause}"));
         }
         for parent in inherits.iter().filter(|it| !desired.inherits.contains(it)) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, KeyIndex, on_live_table};
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, NameVisitor, Named, named};
+use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Since, Slot, Stage, named};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -67,6 +67,11 @@ impl Kind for Unique {
 
     fn depends_on(&self, _schema: &Schema, acc: &mut BTreeSet<Key>) {
         self.index.depends_on(&self.table, acc);
+    }
+
+    fn newer(&self) -> Vec<Since> {
+        let nulls = Since { what: "NULLS NOT DISTINCT", major: 15 };
+        self.nulls_not_distinct.then_some(nulls).into_iter().chain(self.index.newer()).collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {

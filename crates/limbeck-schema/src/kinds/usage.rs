@@ -40,8 +40,9 @@ pub fn operands_of(schema: &Schema, name: &Name) -> Vec<(Ident, SqlType, Option<
         Some(Object::Domain(it)) => {
             vec![(Ident::new("value"), it.base.clone(), it.collation.clone())]
         }
-        _ => columns_of(schema, name)
-            .into_iter()
+        _ => inherited(schema, name)
+            .iter()
+            .flat_map(|table| columns_of(schema, table))
             .map(|it| {
                 (
                     it.name.clone(),
@@ -50,6 +51,34 @@ pub fn operands_of(schema: &Schema, name: &Name) -> Vec<(Ident, SqlType, Option<
                 )
             })
             .collect(),
+    }
+}
+
+/// A table and those that it inherits from, since columns that come from a parent are objects of the parent alone.
+fn inherited(schema: &Schema, table: &Name) -> Vec<Name> {
+    let mut acc = vec![table.clone()];
+    let mut at = 0;
+    while let Some(name) = acc.get(at).cloned() {
+        if let Some(Object::Table(it)) = schema.get(&Key::of(KindTag::Table, &name)) {
+            let parents = it.inherits.iter().filter(|it| !acc.contains(it)).cloned();
+            acc.extend(parents.collect::<Vec<_>>());
+        }
+        at += 1;
+    }
+    acc
+}
+
+/// Adds, to the keys of columns that are not there, those of the parents' columns that they come from.
+pub(crate) fn add_inherited(schema: &Schema, acc: &mut BTreeSet<Key>) {
+    let is_missing = |it: &&Key| it.kind == KindTag::Column && !schema.contains(it);
+    let missing: Vec<Key> = acc.iter().filter(is_missing).cloned().collect();
+    for key in missing {
+        let parents = inherited(schema, &key.qualified());
+        let found = parents[1..].iter().map(|table| Key {
+            part: key.part.clone(),
+            ..Key::of(KindTag::Column, table)
+        });
+        acc.extend(found.filter(|it| schema.contains(it)));
     }
 }
 
