@@ -1,6 +1,7 @@
 //! Where a database stands, judged by what is in it: the check of `stamp`, and `locate`.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_plan::outline;
@@ -146,7 +147,6 @@ impl Context<'_> {
         let like = self.proof_url(None)?;
         let scratch = self.scratch(like.as_deref()).await?;
         let mut built = scratch.connect().await?;
-        check_replay(&mut built, history, steps, &[Direction::Upgrade]).await?;
         let mut conn = self.connect().await?;
         let mut runner = Runner::new(scratch.connect().await?, self.runner_options()).await?;
         let mut rows = BTreeSet::new();
@@ -161,7 +161,13 @@ impl Context<'_> {
                 return Ok(());
             };
             let id = step.revision.as_str();
-            if let Err(error) = runner.upgrade(history, id, &mut |_| ()).await {
+            let up = [Direction::Upgrade];
+            let replayed = match check_replay(&mut built, history, slice::from_ref(step), &up).await
+            {
+                Ok(()) => runner.upgrade(history, id, &mut |_| ()).await.map(drop),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = replayed {
                 let error = CliError::from(error.in_scratch(&scratch)).line();
                 self.output.warn(&format!(
                     "what comes after it is not looked at, for the history cannot be replayed beyond here: {error}"
@@ -183,7 +189,11 @@ impl Context<'_> {
         let mut conn = scratch.connect().await?;
         for row in rows {
             let steps = history.graph.upgrade(row.as_str(), &[])?;
-            check_replay(&mut conn, history, &steps, &[Direction::Upgrade]).await?;
+            let checked = check_replay(&mut conn, history, &steps, &[Direction::Upgrade]).await;
+            checked.map_err(|source| CliError::Replay {
+                place: named(rows),
+                source: Box::new(source),
+            })?;
         }
         let mut runner = Runner::new(conn, self.runner_options()).await?;
         for row in rows {
