@@ -68,7 +68,7 @@ fn line(object: &Object) -> String {
                 "{} include {} {:?}",
                 it.method,
                 List::<Ident>(&it.include),
-                it.options
+                it.options.to_map()
             ));
         }
         Object::ForeignKey(it) => {
