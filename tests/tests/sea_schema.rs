@@ -201,7 +201,13 @@ async fn discovery_agrees(_: &Fixture, db: &TestDb, _: &TestDb) -> Result<()> {
         Err(_) if may_fail(&metadata, &default_schema) => return Ok(()),
         Err(error) => return Err(format!("discovery fails: {error}")),
     };
-    let ours = lines.of(&sea::schema(&schema, &default_schema, &default_schema));
+    let mut ours = lines.of(&sea::schema(&schema, &default_schema, &default_schema));
+    // Discovery leaves out tables that inherit from others.
+    let children = metadata.tables.iter().filter(|it| !it.inherits.is_empty());
+    let children: Vec<_> = children
+        .map(|it| format!("{}: ", it.name.as_str()))
+        .collect();
+    ours.retain(|line| !children.iter().any(|it| line.starts_with(it)));
     let lacks = |a: &[String], b: &[String], sign: &str| -> String {
         let lines = a.iter().filter(|it| !b.contains(it));
         lines.map(|it| format!("{sign} {it}\n")).collect()
