@@ -9,7 +9,7 @@ async fn definitions() -> World {
     world.revision(
         "bbbb",
         "aaaa",
-        "CREATE TABLE old (id int PRIMARY KEY);\nCREATE TYPE mood AS ENUM ('sad');",
+        "CREATE TABLE old (id int UNIQUE);\nCREATE TYPE mood AS ENUM ('sad');",
         "DROP TYPE mood;\nDROP TABLE old;",
     );
     world.revision(
