@@ -121,8 +121,8 @@ impl Context<'_> {
         if !options.unchecked {
             let stands = tokio::select! {
                 biased;
-                stands = self.stands_where_stamped(options) => stands?,
                 () = interrupted() => return Err(CliError::Interrupted),
+                stands = self.stands_where_stamped(options) => stands?,
             };
             if !stands {
                 return Ok(Outcome::Differ);
@@ -317,9 +317,11 @@ async fn cancellable(
         live.clear();
         done
     });
+    // Asked first, so that the signals have their handlers before the run begins.
     tokio::select! {
-        done = &mut run => return done,
+        biased;
         () = interrupted() => {}
+        done = &mut run => return done,
     }
     let left = || {
         RunnerError::Cancelled {
