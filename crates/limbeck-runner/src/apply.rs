@@ -79,24 +79,11 @@ impl Runner {
                 Err(Stop::Statement(statement, error)) => (statement, error),
             };
             let _ = self.session.execute("ROLLBACK").await;
-            let locked = ServerError::of(&error).is_some_and(|it| it.code == LOCK_NOT_AVAILABLE);
-            if !locked || tries >= most || self.session.is_cancelled() {
+            if !self.tries_again(work, &error, tries, most, progress).await {
                 let state = work.state_rolled_back(segment);
-                return Err(self.failure(
-                    work.place(segment, statement),
-                    state,
-                    error,
-                    locked.then_some(tries),
-                ));
+                let locked = is_locked(&error).then_some(tries);
+                return Err(self.failure(work.place(segment, statement), state, error, locked));
             }
-            let pause = self.options.pause(tries, chance());
-            progress(Event::Retry {
-                revision: work.id(),
-                tries,
-                most,
-                pause,
-            });
-            self.session.pause(pause).await;
             tries += 1;
         }
     }
@@ -181,19 +168,11 @@ impl Runner {
                 Stop::Own(error) => return Err(error),
                 Stop::Statement(statement, error) => (statement, error),
             };
-            let locked = ServerError::of(&error).is_some_and(|it| it.code == LOCK_NOT_AVAILABLE);
-            if !locked || tries >= most || self.session.is_cancelled() {
+            if !self.tries_again(work, &error, tries, most, progress).await {
                 let place = work.place(0, statement);
-                return Err(self.failure(place, STATE.to_owned(), error, locked.then_some(tries)));
+                let locked = is_locked(&error).then_some(tries);
+                return Err(self.failure(place, STATE.to_owned(), error, locked));
             }
-            let pause = self.options.pause(tries, chance());
-            progress(Event::Retry {
-                revision: work.id(),
-                tries,
-                most,
-                pause,
-            });
-            self.session.pause(pause).await;
             tries += 1;
         }
     }
@@ -322,9 +301,7 @@ impl Runner {
                     .update_log_error(id, &one_line(&error.to_string()));
                 self.session.own(&logging, &said).await?;
             }
-            let locked = ServerError::of(&error)
-                .filter(|it| it.code == LOCK_NOT_AVAILABLE)
-                .map(|_| tries);
+            let locked = is_locked(&error).then_some(tries);
             return Err(self.failure(
                 work.place(segment, at),
                 work.state_stopped(segment, at),
@@ -363,21 +340,37 @@ impl Runner {
         let mut tries = 1;
         loop {
             let done = self.session.execute(&statement.sql).await;
-            let answer = done.as_ref().err().and_then(ServerError::of);
-            let locked = answer.is_some_and(|it| it.code == LOCK_NOT_AVAILABLE);
-            if !locked || tries >= most || self.session.is_cancelled() {
+            let Err(error) = &done else {
+                return (tries, done);
+            };
+            if !self.tries_again(work, error, tries, most, progress).await {
                 return (tries, done);
             }
-            let pause = self.options.pause(tries, chance());
-            progress(Event::Retry {
-                revision: work.id(),
-                tries,
-                most,
-                pause,
-            });
-            self.session.pause(pause).await;
             tries += 1;
         }
+    }
+
+    /// Whether what failed is to be tried once more: after a pause, if it got no lock and has tries left.
+    async fn tries_again(
+        &self,
+        work: &Work<'_>,
+        error: &sqlx::Error,
+        tries: u32,
+        most: u32,
+        progress: &mut Progress<'_>,
+    ) -> bool {
+        if !is_locked(error) || tries >= most || self.session.is_cancelled() {
+            return false;
+        }
+        let pause = self.options.pause(tries, chance());
+        progress(Event::Retry {
+            revision: work.id(),
+            tries,
+            most,
+            pause,
+        });
+        self.session.pause(pause).await;
+        true
     }
 
     /// Moves the version rows from those before the revision to those after it.
@@ -446,6 +439,11 @@ impl Runner {
             },
         }
     }
+}
+
+/// Whether a lock was not to be had in time.
+fn is_locked(error: &sqlx::Error) -> bool {
+    ServerError::of(error).is_some_and(|it| it.code == LOCK_NOT_AVAILABLE)
 }
 
 fn millis(it: Duration) -> u128 {

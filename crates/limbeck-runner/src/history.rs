@@ -56,7 +56,10 @@ impl History {
     /// # Errors
     /// As [`RevisionDirectory::read`]; [`RunnerError::Variable`] where a variable has no value or would leave its place.
     pub fn read(&self, revision: &RevisionId) -> Result<Revision, RunnerError> {
-        let file = self.directory.read(revision)?;
+        self.run_of(revision, self.directory.read(revision)?)
+    }
+
+    fn run_of(&self, revision: &RevisionId, file: Revision) -> Result<Revision, RunnerError> {
         let path = self.directory.get(revision).map(|it| it.path.as_path());
         self.expand(file, path.unwrap_or(Path::new("")))
     }
@@ -101,13 +104,24 @@ impl History {
     /// # Errors
     /// As [`Self::read`].
     pub fn checksum(&self, revision: &RevisionId) -> Result<String, RunnerError> {
+        Ok(self.read_for_log(revision)?.1)
+    }
+
+    /// Reads a revision as it is run, and what the log keeps of it.
+    pub(crate) fn read_for_log(
+        &self,
+        revision: &RevisionId,
+    ) -> Result<(Revision, String), RunnerError> {
         let file = self.directory.read(revision)?;
         let whole = file.checksum();
         let mut segments = file.upgrade.iter().chain(&file.downgrade);
-        if segments.all(|it| used(&it.text).is_empty()) {
-            return Ok(whole);
-        }
-        Ok(format!("{whole} {}", self.read(revision)?.checksum()))
+        let is_plain = segments.all(|it| used(&it.text).is_empty());
+        let run = self.run_of(revision, file)?;
+        let kept = match is_plain {
+            true => whole,
+            false => format!("{whole} {}", run.checksum()),
+        };
+        Ok((run, kept))
     }
 
     /// What is said of an applied revision whose checksum in the log is `applied`; nothing if it is what was run.

@@ -241,7 +241,7 @@ pub(crate) fn segments(revision: &Revision, direction: Direction) -> &[Segment] 
 /// Reads the file of a step.
 pub(crate) fn work<'a>(history: &'a History, step: &'a Step) -> Result<Work<'a>, RunnerError> {
     let id = &step.revision;
-    let revision = history.read(id)?;
+    let (revision, checksum) = history.read_for_log(id)?;
     let path = history
         .directory
         .get(id)
@@ -270,7 +270,7 @@ pub(crate) fn work<'a>(history: &'a History, step: &'a Step) -> Result<Work<'a>,
         step,
         path,
         doc: history.title(id),
-        checksum: history.checksum(id)?,
+        checksum,
         segments,
     })
 }

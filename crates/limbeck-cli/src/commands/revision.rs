@@ -1,9 +1,11 @@
 //! `revision` and `merge`: new files.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use limbeck_plan::{Migration, Plan, migration, outline};
+use limbeck_plan::{Migration, migration, outline};
 use limbeck_revision::graph::{GraphError, RevisionGraph, Selection};
 use limbeck_revision::{
     Dependency, FileNaming, Header, NewFile, Revision as File, RevisionId, Timestamp,
@@ -17,6 +19,9 @@ use crate::context::{Compared as Comparison, Context, Purpose};
 use crate::error::CliError;
 use crate::source::tail;
 use crate::variables::written;
+
+/// What messages call a file before it is written.
+pub(super) const NEW_FILE: &str = "the new file";
 
 impl Context<'_> {
     pub(super) async fn revision(&mut self, options: &Revision) -> Result<Outcome, CliError> {
@@ -59,9 +64,12 @@ impl Context<'_> {
             if let Some(models) = &comparison.models {
                 history.variables.overlay(&models.variables()?);
             }
-            let run = history.expand(file.clone(), Path::new("the new file"))?;
+            let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
             let proof = self.prove(&comparison, &run, options).await?;
-            file.header.review = Some(format!("{}   {proof}", review(&migration.upgrade)));
+            file.header.review = Some(format!(
+                "{}   {proof}",
+                review(&migration.upgrade.hazards())
+            ));
             let written = self.write(history, file, &naming, folder.as_deref())?;
             return match proof {
                 Proof::Refuted { .. } => Err(CliError::Refuted {
@@ -384,20 +392,15 @@ fn dependencies(graph: &RevisionGraph, texts: &[String]) -> Result<Vec<Dependenc
     Ok(dependencies)
 }
 
-/// What the header says of the upgrade: `hazards 2 (1 deletes-data, 1 may-fail)`.
-fn review(plan: &Plan) -> String {
-    let hazards = plan.hazards();
+/// What the header says of the upgrade's hazards, each with how often it is stated: `hazards 2 (1 deletes-data, 1 may-fail)`.
+pub(super) fn review<H: Display>(hazards: &BTreeMap<H, usize>) -> String {
     let sum: usize = hazards.values().sum();
-    let kinds: Vec<_> = hazards
-        .iter()
-        .map(|(hazard, n)| format!("{n} {hazard}"))
-        .collect();
-    let kinds = if kinds.is_empty() {
-        String::new()
+    let kinds: Vec<_> = hazards.iter().map(|(it, n)| format!("{n} {it}")).collect();
+    if kinds.is_empty() {
+        format!("hazards {sum}")
     } else {
-        format!(" ({})", kinds.join(", "))
-    };
-    format!("hazards {sum}{kinds}")
+        format!("hazards {sum} ({})", kinds.join(", "))
+    }
 }
 
 fn list(ids: &[RevisionId]) -> String {

@@ -17,13 +17,11 @@ use limbeck_schema::{Desired, Scope};
 use sqlx::Connection;
 
 use super::Outcome;
+use super::revision::{NEW_FILE, review};
 use crate::args::Squash;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::variables::plain_segments;
-
-/// What messages call the file before it is written.
-const NEW_FILE: &str = "the new file";
 
 /// How many remarks on what is not managed a reason has room for.
 const SHOWN_DIFFERENCES: usize = 3;
@@ -359,7 +357,7 @@ fn header(range: &Range, old: &[File], message: Option<&str>) -> Header {
 
 /// Adds what was found out: the review, and the checksums that databases past the revision may have in their logs.
 fn seal(mut file: File, proof: &Proof, old: &[File]) -> File {
-    file.header.review = Some(format!("{}   {proof}", review(&file)));
+    file.header.review = Some(format!("{}   {proof}", review(&hazards(&file))));
     let last = old.last();
     let mut was: Vec<String> = last
         .and_then(|it| it.header.checksum.clone())
@@ -370,20 +368,14 @@ fn seal(mut file: File, proof: &Proof, old: &[File]) -> File {
     file
 }
 
-/// What the header says of the upgrade, counted from its comments: `hazards 2 (1 deletes-data, 1 may-fail)`.
-fn review(file: &File) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+/// The hazards of the upgrade, counted from its comments.
+fn hazards(file: &File) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
     for line in file.upgrade.iter().flat_map(|it| it.text.lines()) {
         let hazard = line.trim().strip_prefix("-- hazard ");
         if let Some((hazard, _)) = hazard.and_then(|it| it.split_once(':')) {
             *counts.entry(hazard).or_default() += 1;
         }
     }
-    let sum: usize = counts.values().sum();
-    let kinds: Vec<_> = counts.iter().map(|(it, n)| format!("{n} {it}")).collect();
-    if kinds.is_empty() {
-        format!("hazards {sum}")
-    } else {
-        format!("hazards {sum} ({})", kinds.join(", "))
-    }
+    counts
 }
