@@ -416,9 +416,12 @@ pub(crate) struct Merge {
 /// `stamp`.
 #[derive(Debug, Args)]
 pub(crate) struct Stamp {
-    /// Revisions, head, heads or base
+    /// Revisions, head, heads or base; [FROM:]TO with --sql
     #[arg(value_name = "REV", default_value = "heads")]
     pub targets: Vec<String>,
+    /// Print the SQL as a script instead of running it, from the base unless a target is FROM:TO
+    #[arg(long, conflicts_with_all = ["purge", "unchecked"])]
+    pub sql: bool,
     /// Delete all version rows first, also those that name unknown revisions
     #[arg(long)]
     pub purge: bool,

@@ -320,6 +320,21 @@ pub(crate) enum CliError {
         "downgrade with --sql requires <fromrev>:<torev>, as in `limbeck downgrade --sql head:base`"
     )]
     ScriptRange,
+    /// Targets without a file, such as the base.
+    #[error("no revision files indicated by '{0}'; limbeck history lists what there is")]
+    NothingNamed(String),
+    /// A script of a stamp that starts at several places.
+    #[error("stamp with --sql takes one start; write FROM:TO with the same FROM for every target")]
+    StampStarts,
+    /// A script that would begin where the database is.
+    #[error(
+        "with --sql the database is not asked where it is, so a script cannot begin at {from:?}; name the revisions that \
+         `limbeck current` prints, or base"
+    )]
+    ScriptStart {
+        /// The beginning, as written.
+        from: String,
+    },
     /// A post-write hook failed.
     #[error("post-write hook {name:?} {what}; {} is written and stays", .path.display())]
     Hook {

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use limbeck_revision::Statement;
-use limbeck_revision::graph::Step;
-use sqlx::Row;
-
-use crate::error::{Place, RunnerError, ServerError, lost, one_line};
+use crate::error::{Place, RunnerError, ServerError, lost};
 use crate::options::Transactions;
 use crate::progress::{Event, Progress};
 use crate::runner::Runner;
 use crate::session::is_cancel;
-use crate::work::{Resume, Work, words};
+use crate::work::{Resume, Work};
+use limbeck_revision::graph::Step;
 
 /// SQLSTATE lock_not_available: `lock_timeout` is over.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -150,8 +147,9 @@ impl Runner {
         const STATE: &str = "nothing of the run is committed: the database is as before it";
         let most = self.options.lock_tries.max(1);
         let mut tries = 1;
+        let mut announced = 0;
         loop {
-            let (work, stop) = match self.attempt_all(works, progress).await {
+            let (work, stop) = match self.attempt_all(works, &mut announced, progress).await {
                 Ok(()) => {
                     self.missing.clear();
                     return Ok(());
@@ -177,10 +175,12 @@ impl Runner {
         }
     }
 
-    /// Runs all revisions once; what stops them comes with the revision that it happened in.
+    /// Runs all revisions once; what stops them comes with the revision that it happened in. The first `announced` of
+    /// them were said to run in an earlier try.
     async fn attempt_all<'w, 'h>(
         &mut self,
         works: &'w [Work<'h>],
+        announced: &mut usize,
         progress: &mut Progress<'_>,
     ) -> Result<(), (&'w Work<'h>, Stop)> {
         let (Some(first), Some(last)) = (works.first(), works.last()) else {
@@ -194,7 +194,10 @@ impl Runner {
         for (at, work) in works.iter().enumerate() {
             let since = std::time::Instant::now();
             self.place = (n_before + at + 1, of);
-            progress(work.running());
+            if at >= *announced {
+                progress(work.running());
+                *announced = at + 1;
+            }
             let done = self.run_segment(work, 0, progress).await;
             done.map_err(|it| (work, it))?;
             progress(Event::Done {
@@ -208,7 +211,7 @@ impl Runner {
     }
 
     /// The event that a statement begins.
-    fn beginning<'w>(&self, work: &'w Work<'_>, segment: usize, at: usize) -> Event<'w> {
+    pub(crate) fn beginning<'w>(&self, work: &'w Work<'_>, segment: usize, at: usize) -> Event<'w> {
         let statements = work.statements(segment);
         let (place, of) = self.place;
         Event::Statement {
@@ -237,121 +240,8 @@ impl Runner {
         })
     }
 
-    /// Runs a segment outside transactions, statement by statement, each announced in the log before it runs.
-    async fn outside(
-        &mut self,
-        work: &Work<'_>,
-        segment: usize,
-        resume: Option<&Resume>,
-        progress: &mut Progress<'_>,
-    ) -> Result<(), RunnerError> {
-        self.create_missing().await?;
-        self.missing.clear();
-        if let Some(it) = self.options.lock_timeout {
-            self.session
-                .own(
-                    "set lock_timeout",
-                    &format!("SET lock_timeout = {}", millis(it)),
-                )
-                .await?;
-        }
-        let logging = format!("write the log table {}", self.tables.log);
-        let first = resume
-            .and_then(|it| it.half_done.statement)
-            .map_or(0, |it| it - 1);
-        let id = match resume {
-            Some(it) => it.id,
-            None => {
-                let sql = self.tables.insert_log(&work.entry(segment, Some(1)), false);
-                let rows = self.session.query(&logging, &sql).await?;
-                let row = rows
-                    .first()
-                    .ok_or_else(|| RunnerError::own(&logging, sqlx::Error::RowNotFound))?;
-                row.try_get(0)
-                    .map_err(|error| RunnerError::own(&logging, error))?
-            }
-        };
-        for (at, statement) in work.statements(segment).iter().enumerate().skip(first) {
-            if self.session.is_cancelled() {
-                let during = format!("before {}", work.place(segment, at));
-                return Err(RunnerError::Cancelled {
-                    during,
-                    state: work.state_stopped(segment, at),
-                });
-            }
-            let announce = self.tables.update_log_statement(id, at + 1, &work.checksum);
-            self.session.own(&logging, &announce).await?;
-            progress(self.beginning(work, segment, at));
-            let (tries, done) = self.try_outside(work, statement, progress).await;
-            let Err(error) = done else {
-                continue;
-            };
-            // A killed run leaves open whether its last statement was done; a failed one does not.
-            let open = resume.is_some_and(|it| at == first && it.half_done.error.is_none());
-            if open && self.was_done(&statement.sql, &error).await? {
-                progress(Event::Warning(format!(
-                    "{} was done by the run that was killed; going on after it",
-                    work.place(segment, at)
-                )));
-                continue;
-            }
-            if lost(&error).is_none() {
-                let said = self
-                    .tables
-                    .update_log_error(id, &one_line(&error.to_string()));
-                self.session.own(&logging, &said).await?;
-            }
-            let locked = is_locked(&error).then_some(tries);
-            return Err(self.failure(
-                work.place(segment, at),
-                work.state_stopped(segment, at),
-                error,
-                locked,
-            ));
-        }
-        self.session.restore().await?;
-        self.session.own("begin a transaction", "BEGIN").await?;
-        let finished = self.tables.update_log_finished(id);
-        self.session.own(&logging, &finished).await?;
-        if segment + 1 == work.n_segments()
-            && let Err(error) = self.move_rows(work.step).await
-        {
-            let _ = self.session.execute("ROLLBACK").await;
-            return Err(error);
-        }
-        self.session
-            .own("commit the version rows", "COMMIT")
-            .await
-            .map(drop)
-    }
-
-    /// Runs a statement outside of transactions, again and again while a lock is not to be had; gives how often it was
-    /// tried. What says CONCURRENTLY is tried once: it commits in between, so that half of it stays behind.
-    async fn try_outside(
-        &mut self,
-        work: &Work<'_>,
-        statement: &Statement,
-        progress: &mut Progress<'_>,
-    ) -> (u32, Result<u64, sqlx::Error>) {
-        let most = match words(&statement.sql).any(|it| it == "concurrently") {
-            true => 1,
-            false => self.options.lock_tries.max(1),
-        };
-        let mut tries = 1;
-        loop {
-            let done = self.session.execute(&statement.sql).await;
-            let Err(error) = &done else {
-                return (tries, done);
-            };
-            if !self.tries_again(work, error, tries, most, progress).await {
-                return (tries, done);
-            }
-            tries += 1;
-        }
-    }
-
     /// Whether what failed is to be tried once more: after a pause, if it got no lock and has tries left.
-    async fn tries_again(
+    pub(crate) async fn tries_again(
         &self,
         work: &Work<'_>,
         error: &sqlx::Error,
@@ -390,7 +280,7 @@ impl Runner {
         Ok(())
     }
 
-    fn failure(
+    pub(crate) fn failure(
         &self,
         place: Place,
         state: String,
@@ -442,11 +332,11 @@ impl Runner {
 }
 
 /// Whether a lock was not to be had in time.
-fn is_locked(error: &sqlx::Error) -> bool {
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
     ServerError::of(error).is_some_and(|it| it.code == LOCK_NOT_AVAILABLE)
 }
 
-fn millis(it: Duration) -> u128 {
+pub(crate) fn millis(it: Duration) -> u128 {
     it.as_millis()
 }
 

@@ -38,7 +38,7 @@ pub struct PlannedSegment {
 }
 
 impl Planned {
-    /// Its segments in a few words: `3 statements`, or `1 statement, 2 statements outside transactions`.
+    /// Its segments in a few words: `3 statements`, or `2 segments: 1 statement, 2 statements outside transactions`.
     #[must_use]
     pub fn outline(&self) -> String {
         let segment = |it: &PlannedSegment| {
@@ -52,7 +52,12 @@ impl Planned {
         };
         match self.segments.as_slice() {
             [] => "no statements".to_owned(),
-            all => all.iter().map(segment).collect::<Vec<_>>().join(", "),
+            [one] => segment(one),
+            all => format!(
+                "{} segments: {}",
+                all.len(),
+                all.iter().map(segment).collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 }

@@ -223,8 +223,8 @@ pub enum RunnerError {
     },
     /// A lock was not to be had in any try.
     #[error(
-        "{place} got no lock in {tries} tries ({answer}); {state}; see who holds it in pg_locks, raise lock_timeout, \
-         or run again later"
+        "{place} got no lock in {tries} {} ({answer}); {state}; see who holds it in pg_locks, raise lock_timeout \
+         (--lock-timeout) or lock_tries, or run again later", if *.tries == 1 { "try" } else { "tries" }
     )]
     Locked {
         /// The statement.

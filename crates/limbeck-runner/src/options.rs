@@ -21,7 +21,8 @@ pub struct RunnerOptions {
     /// `lock_timeout` for every statement of a revision; `None` leaves the server's setting alone.
     pub lock_timeout: Option<Duration>,
     /// How often a transaction is tried when a lock is not to be had in time; at least once. Outside of transactions
-    /// statements are tried as often, but for those that say CONCURRENTLY: they leave traces when they fail.
+    /// statements are tried as often, but for those that may have committed a part: `CALL`, `DO`, and what says
+    /// CONCURRENTLY other than `CREATE INDEX` with a name, `DROP INDEX` and `REFRESH MATERIALIZED VIEW`.
     pub lock_tries: u32,
     /// The pause after the first try, doubled after each further one and cut to half at random, so that runs that
     /// wait for each other do not meet again. Never longer than [`LONGEST_PAUSE`].

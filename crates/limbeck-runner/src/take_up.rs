@@ -1,4 +1,4 @@
-//! Going on after a kill: what becomes of the statement that was under way.
+//! Going on after a kill or a failure outside transactions: what becomes of the statement that was under way.
 
 use limbeck_schema::{Ident, Literal};
 use sqlx::Row;
@@ -7,37 +7,98 @@ use crate::error::{RunnerError, ServerError};
 use crate::runner::Runner;
 use crate::work::words;
 
+/// What is known of an earlier try of a statement outside a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// There was none.
+    Nothing,
+    /// The server refused it.
+    Failed,
+    /// The run was killed, so it may have been done or not.
+    Killed,
+}
+
+impl Before {
+    /// What is known after one more try that failed.
+    pub(crate) fn and_failed(self) -> Self {
+        match self {
+            Self::Nothing | Self::Failed => Self::Failed,
+            Self::Killed => Self::Killed,
+        }
+    }
+}
+
+/// What an earlier try has to do with how a statement ended now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TakeUp {
+    /// Nothing.
+    Not,
+    /// The earlier try had done it.
+    Done,
+    /// The earlier try had left an invalid index, which is dropped now.
+    Again {
+        /// The index.
+        index: String,
+    },
+}
+
+/// Whether a statement outside a transaction that got no lock can be run again: not if it commits on its way, as
+/// procedures do, and not if it leaves behind what it did that far. An index that `CREATE INDEX CONCURRENTLY` leaves
+/// invalid is known by its name.
+pub(crate) fn is_repeatable(sql: &str) -> bool {
+    let words: Vec<_> = words(sql).collect();
+    match words.first().map(String::as_str) {
+        Some("call" | "do") => false,
+        _ if !words.iter().any(|it| it == "concurrently") => true,
+        Some("drop" | "refresh") => true,
+        Some("create") => index_name(sql).is_some(),
+        _ => false,
+    }
+}
+
 impl Runner {
-    /// Whether a statement that was under way when a run was killed had been done then: creating says that the object
-    /// is there, dropping that it is not. An index that was left invalid by `CREATE INDEX CONCURRENTLY` is no such
-    /// object: it is dropped here and built anew.
-    pub(crate) async fn was_done(
+    /// What an earlier try has to do with the end of a statement: where creating says that the object is there, or
+    /// dropping that it is not, a run that was killed had done it. An index that is there but invalid was left by `CREATE
+    /// INDEX CONCURRENTLY`; nobody builds it now, since then the statement would have waited for the lock of its table.
+    pub(crate) async fn take_up(
         &mut self,
         sql: &str,
-        error: &sqlx::Error,
-    ) -> Result<bool, RunnerError> {
-        let Some(answer) = ServerError::of(error) else {
-            return Ok(false);
+        done: &Result<u64, sqlx::Error>,
+        before: Before,
+    ) -> Result<TakeUp, RunnerError> {
+        if before == Before::Nothing {
+            return Ok(TakeUp::Not);
+        }
+        let code = match done {
+            // With IF NOT EXISTS an invalid index is passed over.
+            Ok(_) => String::new(),
+            Err(error) => match ServerError::of(error) {
+                Some(answer) => answer.code,
+                None => return Ok(TakeUp::Not),
+            },
         };
         let first = words(sql).next().unwrap_or_default();
-        match answer.code.as_str() {
+        let was_done = |it: bool| match it && before == Before::Killed {
+            true => TakeUp::Done,
+            false => TakeUp::Not,
+        };
+        match (code.as_str(), index_name(sql)) {
+            // Success, duplicate_table (indexes too), duplicate_object.
+            ("" | "42P07" | "42710", Some((name, table))) => {
+                match self.drop_if_invalid(&name, &table).await? {
+                    Found::Dropped(index) => Ok(TakeUp::Again { index }),
+                    Found::Valid if done.is_err() => Ok(was_done(true)),
+                    Found::Valid | Found::Nothing => Ok(TakeUp::Not),
+                }
+            }
+            ("42P07" | "42710", None) => Ok(was_done(first == "create")),
             // undefined_table, undefined_object.
-            "42P01" | "42704" => Ok(first == "drop"),
-            // duplicate_table (indexes too), duplicate_object.
-            "42P07" | "42710" => match index_name(sql) {
-                Some((name, table)) => self.rebuild_if_invalid(&name, &table, sql).await,
-                None => Ok(first == "create"),
-            },
-            _ => Ok(false),
+            ("42P01" | "42704", _) => Ok(was_done(first == "drop")),
+            _ => Ok(TakeUp::Not),
         }
     }
 
-    async fn rebuild_if_invalid(
-        &mut self,
-        name: &str,
-        table: &str,
-        sql: &str,
-    ) -> Result<bool, RunnerError> {
+    async fn drop_if_invalid(&mut self, name: &str, table: &str) -> Result<Found, RunnerError> {
         let doing = format!("look at the index {name}");
         let query = format!(
             "SELECT i.indisvalid, i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
@@ -47,13 +108,13 @@ impl Runner {
         );
         let rows = self.session.query(&doing, &query).await?;
         let Some(row) = rows.first() else {
-            return Ok(false);
+            return Ok(Found::Nothing);
         };
         let valid: bool = row
             .try_get(0)
             .map_err(|error| RunnerError::own(&doing, error))?;
         if valid {
-            return Ok(true);
+            return Ok(Found::Valid);
         }
         let index: String = row
             .try_get(1)
@@ -64,11 +125,16 @@ impl Runner {
                 &format!("DROP INDEX CONCURRENTLY {index}"),
             )
             .await?;
-        self.session
-            .own(&format!("build the index {index} again"), sql)
-            .await?;
-        Ok(true)
+        Ok(Found::Dropped(index))
     }
+}
+
+/// The index that a statement is to build.
+enum Found {
+    Nothing,
+    Valid,
+    /// It was invalid.
+    Dropped(String),
 }
 
 /// The name and the table of `CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] name ON [ONLY] table`.
@@ -83,6 +149,10 @@ fn index_name(sql: &str) -> Option<(String, String)> {
     let after = lower.find("concurrently")? + "concurrently".len();
     let rest = skip_word(sql.get(after..)?.trim_start(), "if not exists");
     let (name, rest) = quoted_end(rest).map(|end| rest.split_at(end))?;
+    if name.eq_ignore_ascii_case("on") {
+        // The server gives the name.
+        return None;
+    }
     let rest = skip_word(skip_word(rest.trim_start(), "on"), "only");
     let end = quoted_end(rest)?;
     Some((name.to_owned(), rest[..end].to_owned()))
@@ -130,6 +200,33 @@ mod tests {
             "\"I x\"",
             "s.\"T t\"",
         );
-        assert_eq!(index_name("CREATE INDEX ix ON account (email)"), None);
+        for sql in [
+            "CREATE INDEX ix ON account (email)",
+            "CREATE INDEX CONCURRENTLY ON account (email)",
+        ] {
+            assert_eq!(index_name(sql), None);
+        }
+    }
+
+    #[test]
+    fn what_leaves_traces_is_not_run_again() {
+        for sql in [
+            "CREATE INDEX CONCURRENTLY ix ON account (email)",
+            "DROP INDEX CONCURRENTLY ix",
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
+            "ALTER TYPE status ADD VALUE 'gone'",
+            "VACUUM account",
+        ] {
+            assert!(is_repeatable(sql), "{sql}");
+        }
+        for sql in [
+            "CREATE INDEX CONCURRENTLY ON account (email)",
+            "REINDEX INDEX CONCURRENTLY ix",
+            "ALTER TABLE a DETACH PARTITION b CONCURRENTLY",
+            "call fill()",
+            "DO $$ BEGIN COMMIT; END $$",
+        ] {
+            assert!(!is_repeatable(sql), "{sql}");
+        }
     }
 }

@@ -12,6 +12,9 @@ impl Context<'_> {
     pub(super) async fn edit(&mut self, options: &Edit) -> Result<Outcome, CliError> {
         let graph = self.history()?.graph;
         let nodes = self.named(&graph, &options.revisions).await?;
+        if nodes.is_empty() {
+            return Err(CliError::NothingNamed(options.revisions.join(", ")));
+        }
         let editor = std::env::var("VISUAL")
             .or_else(|_| std::env::var("EDITOR"))
             .unwrap_or_default();

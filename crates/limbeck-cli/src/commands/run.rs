@@ -52,7 +52,7 @@ impl Context<'_> {
             };
             self.say_replaced(&history.graph, &[target]);
             let steps = history.graph.upgrade(target, &rows)?;
-            return self.print_script(&history, &steps, &rows, how);
+            return self.print_script(&history, &steps, &rows, Some(how));
         }
         refuse_range(target)?;
         self.go(Way::Up(target), Some(how)).await
@@ -74,7 +74,7 @@ impl Context<'_> {
             let rows = rows_at(&history, from)?;
             self.say_replaced(&history.graph, &[to]);
             let steps = history.graph.downgrade(to, &rows)?;
-            return self.print_script(&history, &steps, &rows, how);
+            return self.print_script(&history, &steps, &rows, Some(how));
         }
         refuse_range(target)?;
         self.go(Way::Down(target), Some(how)).await
@@ -117,6 +117,9 @@ impl Context<'_> {
     }
 
     pub(super) async fn stamp(&mut self, options: &Stamp) -> Result<Outcome, CliError> {
+        if options.sql {
+            return self.stamp_script(&options.targets);
+        }
         let targets: Vec<_> = options.targets.iter().map(String::as_str).collect();
         if !options.unchecked {
             let stands = tokio::select! {
@@ -130,6 +133,27 @@ impl Context<'_> {
         }
         let purge = if options.purge { Purge::Yes } else { Purge::No };
         self.go(Way::Stamp(&targets, purge), None).await
+    }
+
+    /// Prints what a stamp does to the version table, from the base or from the one start that the targets name.
+    fn stamp_script(&mut self, targets: &[String]) -> Result<Outcome, CliError> {
+        let (mut start, mut ends) = (None, Vec::new());
+        for target in targets {
+            let Some((from, to)) = target.split_once(':') else {
+                ends.push(target.as_str());
+                continue;
+            };
+            if start.is_some_and(|it| it != from) {
+                return Err(CliError::StampStarts);
+            }
+            start = Some(from);
+            ends.push(to);
+        }
+        let history = self.history()?;
+        let rows = start.map_or(Ok(Vec::new()), |it| rows_at(&history, it))?;
+        self.say_replaced(&history.graph, &ends);
+        let steps = history.graph.stamp(&ends, &rows)?;
+        self.print_script(&history, &steps, &rows, None)
     }
 
     pub(super) async fn ensure_version(
@@ -153,9 +177,9 @@ impl Context<'_> {
         history: &History,
         steps: &[Step],
         rows: &[RevisionId],
-        how: &How,
+        how: Option<&How>,
     ) -> Result<Outcome, CliError> {
-        let text = script(history, steps, rows, &self.run_options(Some(how)))?;
+        let text = script(history, steps, rows, &self.run_options(how))?;
         self.output.text(&text);
         if steps.is_empty() {
             self.output.say("nothing to do");
@@ -283,6 +307,12 @@ fn planned_json(it: &Planned) -> serde_json::Value {
 
 /// The version rows of a database that is at a target.
 fn rows_at(history: &History, target: &str) -> Result<Vec<RevisionId>, CliError> {
+    let of_branch = target.split('@').next_back().unwrap_or_default();
+    if of_branch.is_empty() || of_branch.starts_with(['+', '-', ':']) || of_branch == "current" {
+        return Err(CliError::ScriptStart {
+            from: target.to_owned(),
+        });
+    }
     if let Some((row, by)) = history.graph.replaced(target) {
         return Err(GraphError::replaced_row(row, by).into());
     }

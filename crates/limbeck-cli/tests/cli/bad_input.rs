@@ -45,7 +45,7 @@ async fn servers_that_cannot_be_reached_are_named_without_the_password() {
     let missing = world.db.url().replace(world.db.name(), "nosuch");
     check(
         &bare(&missing).await,
-        &["nosuch", "create the database first"],
+        &["database \"nosuch\" does not exist; create the database first"],
     );
 }
 

@@ -39,6 +39,30 @@ async fn a_stamp_is_refused_where_the_database_is_not() {
     snapshot("stamp", &said);
 }
 
+/// A script asks no database, so that each start has to be written out.
+#[tokio::test]
+async fn scripts_start_at_what_is_named() {
+    let world = history("scripts").await;
+    let mut said = String::new();
+    for args in [
+        &["stamp", "--sql"] as &[&str],
+        &["stamp", "--sql", "aaaa1:aaaa3"],
+        &["stamp", "--sql", "aaaa3:base"],
+        &["stamp", "--sql", "aaaa1:aaaa2", "aaaa2:aaaa3"],
+        &["stamp", "--sql", "--purge", "aaaa1"],
+        &["upgrade", "--sql", "current:head"],
+        &["upgrade", "--sql", "+1:head"],
+        &["upgrade", "--sql", ":head"],
+        &["upgrade", "--sql", "aaaa1:"],
+        &["downgrade", "--sql", "current:base"],
+        &["downgrade", "--sql", "aaaa2"],
+        &["edit", "base"],
+    ] {
+        world.transcribe(&mut said, args).await;
+    }
+    snapshot("scripts", &said);
+}
+
 /// What PostgreSQL spells otherwise is no difference, nor are version tables of either name.
 #[tokio::test]
 async fn a_stamp_takes_what_others_built() {

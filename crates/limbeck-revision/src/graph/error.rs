@@ -552,7 +552,9 @@ fn in_files(files: &[PathBuf]) -> String {
 
 /// Alembic gives its hint about four characters for short texts only; a longer one is simply unknown.
 fn short_hint(text: &str) -> &'static str {
-    if text.chars().count() < 4 {
+    if text.is_empty() {
+        "; write a revision, a branch, heads or base"
+    } else if text.chars().count() < 4 {
         "; please ensure at least four characters are present for partial revision identifier matches"
     } else {
         "; limbeck history lists what there is"
