@@ -388,8 +388,8 @@ pub(crate) fn cluster_wide(sql: &str) -> Option<String> {
     (n_words > 0).then(|| all[..n_words].join(" ").to_uppercase())
 }
 
-/// What a `DO` block changes of the whole server, as far as it is written out: `ALTER ROLE`. A name that is put together
-/// (`ALTER DATABASE %I`) may be that of the scratch database.
+/// What a `DO` block changes of the whole server: `ALTER ROLE`. The name of a database that is put together (`ALTER DATABASE
+/// %I`) may be that of the scratch database.
 fn changed_in_block(sql: &str) -> Option<String> {
     let lower = sql.to_ascii_lowercase();
     for verb in ["alter", "drop"] {
@@ -399,7 +399,7 @@ fn changed_in_block(sql: &str) -> Option<String> {
             let (word, name) = behind.split_at(end.unwrap_or(behind.len()));
             let name = name.trim_start();
             if ["role", "user", "group", "database"].contains(&word)
-                && !name.starts_with(['%', '\''])
+                && !(word == "database" && name.starts_with(['%', '\'']))
                 && !name.starts_with("mapping")
             {
                 return Some(format!("{verb} {word}").to_uppercase());
@@ -481,6 +481,10 @@ mod tests {
         check(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I', x); END $$",
             None,
+        );
+        check(
+            "DO $$ BEGIN EXECUTE format('ALTER ROLE %I LOGIN', x); END $$",
+            Some("ALTER ROLE"),
         );
         check("GRANT CONNECT ON DATABASE a TO b", Some("GRANT"));
         check("reassign owned by a to b", Some("REASSIGN OWNED"));

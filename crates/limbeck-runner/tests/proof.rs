@@ -2,8 +2,9 @@
 
 mod states;
 
-use limbeck_runner::Proof;
-use states::check;
+use limbeck_runner::{Proof, Scratch};
+use limbeck_testkit::TestDb;
+use states::{check, check_dropped};
 
 const OLD: &str = "CREATE TABLE t (a int);";
 const NEW: &str = "CREATE TABLE t (a int, b text);";
@@ -118,4 +119,33 @@ async fn what_is_not_managed_and_in_the_way_is_named() {
     .to_string();
     let expected = "proof: not run (partition public.t, which is not managed, has a name that the upgrade gives away)";
     assert_eq!(proof, expected);
+}
+
+/// With a connection to it that is open, in a task and on a thread without a runtime.
+#[tokio::test]
+async fn a_panic_drops_the_scratch_database() {
+    let db = TestDb::create("panic").await;
+    let (named, mut names) = tokio::sync::mpsc::unbounded_channel();
+    for on_thread in [false, true] {
+        let (url, named) = (db.url().to_owned(), named.clone());
+        let work = async move {
+            let scratch = Scratch::create(Some(&url), None).await.unwrap();
+            let _open = scratch.connect().await.unwrap();
+            named.send(scratch.name().to_owned()).unwrap();
+            panic!("in the middle of a proof");
+        };
+        let task = match on_thread {
+            false => tokio::spawn(work),
+            true => tokio::task::spawn_blocking(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                runtime.block_on(work)
+            }),
+        };
+        assert!(task.await.unwrap_err().is_panic());
+        let name = names.recv().await.unwrap();
+        check_dropped(&mut db.connect().await.unwrap(), &name).await;
+    }
 }

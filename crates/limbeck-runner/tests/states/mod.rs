@@ -7,7 +7,7 @@ use limbeck_revision::{Header, Revision, RevisionId, Segment, SegmentMode};
 use limbeck_runner::{Claim, Proof, Scratch, prove};
 use limbeck_schema::{Desired, Scope};
 use limbeck_testkit::TestDb;
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// The state that SQL makes of an empty database.
 async fn state(sql: &str) -> (TestDb, Catalog, Unmanaged) {
@@ -51,11 +51,16 @@ pub(crate) async fn check(old: &str, new: &str, upgrade: &str, downgrade: &str) 
     let proof = prove(&scratch, &claim).await.unwrap();
     let name = scratch.name().to_owned();
     drop(scratch);
+    check_dropped(&mut conn, &name).await;
+    proof
+}
+
+/// Checks that the server has no database of that name.
+pub(crate) async fn check_dropped(conn: &mut PgConnection, name: &str) {
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1")
-        .bind(&name)
-        .fetch_one(&mut conn)
+        .bind(name)
+        .fetch_one(conn)
         .await
         .unwrap();
     assert_eq!(left, 0, "{name} is dropped");
-    proof
 }
