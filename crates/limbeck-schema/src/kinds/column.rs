@@ -156,6 +156,16 @@ impl Column {
         words.into_iter().map(|it| self.table.sibling(it)).find(|it| is_owned_by(schema, it, &self.table))
     }
 
+    /// How many rows the sequence behind it can number, if tables with more of them are common.
+    fn few_numbers(&self, schema: &Schema) -> Option<i128> {
+        let serial = self.serial_sequence(schema).and_then(|it| schema.get(&Key::of(KindTag::Sequence, &it)));
+        let options = match serial {
+            Some(Object::Sequence(it)) => &it.options,
+            _ => &self.identity.as_ref()?.options,
+        };
+        options.count().filter(|it| *it <= i128::from(i16::MAX))
+    }
+
     fn alter_prefix(&self) -> String {
         format!("ALTER TABLE {} ALTER COLUMN {}", self.table, self.name)
     }
@@ -335,6 +345,9 @@ impl Kind for Column {
         }
         if live && !self.nullable && self.generated.is_some() {
             statement.warn(Hazard::MayFail, format!("fails if {} comes out null in a row of {}", self.name, self.table));
+        }
+        if live && let Some(n) = self.few_numbers(ctx.desired) {
+            statement.warn(Hazard::MayFail, format!("fails if {} has more than {n} rows", self.table));
         }
         if live && self.generates() && !self.is_virtual {
             statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");

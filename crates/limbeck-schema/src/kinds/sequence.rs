@@ -41,6 +41,14 @@ impl SequenceOptions {
         Self { start: if increment < 0 { max } else { min }, increment, min, max, cache: 1, cycle: false }
     }
 
+    /// How many numbers it gives before it ends; none if it begins anew then.
+    pub(crate) fn count(&self) -> Option<i128> {
+        let Self { start, increment, min, max, cache: _, cycle } = *self;
+        let end = if increment < 0 { min } else { max };
+        let steps = (i128::from(end) - i128::from(start)).checked_div(increment.into())?;
+        (!cycle).then_some(steps + 1)
+    }
+
     /// The clauses that say what differs from the defaults of the type.
     pub(crate) fn clauses(&self, ty: &str) -> Vec<String> {
         let Self { start, increment, min, max, cache, cycle } = self;
