@@ -81,13 +81,8 @@ impl Runner {
             Direction::Upgrade => history.graph.upgrade(target, &current.rows)?,
             Direction::Stamp => history.graph.stamp(&[target], &current.rows)?,
         };
-        if let Some(half_done) = current.half_done {
-            let goes_on = steps.first().is_some_and(|it| {
-                it.revision.as_str() == half_done.revision && it.direction == half_done.direction
-            });
-            if !goes_on {
-                return Err(RunnerError::HalfDone(Box::new(half_done)));
-            }
+        if current.half_done.is_some() {
+            self.find_half_done(history, &steps).await?;
         }
         let joins = self.options.transaction != Transactions::Segment;
         steps.iter().map(|it| planned(history, it, joins)).collect()

@@ -221,7 +221,7 @@ impl Runner {
         Ok(of)
     }
 
-    /// Warns of changed files and finds the revision to go on with, which has to be the first step.
+    /// Warns of changed files and finds the revision to go on with.
     async fn check_log(
         &mut self,
         history: &History,
@@ -239,6 +239,15 @@ impl Runner {
         for it in current.changed(history)? {
             progress(Event::Warning(it));
         }
+        self.find_half_done(history, steps).await
+    }
+
+    /// The revision that an earlier run left half done, which has to be the first step. Needs the log table.
+    pub(crate) async fn find_half_done(
+        &mut self,
+        history: &History,
+        steps: &[Step],
+    ) -> Result<Option<LastEntry>, RunnerError> {
         let Some(last) = self.last_entry().await? else {
             return Ok(None);
         };

@@ -416,8 +416,10 @@ async fn check_half(label: &str, begin: &str, run: &[&str], expect: &str) {
     world.execute(begin).await;
     assert_eq!(world.run(run).await.status, 2);
     world.ok(&squash).await;
-    let ran = world.run(run).await;
-    assert!(ran.status == 2 && ran.err.contains(expect), "{}", ran.err);
+    for run in [run, &[run, &["--dry-run"]].concat()] {
+        let ran = world.run(run).await;
+        assert!(ran.status == 2 && ran.err.contains(expect), "{}", ran.err);
+    }
 }
 
 #[tokio::test]
