@@ -21,7 +21,7 @@ pub enum CatalogError {
         reason: String,
     },
     /// The server cannot be reached or refuses.
-    #[error("cannot connect to {url}: {}{}", said(.source), remedy(.source))]
+    #[error("cannot connect to {url}: {}{}", answer(.source), remedy(.source))]
     Connect {
         /// The connection string, without its password.
         url: String,
@@ -43,7 +43,7 @@ pub enum CatalogError {
         search_path: String,
     },
     /// A statement failed.
-    #[error("cannot read {what} from the catalog: {}", said(.source))]
+    #[error("cannot read {what} from the catalog: {}", answer(.source))]
     Query {
         /// What was read.
         what: &'static str,
@@ -60,8 +60,10 @@ pub enum CatalogError {
     },
 }
 
-/// What the server says, without the place in its own sources that the driver adds.
-fn said(error: &sqlx::Error) -> String {
+/// What the server says, without the place in its own sources that the driver adds; what the driver says where it is not
+/// the server that speaks.
+#[must_use]
+pub fn answer(error: &sqlx::Error) -> String {
     error
         .as_database_error()
         .map_or_else(|| error.to_string(), |it| it.message().to_owned())

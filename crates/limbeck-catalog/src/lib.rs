@@ -25,6 +25,6 @@ pub use compare::{
     CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };
 pub use connection::{connect, redact};
-pub use error::{CatalogError, CompareError};
+pub use error::{CatalogError, CompareError, answer};
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};

@@ -60,7 +60,6 @@ impl Runner {
         segment: usize,
         progress: &mut Progress<'_>,
     ) -> Result<(), RunnerError> {
-        let most = self.options.lock_tries.max(1);
         let mut tries = 1;
         loop {
             let (statement, error) = match self.attempt(work, segment, progress).await {
@@ -76,7 +75,7 @@ impl Runner {
                 Err(Stop::Statement(statement, error)) => (statement, error),
             };
             let _ = self.session.execute("ROLLBACK").await;
-            if !self.tries_again(work, &error, tries, most, progress).await {
+            if !self.tries_again(work, &error, tries, progress).await {
                 let state = work.state_rolled_back(segment);
                 let locked = is_locked(&error).then_some(tries);
                 return Err(self.failure(work.place(segment, statement), state, error, locked));
@@ -145,7 +144,6 @@ impl Runner {
         progress: &mut Progress<'_>,
     ) -> Result<(), RunnerError> {
         const STATE: &str = "nothing of the run is committed: the database is as before it";
-        let most = self.options.lock_tries.max(1);
         let mut tries = 1;
         let mut announced = 0;
         loop {
@@ -166,7 +164,7 @@ impl Runner {
                 Stop::Own(error) => return Err(error),
                 Stop::Statement(statement, error) => (statement, error),
             };
-            if !self.tries_again(work, &error, tries, most, progress).await {
+            if !self.tries_again(work, &error, tries, progress).await {
                 let place = work.place(0, statement);
                 let locked = is_locked(&error).then_some(tries);
                 return Err(self.failure(place, STATE.to_owned(), error, locked));
@@ -246,9 +244,9 @@ impl Runner {
         work: &Work<'_>,
         error: &sqlx::Error,
         tries: u32,
-        most: u32,
         progress: &mut Progress<'_>,
     ) -> bool {
+        let most = self.options.lock_tries;
         if !is_locked(error) || tries >= most || self.session.is_cancelled() {
             return false;
         }

@@ -75,13 +75,13 @@ impl Runner {
         direction: Direction,
         target: &str,
     ) -> Result<Vec<Planned>, RunnerError> {
-        let current = self.current().await?;
+        let rows = self.rows().await?;
         let steps = match direction {
-            Direction::Downgrade => history.graph.downgrade(target, &current.rows)?,
-            Direction::Upgrade => history.graph.upgrade(target, &current.rows)?,
-            Direction::Stamp => history.graph.stamp(&[target], &current.rows)?,
+            Direction::Downgrade => history.graph.downgrade(target, &rows)?,
+            Direction::Upgrade => history.graph.upgrade(target, &rows)?,
+            Direction::Stamp => history.graph.stamp(&[target], &rows)?,
         };
-        if current.half_done.is_some() {
+        if self.session.exists(&self.tables.log.clone()).await? {
             self.find_half_done(history, &steps).await?;
         }
         let joins = self.options.transaction != Transactions::Segment;

@@ -109,11 +109,6 @@ impl Runner {
         let Some(sql) = work.statements(segment).get(at).map(|it| it.sql.as_str()) else {
             return Ok(Ended::Done);
         };
-        let most = if is_repeatable(sql) {
-            self.options.lock_tries.max(1)
-        } else {
-            1
-        };
         let mut before = match taken_up {
             None => Before::Nothing,
             // A killed run leaves open whether its last statement was done; a failed one does not.
@@ -125,25 +120,24 @@ impl Runner {
         loop {
             let done = self.session.execute(sql).await;
             if let Err(error) = &done
-                && self.tries_again(work, error, tries, most, progress).await
+                && is_repeatable(sql)
+                && self.tries_again(work, error, tries, progress).await
             {
                 tries += 1;
                 before = before.and_failed();
                 continue;
             }
-            let place = || work.place(segment, at);
+            let place = work.place(segment, at);
             match self.take_up(sql, &done, before).await? {
                 TakeUp::Done => {
                     progress(Event::Warning(format!(
-                        "{} was done by the run that was killed; going on after it",
-                        place()
+                        "{place} was done by the run that was killed; going on after it"
                     )));
                     return Ok(Ended::Done);
                 }
                 TakeUp::Again { index } => {
                     progress(Event::Warning(format!(
-                        "{} had left the index {index} invalid; it is dropped and built anew",
-                        place()
+                        "{place} had left the index {index} invalid; it is dropped and built anew"
                     )));
                     before = Before::Nothing;
                     continue;

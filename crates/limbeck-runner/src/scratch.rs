@@ -17,7 +17,7 @@ use limbeck_testkit::{Binaries, Cluster};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
 
-use crate::error::{ServerError, one_line};
+use crate::error::one_line;
 
 /// How the names of scratch databases begin.
 pub const SCRATCH_PREFIX: &str = "limbeck_scratch_";
@@ -539,7 +539,7 @@ fn failed(doing: &'static str, name: &str, source: sqlx::Error) -> ScratchError 
 }
 
 fn answer(error: &sqlx::Error) -> String {
-    ServerError::of(error).map_or_else(|| one_line(&error.to_string()), |it| one_line(&it.message))
+    one_line(&limbeck_catalog::answer(error))
 }
 
 async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {

@@ -78,24 +78,24 @@ impl Runner {
             },
         };
         let first = words(sql).next().unwrap_or_default();
-        let was_done = |it: bool| match it && before == Before::Killed {
-            true => TakeUp::Done,
-            false => TakeUp::Not,
-        };
-        match (code.as_str(), index_name(sql)) {
+        let was_done = match (code.as_str(), index_name(sql)) {
             // Success, duplicate_table (indexes too), duplicate_object.
             ("" | "42P07" | "42710", Some((name, table))) => {
                 match self.drop_if_invalid(&name, &table).await? {
-                    Found::Dropped(index) => Ok(TakeUp::Again { index }),
-                    Found::Valid if done.is_err() => Ok(was_done(true)),
-                    Found::Valid | Found::Nothing => Ok(TakeUp::Not),
+                    Found::Dropped(index) => return Ok(TakeUp::Again { index }),
+                    Found::Valid => done.is_err(),
+                    Found::Nothing => false,
                 }
             }
-            ("42P07" | "42710", None) => Ok(was_done(first == "create")),
+            ("42P07" | "42710", None) => first == "create",
             // undefined_table, undefined_object.
-            ("42P01" | "42704", _) => Ok(was_done(first == "drop")),
-            _ => Ok(TakeUp::Not),
-        }
+            ("42P01" | "42704", _) => first == "drop",
+            _ => false,
+        };
+        Ok(match was_done && before == Before::Killed {
+            true => TakeUp::Done,
+            false => TakeUp::Not,
+        })
     }
 
     async fn drop_if_invalid(&mut self, name: &str, table: &str) -> Result<Found, RunnerError> {

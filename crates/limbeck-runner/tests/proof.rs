@@ -121,7 +121,7 @@ async fn what_is_not_managed_and_in_the_way_is_named() {
     assert_eq!(proof, expected);
 }
 
-/// With a connection to it that is open, in a task and on a thread without a runtime.
+/// With a connection to it that is open, in a task and on a thread with a runtime of its own.
 #[tokio::test]
 async fn a_panic_drops_the_scratch_database() {
     let db = TestDb::create("panic").await;

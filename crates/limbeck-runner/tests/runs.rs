@@ -433,36 +433,6 @@ async fn a_run_that_waits_does_not_hold_up_one_that_builds_an_index_concurrently
 }
 
 #[tokio::test]
-async fn a_held_lock_is_tried_again_and_then_reported() {
-    let mut world = World::new("locked").await;
-    world.tables(1);
-    world.upgrade("heads").await.unwrap();
-    world.revision("r002", "r001", "ALTER TABLE t1 ADD COLUMN a int;", "");
-    world.options.lock_tries = 2;
-    let mut holder = world.db.connect().await.unwrap();
-    sqlx::raw_sql("BEGIN; LOCK TABLE t1")
-        .execute(&mut holder)
-        .await
-        .unwrap();
-    let error = world.upgrade("heads").await.unwrap_err();
-    assert!(
-        world
-            .said
-            .iter()
-            .any(|it| it.starts_with("revision r002 got no lock in try 1 of 2")),
-        "{:?}",
-        world.said
-    );
-    let text = world.text(&error);
-    assert!(
-        text.contains("got no lock in 2 tries") && text.contains("as before revision r002"),
-        "{text}"
-    );
-    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
-    assert_eq!(world.upgrade("heads").await.unwrap(), 1);
-}
-
-#[tokio::test]
 async fn a_cancelled_run_rolls_back() {
     let world = World::new("cancelled").await;
     world.revision(

@@ -307,8 +307,8 @@ fn planned_json(it: &Planned) -> serde_json::Value {
 
 /// The version rows of a database that is at a target.
 fn rows_at(history: &History, target: &str) -> Result<Vec<RevisionId>, CliError> {
-    let of_branch = target.split('@').next_back().unwrap_or_default();
-    if of_branch.is_empty() || of_branch.starts_with(['+', '-', ':']) || of_branch == "current" {
+    let of_branch = target.rsplit_once('@').map_or(target, |(_, it)| it);
+    if ["", "current"].contains(&of_branch) || of_branch.starts_with(['+', '-']) {
         return Err(CliError::ScriptStart {
             from: target.to_owned(),
         });

@@ -42,6 +42,32 @@ async fn upgrade_past_a_lock(world: &World, sql: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_held_lock_is_tried_again_and_then_reported() {
+    let mut world = World::new("locked").await;
+    world.tables(1);
+    world.upgrade("heads").await.unwrap();
+    world.revision("r002", "r001", "ALTER TABLE t1 ADD COLUMN a int;", "");
+    world.options.lock_tries = 2;
+    let mut holder = holder(&world, "LOCK TABLE t1").await;
+    let error = world.upgrade("heads").await.unwrap_err();
+    assert!(
+        world
+            .said
+            .iter()
+            .any(|it| it.starts_with("revision r002 got no lock in try 1 of 2")),
+        "{:?}",
+        world.said
+    );
+    let text = world.text(&error);
+    assert!(
+        text.contains("got no lock in 2 tries") && text.contains("as before revision r002"),
+        "{text}"
+    );
+    run(&mut holder, "COMMIT").await;
+    assert_eq!(world.upgrade("heads").await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_run_that_is_tried_again_announces_each_revision_once() {
     let mut world = World::new("again").await;
     world.tables(1);
