@@ -17,13 +17,13 @@ soak: ## try SOAK=2000 random pairs of schemas from LIMBECK_SEED=1 on, on all co
 	@scripts/with-cluster.sh -- env -u DATABASE_URL SOAK=$${SOAK:-2000} cargo test --quiet -p limbeck-tests --test property -- --nocapture
 
 check: ## formatting, lints, documentation, the architecture's guards
-	cargo fmt --all --check
+	git ls-files -z '*.rs' | xargs -0 rustfmt --edition 2024 --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	scripts/guards.sh
 
 fmt: ## format the sources
-	cargo fmt --all
+	git ls-files -z '*.rs' | xargs -0 rustfmt --edition 2024
 
 conformance: ## judge the release build by the case pairs in CASES (default ../shared/cases)
 	@scripts/conformance.sh

@@ -9,7 +9,9 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, mentioned_columns, on_live_table};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Reaction, Since, Slot, Stage};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Reaction, Since, Slot, Stage,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -34,7 +36,14 @@ pub struct Check {
 
 impl Check {
     fn definition(&self) -> String {
-        let Self { table: _, name, expression, no_inherit, valid, enforced } = self;
+        let Self {
+            table: _,
+            name,
+            expression,
+            no_inherit,
+            valid,
+            enforced,
+        } = self;
         let no_inherit = if *no_inherit { " NO INHERIT" } else { "" };
         let not_valid = constraint::validity_clause(*valid, *enforced);
         format!("CONSTRAINT {name} CHECK ({expression}){no_inherit}{not_valid}")
@@ -80,16 +89,37 @@ impl Kind for Check {
     }
 
     fn newer(&self) -> Vec<Since> {
-        if self.enforced { Vec::new() } else { vec![constraint::NOT_ENFORCED] }
+        if self.enforced {
+            Vec::new()
+        } else {
+            vec![constraint::NOT_ENFORCED]
+        }
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { table, name, expression, no_inherit, valid, enforced } = current;
+        let Self {
+            table,
+            name,
+            expression,
+            no_inherit,
+            valid,
+            enforced,
+        } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
         it.field("name", name, &desired.name);
-        it.fixed("expression", expression, &desired.expression, "PostgreSQL cannot change the condition of a check");
-        it.fixed("no inherit", no_inherit, &desired.no_inherit, "PostgreSQL cannot change whether a check is inherited");
+        it.fixed(
+            "expression",
+            expression,
+            &desired.expression,
+            "PostgreSQL cannot change the condition of a check",
+        );
+        it.fixed(
+            "no inherit",
+            no_inherit,
+            &desired.no_inherit,
+            "PostgreSQL cannot change whether a check is inherited",
+        );
         if it.field("enforced", enforced, &desired.enforced) {
             it.replace_because("PostgreSQL cannot change whether a check is enforced");
         } else if it.field("valid", valid, &desired.valid) && *valid {
@@ -108,7 +138,8 @@ impl Kind for Check {
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
-        let statement = constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
+        let statement =
+            constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
         if self.valid && self.enforced && on_live_table(ctx, &self.table) {
             statement.warn(
                 Hazard::MayFail,
@@ -133,7 +164,11 @@ impl Kind for Check {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        Self {
+            table: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        }
     }
 
     fn inline(&self) -> Option<String> {
@@ -157,6 +192,9 @@ impl Kind for Check {
     }
 
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
-        vec![ExprSlot { role: Role::Condition, expr: &mut self.expression }]
+        vec![ExprSlot {
+            role: Role::Condition,
+            expr: &mut self.expression,
+        }]
     }
 }

@@ -9,7 +9,10 @@ use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Replacement, Shown, Since, Slot, Stage, user_objects};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Replacement, Shown, Since, Slot, Stage,
+    user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -67,7 +70,14 @@ pub struct Collation {
 impl Collation {
     /// The list in parentheses: `provider = icu, locale = 'de-x-icu'`.
     fn definition(&self) -> String {
-        let Self { name: _, provider, locale, ctype, deterministic, rules } = self;
+        let Self {
+            name: _,
+            provider,
+            locale,
+            ctype,
+            deterministic,
+            rules,
+        } = self;
         let mut parts = vec![format!("provider = {}", provider.shown())];
         match ctype.as_ref().filter(|it| *it != locale) {
             None => parts.push(format!("locale = {}", Literal(locale))),
@@ -96,7 +106,11 @@ impl Kind for Collation {
             150_000.. => "coalesce(c.colliculocale, c.collcollate)",
             _ => "c.collcollate",
         };
-        let rules = if version >= 160_000 { "c.collicurules" } else { "NULL" };
+        let rules = if version >= 160_000 {
+            "c.collicurules"
+        } else {
+            "NULL"
+        };
         format!(
             "SELECT n.nspname, c.collname, c.collprovider::text, {locale}, CASE WHEN c.collprovider = 'c' THEN c.collctype \
              END, c.collisdeterministic, {rules} FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE \
@@ -126,14 +140,30 @@ impl Kind for Collation {
     }
 
     fn newer(&self) -> Vec<Since> {
-        let (rules, builtin) = (Since { what: "rules", major: 16 }, Since { what: "the provider builtin", major: 17 });
+        let (rules, builtin) = (
+            Since {
+                what: "rules",
+                major: 16,
+            },
+            Since {
+                what: "the provider builtin",
+                major: 17,
+            },
+        );
         let builtin = (self.provider == Provider::Builtin).then_some(builtin);
         self.rules.iter().map(|_| rules).chain(builtin).collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
         const WHY: &str = "PostgreSQL can change nothing of a collation but its name";
-        let Self { name, provider, locale, ctype, deterministic, rules } = current;
+        let Self {
+            name,
+            provider,
+            locale,
+            ctype,
+            deterministic,
+            rules,
+        } = current;
         let mut it = Difference::default();
         it.field("name", name, &desired.name);
         it.fixed("provider", provider, &desired.provider, WHY);
@@ -153,7 +183,10 @@ impl Kind for Collation {
     }
 
     fn create(&self, _ctx: &Context<'_>, acc: &mut Script) {
-        acc.push(Lock::None, format!("CREATE COLLATION {} ({})", self.name, self.definition()));
+        acc.push(
+            Lock::None,
+            format!("CREATE COLLATION {} ({})", self.name, self.definition()),
+        );
     }
 
     fn alter(_current: &Self, _desired: &Self, _ctx: &Context<'_>, _acc: &mut Script) {}
@@ -163,7 +196,10 @@ impl Kind for Collation {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.qualified(), ..self.clone() }
+        Self {
+            name: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
@@ -171,16 +207,30 @@ impl Kind for Collation {
     }
 
     fn slots(&self) -> Vec<Slot> {
-        vec![Slot { space: "collation", name: self.name.clone(), part: None }]
+        vec![Slot {
+            space: "collation",
+            name: self.name.clone(),
+            part: None,
+        }]
     }
 
     fn move_aside(&self, acc: &mut Script) {
-        acc.push(Lock::None, format!("ALTER COLLATION {} RENAME TO {}", self.name, aside(&self.name).name));
+        acc.push(
+            Lock::None,
+            format!(
+                "ALTER COLLATION {} RENAME TO {}",
+                self.name,
+                aside(&self.name).name
+            ),
+        );
     }
 
     fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP COLLATION {}", aside(&self.name)))
-            .warn(Hazard::MayFail, "fails if a function or view that is not in this revision still uses the collation");
+            .warn(
+                Hazard::MayFail,
+                "fails if a function or view that is not in this revision still uses the collation",
+            );
     }
 }
 

@@ -12,10 +12,13 @@ use crate::kinds::cast::{may_lose, rewrites};
 use crate::kinds::collation::collation_key;
 use crate::kinds::composite_type::conversion;
 use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
+use crate::kinds::named::default_name;
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
-use crate::kinds::named::default_name;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, NotNull, Object, Physical, Reaction, Shown, Since, Slot, Stage, named, user_objects};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, NotNull, Object, Physical,
+    Reaction, Shown, Since, Slot, Stage, named, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -73,21 +76,38 @@ pub struct Identity {
 impl Identity {
     /// The same, with the other one's sequence name where this one has none.
     fn filled(&self, other: &Self) -> Self {
-        Self { sequence: self.sequence.clone().or_else(|| other.sequence.clone()), ..self.clone() }
+        Self {
+            sequence: self.sequence.clone().or_else(|| other.sequence.clone()),
+            ..self.clone()
+        }
     }
 }
 
 /// Two identities with their sequences' names told where only one has one.
 fn filled(one: &Option<Box<Identity>>, other: &Option<Box<Identity>>) -> Option<Identity> {
-    one.as_ref().map(|it| other.as_ref().map_or_else(|| (**it).clone(), |other| it.filled(other)))
+    one.as_ref().map(|it| {
+        other
+            .as_ref()
+            .map_or_else(|| (**it).clone(), |other| it.filled(other))
+    })
 }
 
 impl Shown for Identity {
     fn shown(&self) -> String {
         let clauses = self.options.clauses("bigint");
-        let options = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join(" ").to_lowercase()) };
-        let name = self.sequence.as_ref().map_or_else(String::new, |it| format!(" {it}"));
-        format!("{}{name}{options}", if self.always { "always" } else { "by default" })
+        let options = if clauses.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", clauses.join(" ").to_lowercase())
+        };
+        let name = self
+            .sequence
+            .as_ref()
+            .map_or_else(String::new, |it| format!(" {it}"));
+        format!(
+            "{}{name}{options}",
+            if self.always { "always" } else { "by default" }
+        )
     }
 }
 
@@ -113,7 +133,16 @@ impl Column {
 
     /// The column as `CREATE TABLE` and `ADD COLUMN` have it.
     fn definition(&self) -> String {
-        let Self { name, ty, collation, default, generated, is_virtual, identity, .. } = self;
+        let Self {
+            name,
+            ty,
+            collation,
+            default,
+            generated,
+            is_virtual,
+            identity,
+            ..
+        } = self;
         let mut sql = format!("{name} {ty}");
         if let Some(collation) = collation {
             sql.push_str(&format!(" COLLATE {collation}"));
@@ -139,12 +168,17 @@ impl Column {
     }
 
     fn default_sequence(&self) -> Name {
-        self.table.sibling(default_name(&self.table.name, &[self.name.as_str()], "seq"))
+        self.table
+            .sibling(default_name(&self.table.name, &[self.name.as_str()], "seq"))
     }
 
     /// The call that finds the sequence of an identity or serial column.
     fn own_sequence(&self) -> String {
-        format!("pg_get_serial_sequence({}, {})", Literal(&self.table.to_string()), Literal(self.name.as_str()))
+        format!(
+            "pg_get_serial_sequence({}, {})",
+            Literal(&self.table.to_string()),
+            Literal(self.name.as_str())
+        )
     }
 
     /// The sequence whose next value is the default, if it is one that this column owns.
@@ -153,12 +187,17 @@ impl Column {
         if !words.contains(&Ident::new("nextval")) {
             return None;
         }
-        words.into_iter().map(|it| self.table.sibling(it)).find(|it| is_owned_by(schema, it, &self.table))
+        words
+            .into_iter()
+            .map(|it| self.table.sibling(it))
+            .find(|it| is_owned_by(schema, it, &self.table))
     }
 
     /// How many rows the sequence behind it can number, if tables with more of them are common.
     fn few_numbers(&self, schema: &Schema) -> Option<i128> {
-        let serial = self.serial_sequence(schema).and_then(|it| schema.get(&Key::of(KindTag::Sequence, &it)));
+        let serial = self
+            .serial_sequence(schema)
+            .and_then(|it| schema.get(&Key::of(KindTag::Sequence, &it)));
         let options = match serial {
             Some(Object::Sequence(it)) => &it.options,
             _ => &self.identity.as_ref()?.options,
@@ -186,10 +225,18 @@ impl Column {
 impl Identity {
     fn clause(&self, column: &Column) -> String {
         let mut clauses = self.options.clauses(column.ty.as_str());
-        if let Some(name) = self.sequence.as_ref().filter(|it| **it != column.default_sequence()) {
+        if let Some(name) = self
+            .sequence
+            .as_ref()
+            .filter(|it| **it != column.default_sequence())
+        {
             clauses.insert(0, format!("SEQUENCE NAME {name}"));
         }
-        let options = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join(" ")) };
+        let options = if clauses.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", clauses.join(" "))
+        };
         format!("GENERATED {} AS IDENTITY{options}", self.when())
     }
 
@@ -251,7 +298,11 @@ impl Kind for Column {
         let identity = fields.text()?;
         if !identity.is_empty() {
             let options = SequenceOptions::decode(fields)?;
-            column.identity = Some(Box::new(Identity { always: identity == "a", options, sequence: fields.name_or_null()? }));
+            column.identity = Some(Box::new(Identity {
+                always: identity == "a",
+                options,
+                sequence: fields.name_or_null()?,
+            }));
         }
         acc.push(column);
         Ok(())
@@ -280,14 +331,41 @@ impl Kind for Column {
     }
 
     fn newer(&self) -> Vec<Since> {
-        let generated = self.is_virtual.then_some(Since { what: "VIRTUAL", major: 18 });
+        let generated = self.is_virtual.then_some(Since {
+            what: "VIRTUAL",
+            major: 18,
+        });
         let not_null = self.not_null.as_ref().and_then(|it| it.newer());
-        [generated, not_null, self.physical.as_ref().and_then(|it| it.newer())].into_iter().flatten().collect()
+        [
+            generated,
+            not_null,
+            self.physical.as_ref().and_then(|it| it.newer()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { table, name, position: _, ty, collation, nullable, default, .. } = current;
-        let Self { not_null, generated, is_virtual, can_set_expression: _, identity, physical, .. } = current;
+        let Self {
+            table,
+            name,
+            position: _,
+            ty,
+            collation,
+            nullable,
+            default,
+            ..
+        } = current;
+        let Self {
+            not_null,
+            generated,
+            is_virtual,
+            can_set_expression: _,
+            identity,
+            physical,
+            ..
+        } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
         it.field("name", name, &desired.name);
@@ -301,12 +379,18 @@ impl Kind for Column {
             && desired.generated.is_some()
             && !sets_expression(current, desired)
         {
-            it.replace_because("PostgreSQL computes a stored generated column only when it is added");
+            it.replace_because(
+                "PostgreSQL computes a stored generated column only when it is added",
+            );
         }
         if it.field("virtual", is_virtual, &desired.is_virtual) {
             it.replace_because("PostgreSQL cannot change whether the values of a column are kept");
         }
-        it.field("identity", &filled(identity, &desired.identity), &filled(&desired.identity, identity));
+        it.field(
+            "identity",
+            &filled(identity, &desired.identity),
+            &filled(&desired.identity, identity),
+        );
         if let (Some(current), Some(desired)) = (physical, &desired.physical) {
             Physical::compare(current, desired, &mut it);
         }
@@ -315,14 +399,32 @@ impl Kind for Column {
 
     fn summary(&self) -> String {
         let definition = self.definition();
-        let rest = definition.strip_prefix(&self.name.to_string()).unwrap_or_default();
+        let rest = definition
+            .strip_prefix(&self.name.to_string())
+            .unwrap_or_default();
         // Keywords of clauses are lower case in a description, those of expressions stay as they are.
         let clause = NotNull::clause(self);
-        let rest = rest.strip_suffix(&clause).map_or_else(|| rest.to_owned(), |it| {
-            format!("{it}{}", clause.replace("NOT NULL", "not null").replace("CONSTRAINT", "constraint"))
-        });
-        let clause = if self.identity.is_some() { " GENERATED BY DEFAULT AS IDENTITY" } else { " DEFAULT " };
-        format!("{}{}", self.key(), rest.replacen(clause, &clause.to_lowercase(), 1))
+        let rest = rest.strip_suffix(&clause).map_or_else(
+            || rest.to_owned(),
+            |it| {
+                format!(
+                    "{it}{}",
+                    clause
+                        .replace("NOT NULL", "not null")
+                        .replace("CONSTRAINT", "constraint")
+                )
+            },
+        );
+        let clause = if self.identity.is_some() {
+            " GENERATED BY DEFAULT AS IDENTITY"
+        } else {
+            " DEFAULT "
+        };
+        format!(
+            "{}{}",
+            self.key(),
+            rest.replacen(clause, &clause.to_lowercase(), 1)
+        )
     }
 
     fn address(key: &Key) -> String {
@@ -332,8 +434,14 @@ impl Kind for Column {
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         let live = on_live_table(ctx, &self.table);
         let fills = self.default.is_some() || self.generates();
-        let statement =
-            acc.push(Lock::AccessExclusive, format!("ALTER TABLE {} ADD COLUMN {}", self.table, self.definition()));
+        let statement = acc.push(
+            Lock::AccessExclusive,
+            format!(
+                "ALTER TABLE {} ADD COLUMN {}",
+                self.table,
+                self.definition()
+            ),
+        );
         if live && !self.nullable && !fills {
             statement.warn(
                 Hazard::MayFail,
@@ -344,13 +452,25 @@ impl Kind for Column {
             );
         }
         if live && !self.nullable && self.generated.is_some() {
-            statement.warn(Hazard::MayFail, format!("fails if {} comes out null in a row of {}", self.name, self.table));
+            statement.warn(
+                Hazard::MayFail,
+                format!(
+                    "fails if {} comes out null in a row of {}",
+                    self.name, self.table
+                ),
+            );
         }
         if live && let Some(n) = self.few_numbers(ctx.desired) {
-            statement.warn(Hazard::MayFail, format!("fails if {} has more than {n} rows", self.table));
+            statement.warn(
+                Hazard::MayFail,
+                format!("fails if {} has more than {n} rows", self.table),
+            );
         }
         if live && self.generates() && !self.is_virtual {
-            statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
+            statement.warn(
+                Hazard::RewritesTable,
+                "every row is written anew while nobody can use the table",
+            );
         }
         self.write_rest(ctx, acc);
     }
@@ -361,34 +481,68 @@ impl Kind for Column {
             .serial_sequence(ctx.current)
             .is_some_and(|it| !ctx.desired.contains(&Key::of(KindTag::Sequence, &it)));
         if current.default.is_some() && (becomes_identity || lets_sequence_go) {
-            acc.push(Lock::AccessExclusive, format!("{} DROP DEFAULT", current.alter_prefix()));
+            acc.push(
+                Lock::AccessExclusive,
+                format!("{} DROP DEFAULT", current.alter_prefix()),
+            );
         }
         if current.identity.is_some() && desired.identity.is_none() {
-            acc.push(Lock::AccessExclusive, format!("{} DROP IDENTITY", current.alter_prefix()));
+            acc.push(
+                Lock::AccessExclusive,
+                format!("{} DROP IDENTITY", current.alter_prefix()),
+            );
         }
     }
 
     fn alter(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
-        let Self { table, ty, collation, nullable, default, generated, identity, physical, .. } = current;
+        let Self {
+            table,
+            ty,
+            collation,
+            nullable,
+            default,
+            generated,
+            identity,
+            physical,
+            ..
+        } = current;
         let alter = current.alter_prefix();
         let mut released = Script::default();
         Self::release(current, desired, ctx, &mut released);
         let converts = is_converted(current, desired, ctx);
         let retype = *ty != desired.ty || *collation != desired.collation || converts;
-        let mut has_default = default.is_some() && !released.statements.iter().any(|it| it.sql.ends_with("DROP DEFAULT"));
+        let mut has_default = default.is_some()
+            && !released
+                .statements
+                .iter()
+                .any(|it| it.sql.ends_with("DROP DEFAULT"));
         if generated.is_some() && desired.generated.is_none() {
             acc.push(Lock::AccessExclusive, format!("{alter} DROP EXPRESSION"));
         }
-        if let Some(expr) = desired.generated.as_ref().filter(|it| generated.as_ref().is_some_and(|was| was != *it)) {
-            acc.push(Lock::AccessExclusive, format!("{alter} SET EXPRESSION AS ({expr})"))
-                .warn(Hazard::RewritesTable, format!("every row of {table} is written anew while nobody can use the table"));
+        if let Some(expr) = desired
+            .generated
+            .as_ref()
+            .filter(|it| generated.as_ref().is_some_and(|was| was != *it))
+        {
+            acc.push(
+                Lock::AccessExclusive,
+                format!("{alter} SET EXPRESSION AS ({expr})"),
+            )
+            .warn(
+                Hazard::RewritesTable,
+                format!("every row of {table} is written anew while nobody can use the table"),
+            );
         }
         // The old default need not fit the new type, and PostgreSQL would try to convert it.
         if has_default && (desired.default.is_none() || *ty != desired.ty || ctx.swapped) {
             acc.push(Lock::AccessExclusive, format!("{alter} DROP DEFAULT"));
             has_default = false;
         }
-        if let Some(wanted) = desired.identity.as_ref().filter(|_| narrows(current, desired)) {
+        if let Some(wanted) = desired
+            .identity
+            .as_ref()
+            .filter(|_| narrows(current, desired))
+        {
             write_identity(identity.as_deref(), wanted, current, desired, acc);
         }
         if retype {
@@ -397,7 +551,10 @@ impl Kind for Column {
         if let Some(expr) = &desired.default
             && (!has_default || desired.default != *default)
         {
-            acc.push(Lock::AccessExclusive, format!("{alter} SET DEFAULT {}", expr.operand()));
+            acc.push(
+                Lock::AccessExclusive,
+                format!("{alter} SET DEFAULT {}", expr.operand()),
+            );
         }
         if *nullable && !desired.nullable {
             NotNull::add(desired, acc);
@@ -405,13 +562,20 @@ impl Kind for Column {
         if !*nullable && !desired.nullable {
             NotNull::alter(current, desired, acc);
         }
-        if let Some(wanted) = desired.identity.as_ref().filter(|_| !narrows(current, desired)) {
+        if let Some(wanted) = desired
+            .identity
+            .as_ref()
+            .filter(|_| !narrows(current, desired))
+        {
             write_identity(identity.as_deref(), wanted, current, desired, acc);
         }
         if !*nullable && desired.nullable {
             acc.push(Lock::AccessExclusive, format!("{alter} DROP NOT NULL"));
         }
-        let (was, is) = (current.serial_sequence(ctx.current), desired.serial_sequence(ctx.desired));
+        let (was, is) = (
+            current.serial_sequence(ctx.current),
+            desired.serial_sequence(ctx.desired),
+        );
         if let Some(sequence) = is.filter(|it| was.as_ref() != Some(it)) {
             let target = format!("{}::regclass", Literal(&sequence.to_string()));
             write_restart(desired, &target, acc);
@@ -422,14 +586,24 @@ impl Kind for Column {
     }
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
-        let statement = acc.push(Lock::AccessExclusive, format!("ALTER TABLE {} DROP COLUMN {}", self.table, self.name));
+        let statement = acc.push(
+            Lock::AccessExclusive,
+            format!("ALTER TABLE {} DROP COLUMN {}", self.table, self.name),
+        );
         if self.generated.is_none() {
-            statement.warn(Hazard::DeletesData, format!("every value of {}.{} is lost", self.table, self.name));
+            statement.warn(
+                Hazard::DeletesData,
+                format!("every value of {}.{} is lost", self.table, self.name),
+            );
         }
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        let mut it = Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() };
+        let mut it = Self {
+            table: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        };
         // A constraint keeps the name that it was given when its column gets another.
         if let Some(not_null) = it.not_null.as_mut().filter(|_| *key != self.key()) {
             not_null.name = self.not_null.as_ref().map(|was| was.name_on(self));
@@ -448,7 +622,10 @@ impl Kind for Column {
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
         named::collations(self.collation.as_deref_mut(), visit);
         let default = self.default_sequence();
-        let follows = self.identity.as_ref().is_some_and(|it| it.sequence.as_ref() == Some(&default));
+        let follows = self
+            .identity
+            .as_ref()
+            .is_some_and(|it| it.sequence.as_ref() == Some(&default));
         if let Some(sequence) = self.identity.as_mut().and_then(|it| it.sequence.as_mut()) {
             visit(Named::Object(KindTag::Sequence, sequence));
         }
@@ -464,18 +641,30 @@ impl Kind for Column {
     }
 
     fn slots(&self) -> Vec<Slot> {
-        let own = Slot { space: "column", name: self.table.clone(), part: Some(self.name.clone()) };
-        let sequence = self.identity.as_ref().map(|_| Slot::relation(self.identity_sequence()));
+        let own = Slot {
+            space: "column",
+            name: self.table.clone(),
+            part: Some(self.name.clone()),
+        };
+        let sequence = self
+            .identity
+            .as_ref()
+            .map(|_| Slot::relation(self.identity_sequence()));
         let not_null = self.not_null.as_ref().filter(|_| !self.nullable);
         let not_null = not_null.map(|it| Slot::constraint(&self.table, &it.name_on(self)));
-        [Some(own), sequence, not_null].into_iter().flatten().collect()
+        [Some(own), sequence, not_null]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn react(&self, event: Event) -> Reaction {
         match event {
             Event::Swapped if self.generated.is_none() => Reaction::Convert,
             // A generated column cannot follow a change of the columns it reads.
-            Event::Swapped | Event::Retyped | Event::Converted | Event::Replaced if self.generated.is_some() => {
+            Event::Swapped | Event::Retyped | Event::Converted | Event::Replaced
+                if self.generated.is_some() =>
+            {
                 Reaction::Rebuild
             }
             _ => Reaction::Keep,
@@ -483,13 +672,20 @@ impl Kind for Column {
     }
 
     fn event(current: &Self, desired: &Self) -> Option<Event> {
-        (current.ty != desired.ty || current.collation != desired.collation).then_some(Event::Retyped)
+        (current.ty != desired.ty || current.collation != desired.collation)
+            .then_some(Event::Retyped)
     }
 
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
         let ty = self.ty.clone();
-        let default = self.default.as_mut().map(|expr| ExprSlot { role: Role::Default(ty.clone()), expr });
-        let generated = self.generated.as_mut().map(|expr| ExprSlot { role: Role::Generated(ty.clone()), expr });
+        let default = self.default.as_mut().map(|expr| ExprSlot {
+            role: Role::Default(ty.clone()),
+            expr,
+        });
+        let generated = self.generated.as_mut().map(|expr| ExprSlot {
+            role: Role::Generated(ty.clone()),
+            expr,
+        });
         [default, generated].into_iter().flatten().collect()
     }
 
@@ -514,9 +710,15 @@ fn is_converted(current: &Column, desired: &Column, ctx: &Context<'_>) -> bool {
     let sides = [(current, ctx.current), (desired, ctx.desired)];
     let keys = |(column, schema): &(&Column, &Schema)| {
         let collation = column.collation.as_deref().map(collation_key);
-        [owner_of(schema, &column.ty), collation].into_iter().flatten().collect::<Vec<_>>()
+        [owner_of(schema, &column.ty), collation]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
     };
-    sides.iter().flat_map(keys).any(|it| ctx.asides.contains(&it))
+    sides
+        .iter()
+        .flat_map(keys)
+        .any(|it| ctx.asides.contains(&it))
 }
 
 fn write_type(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut Script) {
@@ -530,35 +732,63 @@ fn write_type(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut S
     }
     let statement = acc.push(Lock::AccessExclusive, sql);
     if ctx.swapped || rewrites(&current.ty, &desired.ty) && current.ty != desired.ty {
-        statement.warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
+        statement.warn(
+            Hazard::RewritesTable,
+            "every row is written anew while nobody can use the table",
+        );
     }
     if ctx.swapped {
-        statement.warn(Hazard::MayFail, "fails if a row holds a value that the new type does not have");
+        statement.warn(
+            Hazard::MayFail,
+            "fails if a row holds a value that the new type does not have",
+        );
     } else if may_lose(&current.ty, &desired.ty) {
         statement.warn(
             Hazard::ChangesValues,
-            format!("{} to {}: values that do not fit fail or lose precision", current.ty, desired.ty),
+            format!(
+                "{} to {}: values that do not fit fail or lose precision",
+                current.ty, desired.ty
+            ),
         );
     }
 }
 
-fn write_identity(was: Option<&Identity>, is: &Identity, current: &Column, desired: &Column, acc: &mut Script) {
+fn write_identity(
+    was: Option<&Identity>,
+    is: &Identity,
+    current: &Column,
+    desired: &Column,
+    acc: &mut Script,
+) {
     let alter = current.alter_prefix();
     let Some(was) = was else {
-        acc.push(Lock::AccessExclusive, format!("{alter} ADD {}", is.clause(desired)));
+        acc.push(
+            Lock::AccessExclusive,
+            format!("{alter} ADD {}", is.clause(desired)),
+        );
         write_restart(desired, &desired.own_sequence(), acc);
         return;
     };
-    let (old, new) = (current.identity_sequence(), is.filled(was).sequence.unwrap_or_else(|| desired.identity_sequence()));
+    let (old, new) = (
+        current.identity_sequence(),
+        is.filled(was)
+            .sequence
+            .unwrap_or_else(|| desired.identity_sequence()),
+    );
     if old != new {
-        acc.push(Lock::AccessExclusive, format!("ALTER SEQUENCE {old} RENAME TO {}", new.name));
+        acc.push(
+            Lock::AccessExclusive,
+            format!("ALTER SEQUENCE {old} RENAME TO {}", new.name),
+        );
     }
     let mut from = was.options.clone();
     if current.ty != desired.ty && !narrows(current, desired) {
         // The sequence follows the column's type, and its bounds with it where they were the type's own.
         from.follow(&current.ty, &desired.ty);
     }
-    if let Some((room, clamp)) = SequenceOptions::clamp(&mut from, &is.options, &desired.own_sequence(), &new) {
+    if let Some((room, clamp)) =
+        SequenceOptions::clamp(&mut from, &is.options, &desired.own_sequence(), &new)
+    {
         if let Some(clause) = room {
             acc.push(Lock::AccessExclusive, format!("{alter} SET {clause}"));
         }
@@ -569,7 +799,10 @@ fn write_identity(was: Option<&Identity>, is: &Identity, current: &Column, desir
         clauses.insert(0, format!("SET GENERATED {}", is.when()));
     }
     if !clauses.is_empty() {
-        acc.push(Lock::AccessExclusive, format!("{alter} {}", clauses.join(" ")));
+        acc.push(
+            Lock::AccessExclusive,
+            format!("{alter} {}", clauses.join(" ")),
+        );
     }
 }
 
@@ -584,7 +817,9 @@ fn write_restart(column: &Column, sequence: &str, acc: &mut Script) {
     let Column { table, name, .. } = column;
     acc.push(
         Lock::None,
-        format!("SELECT setval({sequence}, max({name})) FROM {table} HAVING max({name}) IS NOT NULL"),
+        format!(
+            "SELECT setval({sequence}, max({name})) FROM {table} HAVING max({name}) IS NOT NULL"
+        ),
     );
 }
 
@@ -592,7 +827,13 @@ fn write_restart(column: &Column, sequence: &str, acc: &mut Script) {
 pub fn columns_of<'a>(schema: &'a Schema, table: &Name) -> Vec<&'a Column> {
     let mut acc: Vec<&Column> = schema
         .parts(KindTag::Column, table)
-        .filter_map(|(_, it)| if let Object::Column(column) = it { Some(&**column) } else { None })
+        .filter_map(|(_, it)| {
+            if let Object::Column(column) = it {
+                Some(&**column)
+            } else {
+                None
+            }
+        })
         .collect();
     acc.sort_by_key(|it| it.position);
     acc

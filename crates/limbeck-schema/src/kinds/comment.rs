@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use crate::ident::{Ident, Literal};
 use crate::key::Key;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects, NameVisitor, Named};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Reaction, Slot, Stage,
+    user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Lock, Script};
@@ -22,7 +25,13 @@ pub struct Comment {
 
 impl Comment {
     fn set(&self, text: &str, acc: &mut Script) {
-        acc.push(Lock::ShareUpdateExclusive, format!("COMMENT ON {} IS {text}", self.subject.kind.address(&self.subject)));
+        acc.push(
+            Lock::ShareUpdateExclusive,
+            format!(
+                "COMMENT ON {} IS {text}",
+                self.subject.kind.address(&self.subject)
+            ),
+        );
     }
 }
 
@@ -67,12 +76,24 @@ impl Kind for Comment {
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
-        let Some(kind) = fields.text_or_null()?.and_then(KindTag::from_name) else { return Ok(()) };
+        let Some(kind) = fields.text_or_null()?.and_then(KindTag::from_name) else {
+            return Ok(());
+        };
         let of_type = KindTag::TYPES.contains(&kind) || kind == KindTag::DomainCheck;
-        let name = if of_type { fields.type_name()? } else { fields.name()? };
+        let name = if of_type {
+            fields.type_name()?
+        } else {
+            fields.name()?
+        };
         let part: Option<Ident> = fields.ident_or_null()?;
-        let subject = Key { part, ..Key::of(kind, &name) };
-        acc.push(Self { subject, text: fields.text()?.to_owned() });
+        let subject = Key {
+            part,
+            ..Key::of(kind, &name)
+        };
+        acc.push(Self {
+            subject,
+            text: fields.text()?.to_owned(),
+        });
         Ok(())
     }
 
@@ -84,7 +105,10 @@ impl Kind for Comment {
         // The attributes of composite types are no objects of their own.
         let is_attribute = self.subject.kind == KindTag::CompositeType;
         let part = self.subject.part.clone().filter(|_| !is_attribute);
-        Some(Key { part, ..self.subject.clone() })
+        Some(Key {
+            part,
+            ..self.subject.clone()
+        })
     }
 
     fn depends_on(&self, _schema: &Schema, _acc: &mut BTreeSet<Key>) {}
@@ -120,14 +144,19 @@ impl Kind for Comment {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { subject: key.subject().unwrap_or_else(|| key.clone()), ..self.clone() }
+        Self {
+            subject: key.subject().unwrap_or_else(|| key.clone()),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
         let mut name = self.subject.qualified();
         match &mut self.subject.part {
             None => visit(Named::Object(self.subject.kind, &mut name)),
-            Some(part) if self.subject.kind == KindTag::Column => visit(Named::Column(&mut name, part)),
+            Some(part) if self.subject.kind == KindTag::Column => {
+                visit(Named::Column(&mut name, part))
+            }
             Some(part) => visit(Named::Part(self.subject.kind, &mut name, part)),
         }
         self.subject.schema = name.schema;

@@ -12,7 +12,10 @@ use crate::kinds::collation::collation_key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::{Stored, composite_below, owner_of, stored};
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Replacement, Shown, Slot, Stage, user_objects, NameVisitor, Named, named};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Replacement, Shown, Slot,
+    Stage, named, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -32,7 +35,10 @@ pub struct Attribute {
 
 impl Attribute {
     fn rest(&self) -> String {
-        let collation = self.collation.as_ref().map_or_else(String::new, |it| format!(" COLLATE {it}"));
+        let collation = self
+            .collation
+            .as_ref()
+            .map_or_else(String::new, |it| format!(" COLLATE {it}"));
         format!("{}{collation}", self.ty)
     }
 }
@@ -59,14 +65,27 @@ impl CompositeType {
 
     /// Whether dropping and adding at the end leads to the desired order.
     fn leads_to(&self, desired: &Self) -> bool {
-        let kept = self.attributes.iter().filter(|it| desired.attribute(&it.name).is_some());
-        let added = desired.attributes.iter().filter(|it| self.attribute(&it.name).is_none());
-        kept.chain(added).map(|it| &it.name).eq(desired.attributes.iter().map(|it| &it.name))
+        let kept = self
+            .attributes
+            .iter()
+            .filter(|it| desired.attribute(&it.name).is_some());
+        let added = desired
+            .attributes
+            .iter()
+            .filter(|it| self.attribute(&it.name).is_none());
+        kept.chain(added)
+            .map(|it| &it.name)
+            .eq(desired.attributes.iter().map(|it| &it.name))
     }
 
     /// The function that converts values of the old self while it stands aside.
     fn converter(&self) -> Name {
-        let name = Ident::from(aside(&self.name).name.as_str().replacen("_old_", "_new_", 1));
+        let name = Ident::from(
+            aside(&self.name)
+                .name
+                .as_str()
+                .replacen("_old_", "_new_", 1),
+        );
         self.name.sibling(name)
     }
 
@@ -94,10 +113,23 @@ impl CompositeType {
                 self.name
             ),
         );
-        acc.push(Lock::None, format!("CREATE CAST ({from} AS {}) WITH FUNCTION {converter}({from})", self.name));
-        for lost in old.attributes.iter().filter(|it| self.attribute(&it.name).is_none()) {
+        acc.push(
+            Lock::None,
+            format!(
+                "CREATE CAST ({from} AS {}) WITH FUNCTION {converter}({from})",
+                self.name
+            ),
+        );
+        for lost in old
+            .attributes
+            .iter()
+            .filter(|it| self.attribute(&it.name).is_none())
+        {
             if let Some(last) = acc.statements.last_mut() {
-                last.warn(Hazard::DeletesData, format!("every value of {} in {} is lost", lost.name, self.name));
+                last.warn(
+                    Hazard::DeletesData,
+                    format!("every value of {} in {} is lost", lost.name, self.name),
+                );
             }
         }
     }
@@ -105,16 +137,34 @@ impl CompositeType {
 
 /// The expression that makes a value of one type one of another where a type may be aside; `None` where the value can
 /// stay as it is.
-pub(crate) fn conversion(value: &str, from: &SqlType, to: &SqlType, ctx: &Context<'_>) -> Option<String> {
-    let is_aside = |schema: &Schema, ty: &SqlType| owner_of(schema, ty).is_some_and(|it| ctx.asides.contains(&it));
+pub(crate) fn conversion(
+    value: &str,
+    from: &SqlType,
+    to: &SqlType,
+    ctx: &Context<'_>,
+) -> Option<String> {
+    let is_aside = |schema: &Schema, ty: &SqlType| {
+        owner_of(schema, ty).is_some_and(|it| ctx.asides.contains(&it))
+    };
     if !is_aside(ctx.current, from) && !is_aside(ctx.desired, to) {
-        return if from == to { None } else { using(&value, from, to) };
+        return if from == to {
+            None
+        } else {
+            using(&value, from, to)
+        };
     }
     let below = composite_below(ctx.desired, to);
-    if below.is_some() && below == composite_below(ctx.current, from) && from.is_array() == to.is_array() {
+    if below.is_some()
+        && below == composite_below(ctx.current, from)
+        && from.is_array() == to.is_array()
+    {
         return Some(format!("{value}::{to}"));
     }
-    Some(if from.is_array() == to.is_array() { through_text(&value, to) } else { format!("{value}::text::{to}") })
+    Some(if from.is_array() == to.is_array() {
+        through_text(&value, to)
+    } else {
+        format!("{value}::text::{to}")
+    })
 }
 
 impl Kind for CompositeType {
@@ -138,11 +188,18 @@ impl Kind for CompositeType {
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
         let (name, attribute) = (fields.type_name()?, fields.ident_or_null()?);
         if acc.last().is_none_or(|it| it.name != name) {
-            acc.push(Self { name, attributes: Vec::new() });
+            acc.push(Self {
+                name,
+                attributes: Vec::new(),
+            });
         }
         if let (Some(last), Some(name)) = (acc.last_mut(), attribute) {
             let ty = SqlType::from_catalog(fields.text_shared()?);
-            last.attributes.push(Attribute { name, ty, collation: fields.name_or_null()? });
+            last.attributes.push(Attribute {
+                name,
+                ty,
+                collation: fields.name_or_null()?,
+            });
         }
         Ok(())
     }
@@ -153,7 +210,12 @@ impl Kind for CompositeType {
 
     fn depends_on(&self, schema: &Schema, acc: &mut BTreeSet<Key>) {
         acc.extend(schema_key(&self.name));
-        for Attribute { name: _, ty, collation } in &self.attributes {
+        for Attribute {
+            name: _,
+            ty,
+            collation,
+        } in &self.attributes
+        {
             acc.extend(owner_of(schema, ty));
             acc.extend(collation.as_ref().map(collation_key));
         }
@@ -184,7 +246,11 @@ impl Kind for CompositeType {
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         let attributes: Vec<_> = self.attributes.iter().map(Shown::shown).collect();
         let list = List(&attributes).to_string();
-        let body = if list.len() > 80 { format!("(\n    {}\n)", attributes.join(",\n    ")) } else { format!("({list})") };
+        let body = if list.len() > 80 {
+            format!("(\n    {}\n)", attributes.join(",\n    "))
+        } else {
+            format!("({list})")
+        };
         acc.push(Lock::None, format!("CREATE TYPE {} AS {body}", self.name));
         let key = self.key();
         if ctx.asides.contains(&key)
@@ -197,15 +263,31 @@ impl Kind for CompositeType {
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
         let alter = format!("ALTER TYPE {}", current.name);
-        for it in current.attributes.iter().filter(|it| desired.attribute(&it.name).is_none()) {
-            acc.push(Lock::AccessExclusive, format!("{alter} DROP ATTRIBUTE {}", it.name))
-                .warn(Hazard::DeletesData, format!("every value of {} in {} is lost", it.name, current.name));
+        for it in current
+            .attributes
+            .iter()
+            .filter(|it| desired.attribute(&it.name).is_none())
+        {
+            acc.push(
+                Lock::AccessExclusive,
+                format!("{alter} DROP ATTRIBUTE {}", it.name),
+            )
+            .warn(
+                Hazard::DeletesData,
+                format!("every value of {} in {} is lost", it.name, current.name),
+            );
         }
         for it in &desired.attributes {
             match current.attribute(&it.name) {
-                None => drop(acc.push(Lock::AccessExclusive, format!("{alter} ADD ATTRIBUTE {}", it.shown()))),
+                None => drop(acc.push(
+                    Lock::AccessExclusive,
+                    format!("{alter} ADD ATTRIBUTE {}", it.shown()),
+                )),
                 Some(was) if was != it => {
-                    acc.push(Lock::AccessExclusive, format!("{alter} ALTER ATTRIBUTE {} TYPE {}", it.name, it.rest()));
+                    acc.push(
+                        Lock::AccessExclusive,
+                        format!("{alter} ALTER ATTRIBUTE {} TYPE {}", it.name, it.rest()),
+                    );
                 }
                 Some(_) => {}
             }
@@ -217,23 +299,46 @@ impl Kind for CompositeType {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.qualified(), ..self.clone() }
+        Self {
+            name: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
-        named::collations(self.attributes.iter_mut().filter_map(|it| it.collation.as_mut()), visit);
+        named::collations(
+            self.attributes
+                .iter_mut()
+                .filter_map(|it| it.collation.as_mut()),
+            visit,
+        );
         visit(Named::Object(KindTag::CompositeType, &mut self.name));
     }
 
     fn slots(&self) -> Vec<Slot> {
-        vec![Slot::relation(self.name.clone()), Slot::ty(self.name.clone())]
+        vec![
+            Slot::relation(self.name.clone()),
+            Slot::ty(self.name.clone()),
+        ]
     }
 
-    fn obstacle(current: Option<&Self>, desired: &Self, schema: &Schema) -> Option<(Key, &'static str)> {
-        let retypes = |it: &Attribute| desired.attribute(&it.name).is_some_and(|wanted| wanted != it);
+    fn obstacle(
+        current: Option<&Self>,
+        desired: &Self,
+        schema: &Schema,
+    ) -> Option<(Key, &'static str)> {
+        let retypes = |it: &Attribute| {
+            desired
+                .attribute(&it.name)
+                .is_some_and(|wanted| wanted != it)
+        };
         let key = desired.key();
-        let held = current.is_some_and(|it| it.attributes.iter().any(retypes)) && stored(schema, &key) != Stored::No;
-        held.then_some((key, "PostgreSQL cannot change the type of an attribute while columns hold values of it"))
+        let held = current.is_some_and(|it| it.attributes.iter().any(retypes))
+            && stored(schema, &key) != Stored::No;
+        held.then_some((
+            key,
+            "PostgreSQL cannot change the type of an attribute while columns hold values of it",
+        ))
     }
 
     fn types(&mut self) -> Vec<&mut SqlType> {
@@ -241,7 +346,14 @@ impl Kind for CompositeType {
     }
 
     fn move_aside(&self, acc: &mut Script) {
-        acc.push(Lock::None, format!("ALTER TYPE {} RENAME TO {}", self.name, aside(&self.name).name));
+        acc.push(
+            Lock::None,
+            format!(
+                "ALTER TYPE {} RENAME TO {}",
+                self.name,
+                aside(&self.name).name
+            ),
+        );
     }
 
     fn drop_aside(&self, ctx: &Context<'_>, acc: &mut Script) {
@@ -249,9 +361,14 @@ impl Kind for CompositeType {
         let comes_back = ctx.desired.contains(&self.key());
         if comes_back && stored(ctx.current, &self.key()) != Stored::No {
             acc.push(Lock::None, format!("DROP CAST ({old} AS {})", self.name));
-            acc.push(Lock::None, format!("DROP FUNCTION {}({old})", self.converter()));
+            acc.push(
+                Lock::None,
+                format!("DROP FUNCTION {}({old})", self.converter()),
+            );
         }
-        acc.push(Lock::None, format!("DROP TYPE {old}"))
-            .warn(Hazard::MayFail, "fails if a function or view that is not in this revision still uses the type");
+        acc.push(Lock::None, format!("DROP TYPE {old}")).warn(
+            Hazard::MayFail,
+            "fails if a function or view that is not in this revision still uses the type",
+        );
     }
 }

@@ -9,11 +9,14 @@ use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::collation::collation_key;
-use crate::kinds::named::default_name;
 use crate::kinds::enum_type::aside;
+use crate::kinds::named::default_name;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::{Stored, mentioned_types, owner_of, stored};
-use crate::kinds::{Context, Difference, Kind, KindTag, Object, Replacement, Slot, Stage, user_objects, NameVisitor, Named, named};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Replacement, Slot, Stage,
+    named, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -44,7 +47,14 @@ pub(crate) const INSIDE: &str =
 impl Domain {
     /// A nullable domain without a default.
     pub fn new(name: Name, base: SqlType) -> Self {
-        Self { name, base, collation: None, nullable: true, not_null: None, default: None }
+        Self {
+            name,
+            base,
+            collation: None,
+            nullable: true,
+            not_null: None,
+            default: None,
+        }
     }
 
     /// The name that PostgreSQL gives the constraint behind NOT NULL where it is free (`ChooseConstraintName`).
@@ -56,14 +66,23 @@ impl Domain {
     fn not_null_clause(&self, is_taken: bool) -> String {
         match &self.not_null {
             _ if self.nullable => String::new(),
-            Some(it) if is_taken || *it != self.default_not_null() => format!(" CONSTRAINT {it} NOT NULL"),
+            Some(it) if is_taken || *it != self.default_not_null() => {
+                format!(" CONSTRAINT {it} NOT NULL")
+            }
             _ => " NOT NULL".into(),
         }
     }
 
     /// The definition. While its old self stands aside, that one has the name that its constraint would be given.
     fn definition(&self, is_taken: bool) -> String {
-        let Self { name, base, collation, nullable: _, not_null: _, default } = self;
+        let Self {
+            name,
+            base,
+            collation,
+            nullable: _,
+            not_null: _,
+            default,
+        } = self;
         let mut sql = format!("{name} AS {base}");
         if let Some(collation) = collation {
             sql.push_str(&format!(" COLLATE {collation}"));
@@ -121,18 +140,32 @@ impl Kind for Domain {
         if let Some(default) = &self.default {
             let words = default.words();
             mentioned_types(schema, &self.name, &words, acc);
-            acc.extend(words.into_iter().map(|it| Key::of(KindTag::Sequence, &self.name.sibling(it))));
+            acc.extend(
+                words
+                    .into_iter()
+                    .map(|it| Key::of(KindTag::Sequence, &self.name.sibling(it))),
+            );
         }
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
         const WHY: &str = "PostgreSQL cannot change what a domain stands on";
-        let Self { name, base, collation, nullable, not_null, default } = current;
+        let Self {
+            name,
+            base,
+            collation,
+            nullable,
+            not_null,
+            default,
+        } = current;
         let mut it = Difference::default();
         it.field("name", name, &desired.name);
         it.fixed("base type", base, &desired.base, WHY);
         it.fixed("collation", collation, &desired.collation, WHY);
-        if !it.field("nullable", nullable, &desired.nullable) && not_null.is_some() && desired.not_null.is_some() {
+        if !it.field("nullable", nullable, &desired.nullable)
+            && not_null.is_some()
+            && desired.not_null.is_some()
+        {
             it.field("not null name", not_null, &desired.not_null);
         }
         it.field("default", default, &desired.default);
@@ -141,8 +174,16 @@ impl Kind for Domain {
 
     fn summary(&self) -> String {
         let definition = self.definition(false);
-        let rest = definition.strip_prefix(&self.name.to_string()).unwrap_or_default();
-        format!("{}{}", self.key(), rest.replacen(" AS ", " as ", 1).replace("NOT NULL", "not null").replace("DEFAULT", "default"))
+        let rest = definition
+            .strip_prefix(&self.name.to_string())
+            .unwrap_or_default();
+        format!(
+            "{}{}",
+            self.key(),
+            rest.replacen(" AS ", " as ", 1)
+                .replace("NOT NULL", "not null")
+                .replace("DEFAULT", "default")
+        )
     }
 
     fn address(key: &Key) -> String {
@@ -155,14 +196,28 @@ impl Kind for Domain {
             owner_of(ctx.desired, &self.base).and_then(|it| ctx.desired.get(&it)),
             Some(Object::Domain(it)) if it.default.is_some() && !self.base.is_array()
         );
-        let none = if inherits && self.default.is_none() { " DEFAULT NULL" } else { "" };
+        let none = if inherits && self.default.is_none() {
+            " DEFAULT NULL"
+        } else {
+            ""
+        };
         let checks: String = ctx.inline.iter().map(|it| format!("\n    {it}")).collect();
         let definition = self.definition(ctx.asides.contains(&self.key()));
-        acc.push(Lock::None, format!("CREATE DOMAIN {definition}{none}{checks}"));
+        acc.push(
+            Lock::None,
+            format!("CREATE DOMAIN {definition}{none}{checks}"),
+        );
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
-        let Self { name, base: _, collation: _, nullable, not_null, default } = current;
+        let Self {
+            name,
+            base: _,
+            collation: _,
+            nullable,
+            not_null,
+            default,
+        } = current;
         if *default != desired.default {
             let to = match &desired.default {
                 Some(it) => format!("SET DEFAULT {}", it.operand()),
@@ -171,7 +226,10 @@ impl Kind for Domain {
             acc.push(Lock::None, format!("ALTER DOMAIN {name} {to}"));
         }
         if *nullable && !desired.nullable {
-            let named = desired.not_null.as_ref().filter(|it| **it != desired.default_not_null());
+            let named = desired
+                .not_null
+                .as_ref()
+                .filter(|it| **it != desired.default_not_null());
             let set = match named {
                 Some(it) => format!("ADD CONSTRAINT {it} NOT NULL"),
                 None => "SET NOT NULL".into(),
@@ -184,7 +242,10 @@ impl Kind for Domain {
         if let (Some(was), Some(is)) = (not_null, &desired.not_null)
             && was != is
         {
-            acc.push(Lock::None, format!("ALTER DOMAIN {name} RENAME CONSTRAINT {was} TO {is}"));
+            acc.push(
+                Lock::None,
+                format!("ALTER DOMAIN {name} RENAME CONSTRAINT {was} TO {is}"),
+            );
         }
         if !*nullable && desired.nullable {
             acc.push(Lock::None, format!("ALTER DOMAIN {name} DROP NOT NULL"));
@@ -196,13 +257,20 @@ impl Kind for Domain {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.qualified(), ..self.clone() }
+        Self {
+            name: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
         named::collations(&mut self.collation, visit);
         if let Some(name) = &mut self.not_null {
-            visit(Named::Part(KindTag::DomainCheck, &mut self.name.clone(), name));
+            visit(Named::Part(
+                KindTag::DomainCheck,
+                &mut self.name.clone(),
+                name,
+            ));
         }
         visit(Named::Object(KindTag::Domain, &mut self.name));
     }
@@ -211,7 +279,11 @@ impl Kind for Domain {
         vec![Slot::ty(self.name.clone())]
     }
 
-    fn obstacle(current: Option<&Self>, desired: &Self, schema: &Schema) -> Option<(Key, &'static str)> {
+    fn obstacle(
+        current: Option<&Self>,
+        desired: &Self,
+        schema: &Schema,
+    ) -> Option<(Key, &'static str)> {
         let becomes_not_null = current.is_some_and(|it| it.nullable) && !desired.nullable;
         let key = desired.key();
         (becomes_not_null && stored(schema, &key) == Stored::Inside).then_some((key, INSIDE))
@@ -219,7 +291,11 @@ impl Kind for Domain {
 
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
         let role = Role::Default(self.base.clone());
-        self.default.as_mut().map(|expr| ExprSlot { role, expr }).into_iter().collect()
+        self.default
+            .as_mut()
+            .map(|expr| ExprSlot { role, expr })
+            .into_iter()
+            .collect()
     }
 
     fn types(&mut self) -> Vec<&mut SqlType> {
@@ -227,11 +303,21 @@ impl Kind for Domain {
     }
 
     fn move_aside(&self, acc: &mut Script) {
-        acc.push(Lock::None, format!("ALTER DOMAIN {} RENAME TO {}", self.name, aside(&self.name).name));
+        acc.push(
+            Lock::None,
+            format!(
+                "ALTER DOMAIN {} RENAME TO {}",
+                self.name,
+                aside(&self.name).name
+            ),
+        );
     }
 
     fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP DOMAIN {}", aside(&self.name)))
-            .warn(Hazard::MayFail, "fails if a function or view that is not in this revision still uses the domain");
+            .warn(
+                Hazard::MayFail,
+                "fails if a function or view that is not in this revision still uses the domain",
+            );
     }
 }

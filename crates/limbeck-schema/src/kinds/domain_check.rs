@@ -9,7 +9,9 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::domain::INSIDE;
 use crate::kinds::usage::{Stored, mentioned_types, stored};
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, user_objects, NameVisitor, Named};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Slot, Stage, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -29,7 +31,12 @@ pub struct DomainCheck {
 
 impl DomainCheck {
     fn definition(&self) -> String {
-        let Self { domain: _, name, expression, valid } = self;
+        let Self {
+            domain: _,
+            name,
+            expression,
+            valid,
+        } = self;
         let not_valid = if *valid { "" } else { " NOT VALID" };
         format!("CONSTRAINT {name} CHECK ({expression}){not_valid}")
     }
@@ -82,11 +89,21 @@ impl Kind for DomainCheck {
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { domain, name, expression, valid } = current;
+        let Self {
+            domain,
+            name,
+            expression,
+            valid,
+        } = current;
         let mut it = Difference::default();
         it.field("domain", domain, &desired.domain);
         it.field("name", name, &desired.name);
-        it.fixed("expression", expression, &desired.expression, "PostgreSQL cannot change the condition of a check");
+        it.fixed(
+            "expression",
+            expression,
+            &desired.expression,
+            "PostgreSQL cannot change the condition of a check",
+        );
         if it.field("valid", valid, &desired.valid) && *valid {
             it.replace_because("PostgreSQL cannot make a valid constraint not valid");
         }
@@ -99,12 +116,19 @@ impl Kind for DomainCheck {
     }
 
     fn address(key: &Key) -> String {
-        format!("CONSTRAINT {} ON DOMAIN {}", key.own_name(), key.qualified())
+        format!(
+            "CONSTRAINT {} ON DOMAIN {}",
+            key.own_name(),
+            key.qualified()
+        )
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         let lock = if self.valid { Lock::Share } else { Lock::None };
-        let statement = acc.push(lock, format!("{} ADD {}", self.alter_prefix(), self.definition()));
+        let statement = acc.push(
+            lock,
+            format!("{} ADD {}", self.alter_prefix(), self.definition()),
+        );
         if self.valid && ctx.is_live(&self.domain_key()) {
             statement.warn(
                 Hazard::MayFail,
@@ -118,23 +142,46 @@ impl Kind for DomainCheck {
     }
 
     fn alter(_current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
-        acc.push(Lock::Share, format!("{} VALIDATE CONSTRAINT {}", desired.alter_prefix(), desired.name)).warn(
+        acc.push(
+            Lock::Share,
+            format!(
+                "{} VALIDATE CONSTRAINT {}",
+                desired.alter_prefix(),
+                desired.name
+            ),
+        )
+        .warn(
             Hazard::MayFail,
-            format!("reads every column of {} while writes wait, and fails if a value does not fit", desired.domain),
+            format!(
+                "reads every column of {} while writes wait, and fails if a value does not fit",
+                desired.domain
+            ),
         );
     }
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
-        acc.push(Lock::None, format!("{} DROP CONSTRAINT {}", self.alter_prefix(), self.name));
+        acc.push(
+            Lock::None,
+            format!("{} DROP CONSTRAINT {}", self.alter_prefix(), self.name),
+        );
     }
 
     fn rename(current: &Self, desired: &Self, acc: &mut Script) {
-        let sql = format!("{} RENAME CONSTRAINT {} TO {}", current.alter_prefix(), current.name, desired.name);
+        let sql = format!(
+            "{} RENAME CONSTRAINT {} TO {}",
+            current.alter_prefix(),
+            current.name,
+            desired.name
+        );
         acc.push(Lock::None, sql);
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { domain: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        Self {
+            domain: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        }
     }
 
     fn inline(&self) -> Option<String> {
@@ -143,21 +190,33 @@ impl Kind for DomainCheck {
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
-        visit(Named::Part(KindTag::DomainCheck, &mut self.domain, &mut self.name));
+        visit(Named::Part(
+            KindTag::DomainCheck,
+            &mut self.domain,
+            &mut self.name,
+        ));
     }
 
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::constraint(&self.domain, &self.name)]
     }
 
-    fn obstacle(current: Option<&Self>, desired: &Self, schema: &Schema) -> Option<(Key, &'static str)> {
+    fn obstacle(
+        current: Option<&Self>,
+        desired: &Self,
+        schema: &Schema,
+    ) -> Option<(Key, &'static str)> {
         let is_validated = desired.valid && current.is_none_or(|it| !it.valid);
         let domain = desired.domain_key();
-        let held = is_validated && schema.contains(&domain) && stored(schema, &domain) == Stored::Inside;
+        let held =
+            is_validated && schema.contains(&domain) && stored(schema, &domain) == Stored::Inside;
         held.then_some((domain, INSIDE))
     }
 
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
-        vec![ExprSlot { role: Role::Condition, expr: &mut self.expression }]
+        vec![ExprSlot {
+            role: Role::Condition,
+            expr: &mut self.expression,
+        }]
     }
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::ident::{Ident, List, Literal, MAX_IDENTIFIER_BYTES, Name};
 use crate::key::Key;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Replacement, Slot, Stage, user_objects, NameVisitor, Named};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Replacement, Slot, Stage, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script, Tx};
@@ -65,7 +67,10 @@ impl Kind for EnumType {
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
-        acc.push(Self { name: fields.type_name()?, labels: fields.list()? });
+        acc.push(Self {
+            name: fields.type_name()?,
+            labels: fields.list()?,
+        });
         Ok(())
     }
 
@@ -98,20 +103,38 @@ impl Kind for EnumType {
 
     fn create(&self, _ctx: &Context<'_>, acc: &mut Script) {
         let labels: Vec<_> = self.labels.iter().map(|it| Literal(it)).collect();
-        acc.push(Lock::None, format!("CREATE TYPE {} AS ENUM ({})", self.name, List(&labels)));
+        acc.push(
+            Lock::None,
+            format!("CREATE TYPE {} AS ENUM ({})", self.name, List(&labels)),
+        );
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
         let is_old = |label: &String| current.labels.contains(label);
-        for (at, label) in desired.labels.iter().enumerate().filter(|(_, label)| !is_old(label)) {
+        for (at, label) in desired
+            .labels
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| !is_old(label))
+        {
             // What stands before is there by now: it was in the type or has just been added.
-            let place = match (at.checked_sub(1).map(|it| &desired.labels[it]), desired.labels[at..].iter().find(|it| is_old(it))) {
+            let place = match (
+                at.checked_sub(1).map(|it| &desired.labels[it]),
+                desired.labels[at..].iter().find(|it| is_old(it)),
+            ) {
                 (_, None) => String::new(),
                 (Some(before), Some(_)) => format!(" AFTER {}", Literal(before)),
                 (None, Some(after)) => format!(" BEFORE {}", Literal(after)),
             };
-            acc.push(Lock::None, format!("ALTER TYPE {} ADD VALUE {}{place}", desired.name, Literal(label)))
-                .tx(Tx::CommitAfter);
+            acc.push(
+                Lock::None,
+                format!(
+                    "ALTER TYPE {} ADD VALUE {}{place}",
+                    desired.name,
+                    Literal(label)
+                ),
+            )
+            .tx(Tx::CommitAfter);
         }
     }
 
@@ -120,7 +143,10 @@ impl Kind for EnumType {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.qualified(), ..self.clone() }
+        Self {
+            name: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
@@ -132,12 +158,22 @@ impl Kind for EnumType {
     }
 
     fn move_aside(&self, acc: &mut Script) {
-        acc.push(Lock::None, format!("ALTER TYPE {} RENAME TO {}", self.name, aside(&self.name).name));
+        acc.push(
+            Lock::None,
+            format!(
+                "ALTER TYPE {} RENAME TO {}",
+                self.name,
+                aside(&self.name).name
+            ),
+        );
     }
 
     fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP TYPE {}", aside(&self.name)))
-            .warn(Hazard::MayFail, "fails if a function or view that is not in this revision still uses the type");
+            .warn(
+                Hazard::MayFail,
+                "fails if a function or view that is not in this revision still uses the type",
+            );
     }
 }
 
@@ -147,7 +183,10 @@ mod tests {
     use crate::op::Verdict;
 
     fn ty(labels: &[&str]) -> EnumType {
-        EnumType { name: Name::plain("status"), labels: labels.iter().map(|it| (*it).to_owned()).collect() }
+        EnumType {
+            name: Name::plain("status"),
+            labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+        }
     }
 
     #[track_caller]
@@ -175,17 +214,35 @@ mod tests {
 
     #[test]
     fn labels_are_added_where_they_belong() {
-        check(&["a", "b"], &["a", "b", "c"], &["ALTER TYPE status ADD VALUE 'c'"]);
-        check(&["b"], &["a", "b"], &["ALTER TYPE status ADD VALUE 'a' BEFORE 'b'"]);
-        check(&["a", "d"], &["a", "b", "c", "d"], &[
-            "ALTER TYPE status ADD VALUE 'b' AFTER 'a'",
-            "ALTER TYPE status ADD VALUE 'c' AFTER 'b'",
-        ]);
+        check(
+            &["a", "b"],
+            &["a", "b", "c"],
+            &["ALTER TYPE status ADD VALUE 'c'"],
+        );
+        check(
+            &["b"],
+            &["a", "b"],
+            &["ALTER TYPE status ADD VALUE 'a' BEFORE 'b'"],
+        );
+        check(
+            &["a", "d"],
+            &["a", "b", "c", "d"],
+            &[
+                "ALTER TYPE status ADD VALUE 'b' AFTER 'a'",
+                "ALTER TYPE status ADD VALUE 'c' AFTER 'b'",
+            ],
+        );
     }
 
     #[test]
     fn removal_and_reorder_are_no_alteration() {
-        assert!(matches!(EnumType::compare(&ty(&["a", "b"]), &ty(&["b"])).verdict(), Verdict::Replace(_)));
-        assert!(matches!(EnumType::compare(&ty(&["a", "b"]), &ty(&["b", "a"])).verdict(), Verdict::Replace(_)));
+        assert!(matches!(
+            EnumType::compare(&ty(&["a", "b"]), &ty(&["b"])).verdict(),
+            Verdict::Replace(_)
+        ));
+        assert!(matches!(
+            EnumType::compare(&ty(&["a", "b"]), &ty(&["b", "a"])).verdict(),
+            Verdict::Replace(_)
+        ));
     }
 }

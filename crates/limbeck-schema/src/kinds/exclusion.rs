@@ -10,7 +10,10 @@ use crate::key::Key;
 use crate::kinds::constraint::{self, Deferral, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, include_clause};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Shown, Slot, Stage, named};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Shown,
+    Slot, Stage, named,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -54,9 +57,21 @@ pub struct Exclusion {
 
 impl Exclusion {
     fn definition(&self) -> String {
-        let Self { table: _, name, method, elements, include, options, predicate, deferral } = self;
+        let Self {
+            table: _,
+            name,
+            method,
+            elements,
+            include,
+            options,
+            predicate,
+            deferral,
+        } = self;
         let list: Vec<_> = elements.iter().map(Shown::shown).collect();
-        let mut sql = format!("CONSTRAINT {name} EXCLUDE USING {method} ({})", list.join(", "));
+        let mut sql = format!(
+            "CONSTRAINT {name} EXCLUDE USING {method} ({})",
+            list.join(", ")
+        );
         sql.push_str(&include_clause(include));
         sql.push_str(&options.with_clause());
         if let Some(predicate) = predicate {
@@ -93,10 +108,25 @@ impl Kind for Exclusion {
         let options = Parameters::read(fields.list()?);
         let schema = fields.schema()?.filter(|it| it.as_str() != "pg_catalog");
         let operator = fields.text_or_null()?.unwrap_or_default();
-        let operator = schema.map_or_else(|| operator.to_owned(), |it| format!("OPERATOR({it}.{operator})"));
-        if acc.last().is_none_or(|it| it.table != table || it.name != name) {
+        let operator = schema.map_or_else(
+            || operator.to_owned(),
+            |it| format!("OPERATOR({it}.{operator})"),
+        );
+        if acc
+            .last()
+            .is_none_or(|it| it.table != table || it.name != name)
+        {
             let (elements, include) = (Vec::new(), Vec::new());
-            acc.push(Self { table, name, method, elements, include, options, predicate, deferral });
+            acc.push(Self {
+                table,
+                name,
+                method,
+                elements,
+                include,
+                options,
+                predicate,
+                deferral,
+            });
         }
         if let Some(last) = acc.last_mut() {
             match element::decode(fields)? {
@@ -129,7 +159,16 @@ impl Kind for Exclusion {
 
     fn compare(current: &Self, desired: &Self) -> Difference {
         const WHY: &str = "PostgreSQL cannot change what an exclusion constraint compares";
-        let Self { table, name, method, elements, include, options, predicate, deferral } = current;
+        let Self {
+            table,
+            name,
+            method,
+            elements,
+            include,
+            options,
+            predicate,
+            deferral,
+        } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
         it.field("name", name, &desired.name);
@@ -144,7 +183,9 @@ impl Kind for Exclusion {
 
     fn summary(&self) -> String {
         let definition = self.definition();
-        let rest = definition.split_once(" EXCLUDE USING ").map_or("", |(_, rest)| rest);
+        let rest = definition
+            .split_once(" EXCLUDE USING ")
+            .map_or("", |(_, rest)| rest);
         format!("{} using {rest}", self.key())
     }
 
@@ -153,7 +194,8 @@ impl Kind for Exclusion {
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
-        let statement = constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
+        let statement =
+            constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
         if on_live_table(ctx, &self.table) {
             statement.warn(
                 Hazard::MayFail,
@@ -165,7 +207,10 @@ impl Kind for Exclusion {
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
         let index = desired.table.sibling(desired.name.clone());
         for clause in current.options.changes(&desired.options) {
-            acc.push(Lock::ShareUpdateExclusive, format!("ALTER INDEX {index} {clause}"));
+            acc.push(
+                Lock::ShareUpdateExclusive,
+                format!("ALTER INDEX {index} {clause}"),
+            );
         }
     }
 
@@ -178,7 +223,11 @@ impl Kind for Exclusion {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        Self {
+            table: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        }
     }
 
     fn inline(&self) -> Option<String> {
@@ -186,7 +235,11 @@ impl Kind for Exclusion {
     }
 
     fn merged(&self) -> Option<String> {
-        let unnamed = Self { name: Ident::new("any"), options: Parameters::default(), ..self.clone() };
+        let unnamed = Self {
+            name: Ident::new("any"),
+            options: Parameters::default(),
+            ..self.clone()
+        };
         Some(unnamed.definition())
     }
 
@@ -194,11 +247,18 @@ impl Kind for Exclusion {
         let elements = self.elements.iter_mut().map(|it| &mut it.element);
         Element::names(elements, &self.table, visit);
         named::columns(&self.table, &mut self.include, visit);
-        visit(Named::Part(KindTag::Exclusion, &mut self.table, &mut self.name));
+        visit(Named::Part(
+            KindTag::Exclusion,
+            &mut self.table,
+            &mut self.name,
+        ));
     }
 
     fn slots(&self) -> Vec<Slot> {
-        vec![Slot::constraint(&self.table, &self.name), Slot::relation(self.table.sibling(self.name.clone()))]
+        vec![
+            Slot::constraint(&self.table, &self.name),
+            Slot::relation(self.table.sibling(self.name.clone())),
+        ]
     }
 
     fn react(&self, event: Event) -> Reaction {
@@ -210,6 +270,11 @@ impl Kind for Exclusion {
 
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
         let elements = self.elements.iter_mut().filter_map(|it| it.element.slot());
-        elements.chain(self.predicate.as_mut().map(|expr| ExprSlot { role: Role::Condition, expr })).collect()
+        elements
+            .chain(self.predicate.as_mut().map(|expr| ExprSlot {
+                role: Role::Condition,
+                expr,
+            }))
+            .collect()
     }
 }

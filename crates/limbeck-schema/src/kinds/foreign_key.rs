@@ -7,7 +7,10 @@ use serde::Serialize;
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, Deferral, column_keys, on_live_table};
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Object, Reaction, Shown, Since, Slot, Stage, named};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Object, Reaction, Shown, Since,
+    Slot, Stage, named,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script, Statement};
@@ -32,14 +35,16 @@ pub enum Action {
 impl Action {
     /// Reads the action in any case, with spaces, `-` or `_`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text.to_ascii_lowercase().replace(['-', '_'], " ").as_str() {
-            "" | "no action" => Self::NoAction,
-            "restrict" => Self::Restrict,
-            "cascade" => Self::Cascade,
-            "set null" => Self::SetNull,
-            "set default" => Self::SetDefault,
-            _ => return None,
-        })
+        Some(
+            match text.to_ascii_lowercase().replace(['-', '_'], " ").as_str() {
+                "" | "no action" => Self::NoAction,
+                "restrict" => Self::Restrict,
+                "cascade" => Self::Cascade,
+                "set null" => Self::SetNull,
+                "set default" => Self::SetDefault,
+                _ => return None,
+            },
+        )
     }
 
     fn from_catalog(code: &str) -> Self {
@@ -117,8 +122,17 @@ pub struct ForeignKey {
 
 impl ForeignKey {
     fn definition(&self) -> String {
-        let Self { table: _, name, columns, .. } = self;
-        format!("CONSTRAINT {name} FOREIGN KEY ({}) {}", self.list(columns), self.rest())
+        let Self {
+            table: _,
+            name,
+            columns,
+            ..
+        } = self;
+        format!(
+            "CONSTRAINT {name} FOREIGN KEY ({}) {}",
+            self.list(columns),
+            self.rest()
+        )
     }
 
     /// The columns of one side.
@@ -166,7 +180,11 @@ impl Kind for ForeignKey {
     const RENAMES: bool = true;
 
     fn catalog_sql(version: u32) -> String {
-        let set = if version >= 150_000 { "c.confdelsetcols" } else { "NULL::int2[]" };
+        let set = if version >= 150_000 {
+            "c.confdelsetcols"
+        } else {
+            "NULL::int2[]"
+        };
         let columns = format!(
             ", a.attname, nr.nspname, r.relname, ra.attname, c.confdeltype::text, coalesce(k.att = ANY ({set}), false), \
              c.confupdtype::text, c.confmatchtype = 'f', c.condeferrable, c.condeferred, {}, {}",
@@ -185,12 +203,18 @@ impl Kind for ForeignKey {
         let (target, target_column) = (fields.name()?, fields.ident()?);
         let on_delete = Action::from_catalog(fields.text()?);
         let is_set = fields.boolean()?;
-        if acc.last().is_none_or(|it| it.table != table || it.name != name) {
+        if acc
+            .last()
+            .is_none_or(|it| it.table != table || it.name != name)
+        {
             acc.push(Self {
                 table,
                 name,
                 columns: Vec::new(),
-                references: References { table: target, columns: Vec::new() },
+                references: References {
+                    table: target,
+                    columns: Vec::new(),
+                },
                 on_delete,
                 on_delete_columns: Vec::new(),
                 on_update: Action::from_catalog(fields.text()?),
@@ -202,7 +226,8 @@ impl Kind for ForeignKey {
             });
         }
         if let Some(last) = acc.last_mut() {
-            last.on_delete_columns.extend(is_set.then(|| column.clone()));
+            last.on_delete_columns
+                .extend(is_set.then(|| column.clone()));
             last.columns.push(column);
             last.references.columns.push(target_column);
         }
@@ -225,14 +250,23 @@ impl Kind for ForeignKey {
     }
 
     fn newer(&self) -> Vec<Since> {
-        let period = Since { what: "PERIOD", major: 18 };
-        let columns = Since { what: "the columns of ON DELETE SET NULL and SET DEFAULT", major: 15 };
+        let period = Since {
+            what: "PERIOD",
+            major: 18,
+        };
+        let columns = Since {
+            what: "the columns of ON DELETE SET NULL and SET DEFAULT",
+            major: 15,
+        };
         let facts = [
             (!self.enforced, constraint::NOT_ENFORCED),
             (self.period, period),
             (!self.on_delete_columns.is_empty(), columns),
         ];
-        facts.into_iter().filter_map(|(holds, it)| holds.then_some(it)).collect()
+        facts
+            .into_iter()
+            .filter_map(|(holds, it)| holds.then_some(it))
+            .collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
@@ -257,7 +291,12 @@ impl Kind for ForeignKey {
         it.fixed("columns", columns, &desired.columns, WHY);
         it.fixed("references", references, &desired.references, WHY);
         it.fixed("on delete", on_delete, &desired.on_delete, WHY);
-        it.fixed("on delete columns", on_delete_columns, &desired.on_delete_columns, WHY);
+        it.fixed(
+            "on delete columns",
+            on_delete_columns,
+            &desired.on_delete_columns,
+            WHY,
+        );
         it.fixed("on update", on_update, &desired.on_update, WHY);
         it.fixed("match full", match_full, &desired.match_full, WHY);
         it.field("deferral", deferral, &desired.deferral);
@@ -282,7 +321,12 @@ impl Kind for ForeignKey {
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
-        let statement = constraint::add(acc, Lock::ShareRowExclusive, &self.table, &self.definition());
+        let statement = constraint::add(
+            acc,
+            Lock::ShareRowExclusive,
+            &self.table,
+            &self.definition(),
+        );
         if self.valid && self.enforced && on_live_table(ctx, &self.table) {
             self.warn(statement);
         }
@@ -294,12 +338,18 @@ impl Kind for ForeignKey {
                 Deferral::No => " NOT DEFERRABLE".into(),
                 it => it.to_string(),
             };
-            let sql = format!("ALTER TABLE {} ALTER CONSTRAINT {}{clause}", desired.table, desired.name);
+            let sql = format!(
+                "ALTER TABLE {} ALTER CONSTRAINT {}{clause}",
+                desired.table, desired.name
+            );
             acc.push(Lock::AccessExclusive, sql);
         }
         if current.enforced != desired.enforced {
             let not = if desired.enforced { "" } else { "NOT " };
-            let sql = format!("ALTER TABLE {} ALTER CONSTRAINT {} {not}ENFORCED", desired.table, desired.name);
+            let sql = format!(
+                "ALTER TABLE {} ALTER CONSTRAINT {} {not}ENFORCED",
+                desired.table, desired.name
+            );
             let statement = acc.push(Lock::ShareRowExclusive, sql);
             if desired.enforced {
                 desired.warn(statement);
@@ -318,7 +368,11 @@ impl Kind for ForeignKey {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        Self {
+            table: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        }
     }
 
     fn inline(&self) -> Option<String> {
@@ -326,10 +380,18 @@ impl Kind for ForeignKey {
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
-        named::columns(&self.table, self.columns.iter_mut().chain(&mut self.on_delete_columns), visit);
+        named::columns(
+            &self.table,
+            self.columns.iter_mut().chain(&mut self.on_delete_columns),
+            visit,
+        );
         named::columns(&self.references.table, &mut self.references.columns, visit);
         visit(Named::Object(KindTag::Table, &mut self.references.table));
-        visit(Named::Part(KindTag::ForeignKey, &mut self.table, &mut self.name));
+        visit(Named::Part(
+            KindTag::ForeignKey,
+            &mut self.table,
+            &mut self.name,
+        ));
     }
 
     fn slots(&self) -> Vec<Slot> {

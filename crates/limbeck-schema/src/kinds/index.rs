@@ -10,7 +10,10 @@ use crate::key::Key;
 use crate::kinds::constraint::{column_keys, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, ElementKey, include_clause};
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Since, Slot, Stage, named, user_objects};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Since,
+    Slot, Stage, named, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -63,10 +66,22 @@ impl Index {
 
     /// What follows the table: `USING gin (a) INCLUDE (b) WHERE c`.
     fn rest(&self) -> String {
-        let method = if self.method.as_str() == "btree" { String::new() } else { format!("USING {} ", self.method) };
+        let method = if self.method.as_str() == "btree" {
+            String::new()
+        } else {
+            format!("USING {} ", self.method)
+        };
         let elements: Vec<_> = self.elements.iter().map(Element::sql).collect();
-        let nulls = if self.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
-        let mut sql = format!("{method}({}){}{nulls}", elements.join(", "), include_clause(&self.include));
+        let nulls = if self.nulls_not_distinct {
+            " NULLS NOT DISTINCT"
+        } else {
+            ""
+        };
+        let mut sql = format!(
+            "{method}({}){}{nulls}",
+            elements.join(", "),
+            include_clause(&self.include)
+        );
         sql.push_str(&self.options.with_clause());
         if let Some(predicate) = &self.predicate {
             sql.push_str(&format!(" WHERE {predicate}"));
@@ -79,18 +94,29 @@ impl Index {
         let own: BTreeSet<&Ident> = self
             .elements
             .iter()
-            .filter_map(|it| if let ElementKey::Column(name) = &it.key { Some(name) } else { None })
+            .filter_map(|it| {
+                if let ElementKey::Column(name) = &it.key {
+                    Some(name)
+                } else {
+                    None
+                }
+            })
             .collect();
         self.unique && !self.has_expressions() && own == *columns
     }
 
     fn collates_expressions(&self) -> bool {
-        let is_collated = |it: &Element| it.collation.is_some() && matches!(it.key, ElementKey::Expression(_));
+        let is_collated =
+            |it: &Element| it.collation.is_some() && matches!(it.key, ElementKey::Expression(_));
         self.elements.iter().any(is_collated)
     }
 
     fn has_expressions(&self) -> bool {
-        self.predicate.is_some() || self.elements.iter().any(|it| matches!(it.key, ElementKey::Expression(_)))
+        self.predicate.is_some()
+            || self
+                .elements
+                .iter()
+                .any(|it| matches!(it.key, ElementKey::Expression(_)))
     }
 }
 
@@ -101,7 +127,11 @@ impl Kind for Index {
     const READING: u32 = 6;
 
     fn catalog_sql(version: u32) -> String {
-        let nulls = if version >= 150_000 { "x.indnullsnotdistinct" } else { "false" };
+        let nulls = if version >= 150_000 {
+            "x.indnullsnotdistinct"
+        } else {
+            "false"
+        };
         // `pg_get_indexdef` is by far the dearest function here, so it is asked for expressions alone.
         format!(
             "SELECT n.nspname, t.relname, i.relname, x.indisunique, am.amname, {nulls}, i.reloptions, CASE WHEN x.indpred \
@@ -128,7 +158,10 @@ impl Kind for Index {
             ..Self::new(table, name, Vec::new())
         };
         let decoded = element::decode(fields)?;
-        if let Some(last) = acc.last_mut().filter(|it| it.name == index.name && it.table == index.table) {
+        if let Some(last) = acc
+            .last_mut()
+            .filter(|it| it.name == index.name && it.table == index.table)
+        {
             last.take(decoded);
         } else {
             index.take(decoded);
@@ -158,8 +191,14 @@ impl Kind for Index {
     }
 
     fn newer(&self) -> Vec<Since> {
-        let nulls = Since { what: "NULLS NOT DISTINCT", major: 15 };
-        self.nulls_not_distinct.then_some(nulls).into_iter().collect()
+        let nulls = Since {
+            what: "NULLS NOT DISTINCT",
+            major: 15,
+        };
+        self.nulls_not_distinct
+            .then_some(nulls)
+            .into_iter()
+            .collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
@@ -183,16 +222,31 @@ impl Kind for Index {
         it.fixed("method", method, &desired.method, WHY);
         it.fixed("elements", elements, &desired.elements, WHY);
         it.fixed("include", include, &desired.include, WHY);
-        it.fixed("nulls not distinct", nulls_not_distinct, &desired.nulls_not_distinct, WHY);
+        it.fixed(
+            "nulls not distinct",
+            nulls_not_distinct,
+            &desired.nulls_not_distinct,
+            WHY,
+        );
         it.fixed("predicate", predicate, &desired.predicate, WHY);
-        it.fixed("valid", valid, &desired.valid, "its build failed, so it has to be built again");
+        it.fixed(
+            "valid",
+            valid,
+            &desired.valid,
+            "its build failed, so it has to be built again",
+        );
         it.field("storage parameters", options, &desired.options);
         it
     }
 
     fn summary(&self) -> String {
         let unique = if self.unique { "unique " } else { "" };
-        format!("{unique}index {} on {} {}", self.name, self.table, self.rest())
+        format!(
+            "{unique}index {} on {} {}",
+            self.name,
+            self.table,
+            self.rest()
+        )
     }
 
     fn address(key: &Key) -> String {
@@ -201,10 +255,18 @@ impl Kind for Index {
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         let unique = if self.unique { "UNIQUE " } else { "" };
-        let sql = format!("CREATE {unique}INDEX {} ON {} {}", self.name, self.table, self.rest());
+        let sql = format!(
+            "CREATE {unique}INDEX {} ON {} {}",
+            self.name,
+            self.table,
+            self.rest()
+        );
         let statement = acc.push(Lock::Share, sql);
         if on_live_table(ctx, &self.table) {
-            statement.warn(Hazard::BlocksWrites, format!("writes to {} wait while the index is built", self.table));
+            statement.warn(
+                Hazard::BlocksWrites,
+                format!("writes to {} wait while the index is built", self.table),
+            );
             if self.unique {
                 statement.warn(Hazard::MayFail, "fails if two rows are equal");
             }
@@ -212,26 +274,43 @@ impl Kind for Index {
     }
 
     fn as_created(&self) -> Option<Self> {
-        (!self.valid).then(|| Self { valid: true, ..self.clone() })
+        (!self.valid).then(|| Self {
+            valid: true,
+            ..self.clone()
+        })
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
         for clause in current.options.changes(&desired.options) {
-            acc.push(Lock::ShareUpdateExclusive, format!("ALTER INDEX {} {clause}", desired.qualified()));
+            acc.push(
+                Lock::ShareUpdateExclusive,
+                format!("ALTER INDEX {} {clause}", desired.qualified()),
+            );
         }
     }
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
-        acc.push(Lock::AccessExclusive, format!("DROP INDEX {}", self.qualified()));
+        acc.push(
+            Lock::AccessExclusive,
+            format!("DROP INDEX {}", self.qualified()),
+        );
     }
 
     fn rename(current: &Self, desired: &Self, acc: &mut Script) {
-        let sql = format!("ALTER INDEX {} RENAME TO {}", current.qualified(), desired.name);
+        let sql = format!(
+            "ALTER INDEX {} RENAME TO {}",
+            current.qualified(),
+            desired.name
+        );
         acc.push(Lock::ShareUpdateExclusive, sql);
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        Self {
+            table: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
@@ -257,7 +336,12 @@ impl Kind for Index {
 
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
         let elements = self.elements.iter_mut().filter_map(Element::slot);
-        elements.chain(self.predicate.as_mut().map(|expr| ExprSlot { role: Role::Condition, expr })).collect()
+        elements
+            .chain(self.predicate.as_mut().map(|expr| ExprSlot {
+                role: Role::Condition,
+                expr,
+            }))
+            .collect()
     }
 }
 

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::ident::{Ident, Name};
 use crate::key::Key;
-use crate::kinds::{Context, Difference, Kind, KindTag, Slot, Stage, user_objects, NameVisitor, Named};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Slot, Stage, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -23,7 +25,10 @@ impl Kind for Namespace {
     const DROP: Stage = Stage::DropSchemas;
 
     fn catalog_sql(_version: u32) -> String {
-        format!("SELECT n.nspname FROM pg_namespace n WHERE {}", user_objects("pg_namespace", "n.oid"))
+        format!(
+            "SELECT n.nspname FROM pg_namespace n WHERE {}",
+            user_objects("pg_namespace", "n.oid")
+        )
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
@@ -62,11 +67,16 @@ impl Kind for Namespace {
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP SCHEMA {}", self.name))
-            .warn(Hazard::MayFail, "fails while the schema holds anything that is not in this revision");
+            .warn(
+                Hazard::MayFail,
+                "fails while the schema holds anything that is not in this revision",
+            );
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.name.clone() }
+        Self {
+            name: key.name.clone(),
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
@@ -76,11 +86,17 @@ impl Kind for Namespace {
     }
 
     fn slots(&self) -> Vec<Slot> {
-        vec![Slot { space: "schema", name: Name::plain(self.name.clone()), part: None }]
+        vec![Slot {
+            space: "schema",
+            name: Name::plain(self.name.clone()),
+            part: None,
+        }]
     }
 }
 
 /// The schema that an object in it depends on.
 pub(crate) fn schema_key(name: &Name) -> Option<Key> {
-    name.schema.as_ref().map(|it| Key::of(KindTag::Namespace, &Name::plain(it.clone())))
+    name.schema
+        .as_ref()
+        .map(|it| Key::of(KindTag::Namespace, &Name::plain(it.clone())))
 }

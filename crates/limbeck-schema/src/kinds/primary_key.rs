@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, KeyIndex, on_live_table};
-use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Since, Slot, Stage, named};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Since, Slot, Stage, named,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -26,7 +28,11 @@ pub struct PrimaryKey {
 
 impl PrimaryKey {
     fn definition(&self) -> String {
-        let Self { table: _, name, index } = self;
+        let Self {
+            table: _,
+            name,
+            index,
+        } = self;
         format!("CONSTRAINT {name} PRIMARY KEY {}", index.sql())
     }
 }
@@ -42,7 +48,10 @@ impl Kind for PrimaryKey {
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
         let (table, name) = (fields.name()?, fields.ident()?);
-        if let Some(last) = acc.last_mut().filter(|it| it.table == table && it.name == name) {
+        if let Some(last) = acc
+            .last_mut()
+            .filter(|it| it.table == table && it.name == name)
+        {
             return last.index.decode(fields);
         }
         let mut index = KeyIndex::new(Vec::new());
@@ -85,7 +94,8 @@ impl Kind for PrimaryKey {
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
-        let statement = constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
+        let statement =
+            constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
         if on_live_table(ctx, &self.table) {
             statement.warn(
                 Hazard::MayFail,
@@ -95,7 +105,12 @@ impl Kind for PrimaryKey {
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
-        KeyIndex::alter(&current.index, &desired.index, &desired.table.sibling(desired.name.clone()), acc);
+        KeyIndex::alter(
+            &current.index,
+            &desired.index,
+            &desired.table.sibling(desired.name.clone()),
+            acc,
+        );
     }
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
@@ -107,7 +122,11 @@ impl Kind for PrimaryKey {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        Self {
+            table: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        }
     }
 
     fn inline(&self) -> Option<String> {
@@ -119,12 +138,23 @@ impl Kind for PrimaryKey {
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
-        named::columns(&self.table, self.index.columns.iter_mut().chain(&mut self.index.include), visit);
-        visit(Named::Part(KindTag::PrimaryKey, &mut self.table, &mut self.name));
+        named::columns(
+            &self.table,
+            self.index.columns.iter_mut().chain(&mut self.index.include),
+            visit,
+        );
+        visit(Named::Part(
+            KindTag::PrimaryKey,
+            &mut self.table,
+            &mut self.name,
+        ));
     }
 
     fn slots(&self) -> Vec<Slot> {
         // The constraint's index is a relation of the same name.
-        vec![Slot::constraint(&self.table, &self.name), Slot::relation(self.table.sibling(self.name.clone()))]
+        vec![
+            Slot::constraint(&self.table, &self.name),
+            Slot::relation(self.table.sibling(self.name.clone())),
+        ]
     }
 }

@@ -11,7 +11,10 @@ use crate::kinds::collation::collation_key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
 use crate::kinds::usage::owner_of;
-use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Replacement, Since, Slot, Stage, named, user_objects};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Replacement, Since, Slot, Stage, named,
+    user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -39,14 +42,29 @@ pub struct Range {
 impl Range {
     /// The list in parentheses: `subtype = numeric, subtype_opclass = numeric_ops`.
     fn definition(&self) -> String {
-        let Self { name: _, subtype, opclass, collation, canonical, subtype_diff, multirange } = self;
+        let Self {
+            name: _,
+            subtype,
+            opclass,
+            collation,
+            canonical,
+            subtype_diff,
+            multirange,
+        } = self;
         let mut parts = vec![format!("subtype = {subtype}")];
-        let mut say = |word: &str, value: Option<&Name>| parts.extend(value.map(|it| format!("{word} = {it}")));
+        let mut say = |word: &str, value: Option<&Name>| {
+            parts.extend(value.map(|it| format!("{word} = {it}")))
+        };
         say("subtype_opclass", opclass.as_ref());
         say("collation", collation.as_ref());
         say("canonical", canonical.as_ref());
         say("subtype_diff", subtype_diff.as_ref());
-        say("multirange_type_name", multirange.as_ref().filter(|it| **it != self.default_multirange()));
+        say(
+            "multirange_type_name",
+            multirange
+                .as_ref()
+                .filter(|it| **it != self.default_multirange()),
+        );
         parts.join(", ")
     }
 
@@ -77,7 +95,11 @@ impl Kind for Range {
     const REPLACEMENT: Replacement = Replacement::Aside;
 
     fn catalog_sql(version: u32) -> String {
-        let multirange = if version >= 140_000 { "r.rngmultitypid" } else { "0" };
+        let multirange = if version >= 140_000 {
+            "r.rngmultitypid"
+        } else {
+            "0"
+        };
         format!(
             "SELECT n.nspname, t.typname, format_type(r.rngsubtype, NULL), CASE WHEN NOT oc.opcdefault THEN noc.nspname \
              END, CASE WHEN NOT oc.opcdefault THEN oc.opcname END, CASE WHEN r.rngcollation <> s.typcollation THEN \
@@ -117,20 +139,41 @@ impl Kind for Range {
     }
 
     fn newer(&self) -> Vec<Since> {
-        let named = self.multirange.iter().filter(|it| **it != self.default_multirange());
-        named.map(|_| Since { what: "MULTIRANGE_TYPE_NAME", major: 14 }).collect()
+        let named = self
+            .multirange
+            .iter()
+            .filter(|it| **it != self.default_multirange());
+        named
+            .map(|_| Since {
+                what: "MULTIRANGE_TYPE_NAME",
+                major: 14,
+            })
+            .collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
         const WHY: &str = "PostgreSQL can change nothing of a range type but its name";
-        let Self { name, subtype, opclass, collation, canonical, subtype_diff, multirange } = current;
+        let Self {
+            name,
+            subtype,
+            opclass,
+            collation,
+            canonical,
+            subtype_diff,
+            multirange,
+        } = current;
         let mut it = Difference::default();
         it.field("name", name, &desired.name);
         it.fixed("subtype", subtype, &desired.subtype, WHY);
         it.fixed("operator class", opclass, &desired.opclass, WHY);
         it.fixed("collation", collation, &desired.collation, WHY);
         it.fixed("canonical", canonical, &desired.canonical, WHY);
-        it.fixed("subtype difference", subtype_diff, &desired.subtype_diff, WHY);
+        it.fixed(
+            "subtype difference",
+            subtype_diff,
+            &desired.subtype_diff,
+            WHY,
+        );
         if multirange.is_some() && desired.multirange.is_some() {
             it.fixed("multirange", multirange, &desired.multirange, WHY);
         }
@@ -146,7 +189,10 @@ impl Kind for Range {
     }
 
     fn create(&self, _ctx: &Context<'_>, acc: &mut Script) {
-        acc.push(Lock::None, format!("CREATE TYPE {} AS RANGE ({})", self.name, self.definition()));
+        acc.push(
+            Lock::None,
+            format!("CREATE TYPE {} AS RANGE ({})", self.name, self.definition()),
+        );
     }
 
     fn alter(_current: &Self, _desired: &Self, _ctx: &Context<'_>, _acc: &mut Script) {}
@@ -156,7 +202,10 @@ impl Kind for Range {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.qualified(), ..self.clone() }
+        Self {
+            name: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
@@ -167,7 +216,10 @@ impl Kind for Range {
     }
 
     fn slots(&self) -> Vec<Slot> {
-        std::iter::once(&self.name).chain(&self.multirange).map(|it| Slot::ty(it.clone())).collect()
+        std::iter::once(&self.name)
+            .chain(&self.multirange)
+            .map(|it| Slot::ty(it.clone()))
+            .collect()
     }
 
     fn types(&mut self) -> Vec<&mut SqlType> {
@@ -177,23 +229,41 @@ impl Kind for Range {
     fn move_aside(&self, acc: &mut Script) {
         let Self { name, subtype, .. } = self;
         let old = aside(name);
-        acc.push(Lock::None, format!("ALTER TYPE {name} RENAME TO {}", old.name));
+        acc.push(
+            Lock::None,
+            format!("ALTER TYPE {name} RENAME TO {}", old.name),
+        );
         // The functions that construct a type's values are named like it, and keep that name.
-        for arguments in [format!("{subtype}, {subtype}"), format!("{subtype}, {subtype}, text")] {
-            acc.push(Lock::None, format!("ALTER FUNCTION {name}({arguments}) RENAME TO {}", old.name));
+        for arguments in [
+            format!("{subtype}, {subtype}"),
+            format!("{subtype}, {subtype}, text"),
+        ] {
+            acc.push(
+                Lock::None,
+                format!("ALTER FUNCTION {name}({arguments}) RENAME TO {}", old.name),
+            );
         }
         if let Some(multirange) = &self.multirange {
             let renamed = aside(multirange).name;
-            acc.push(Lock::None, format!("ALTER TYPE {multirange} RENAME TO {renamed}"));
+            acc.push(
+                Lock::None,
+                format!("ALTER TYPE {multirange} RENAME TO {renamed}"),
+            );
             for arguments in [String::new(), old.to_string(), format!("VARIADIC {old}[]")] {
-                acc.push(Lock::None, format!("ALTER FUNCTION {multirange}({arguments}) RENAME TO {renamed}"));
+                acc.push(
+                    Lock::None,
+                    format!("ALTER FUNCTION {multirange}({arguments}) RENAME TO {renamed}"),
+                );
             }
         }
     }
 
     fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP TYPE {}", aside(&self.name)))
-            .warn(Hazard::MayFail, "fails if a function or view that is not in this revision still uses the type");
+            .warn(
+                Hazard::MayFail,
+                "fails if a function or view that is not in this revision still uses the type",
+            );
     }
 }
 

@@ -3,7 +3,6 @@
 macro_rules! kinds {
     ($($module:ident::$Type:ident = $name:literal,)*) => {
         $(
-            mod $module;
             pub use $module::$Type;
 
             impl From<$Type> for Object {

@@ -10,7 +10,10 @@ use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::prefixed;
 use crate::kinds::namespace::schema_key;
-use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Since, Slot, Stage, user_objects};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Since, Slot, Stage,
+    user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -38,12 +41,26 @@ impl SequenceOptions {
     pub fn defaults(ty: &str, increment: i64) -> Self {
         let (low, high) = bounds(ty);
         let (min, max) = if increment < 0 { (low, -1) } else { (1, high) };
-        Self { start: if increment < 0 { max } else { min }, increment, min, max, cache: 1, cycle: false }
+        Self {
+            start: if increment < 0 { max } else { min },
+            increment,
+            min,
+            max,
+            cache: 1,
+            cycle: false,
+        }
     }
 
     /// How many numbers it gives before it ends; none if it begins anew then.
     pub(crate) fn count(&self) -> Option<i128> {
-        let Self { start, increment, min, max, cache: _, cycle } = *self;
+        let Self {
+            start,
+            increment,
+            min,
+            max,
+            cache: _,
+            cycle,
+        } = *self;
         let end = if increment < 0 { min } else { max };
         let steps = (i128::from(end) - i128::from(start)).checked_div(increment.into())?;
         (!cycle).then_some(steps + 1)
@@ -51,7 +68,14 @@ impl SequenceOptions {
 
     /// The clauses that say what differs from the defaults of the type.
     pub(crate) fn clauses(&self, ty: &str) -> Vec<String> {
-        let Self { start, increment, min, max, cache, cycle } = self;
+        let Self {
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle,
+        } = self;
         let mut defaults = Self::defaults(ty, *increment);
         // The start's own default follows the bounds.
         defaults.start = if *increment < 0 { *max } else { *min };
@@ -68,15 +92,36 @@ impl SequenceOptions {
 
     /// The clauses that lead from another state, each after `prefix`.
     pub(crate) fn changes(current: &Self, desired: &Self, prefix: &str) -> Vec<String> {
-        let Self { start, increment, min, max, cache, cycle } = current;
+        let Self {
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle,
+        } = current;
         let mut acc = Vec::new();
-        let mut say = |differs: bool, text: String| acc.extend(differs.then(|| format!("{prefix}{text}")));
-        say(*increment != desired.increment, format!("INCREMENT BY {}", desired.increment));
+        let mut say =
+            |differs: bool, text: String| acc.extend(differs.then(|| format!("{prefix}{text}")));
+        say(
+            *increment != desired.increment,
+            format!("INCREMENT BY {}", desired.increment),
+        );
         say(*min != desired.min, format!("MINVALUE {}", desired.min));
         say(*max != desired.max, format!("MAXVALUE {}", desired.max));
-        say(*start != desired.start, format!("START WITH {}", desired.start));
+        say(
+            *start != desired.start,
+            format!("START WITH {}", desired.start),
+        );
         say(*cache != desired.cache, format!("CACHE {}", desired.cache));
-        say(*cycle != desired.cycle, if desired.cycle { "CYCLE".into() } else { "NO CYCLE".into() });
+        say(
+            *cycle != desired.cycle,
+            if desired.cycle {
+                "CYCLE".into()
+            } else {
+                "NO CYCLE".into()
+            },
+        );
         acc
     }
 
@@ -115,7 +160,14 @@ impl SequenceOptions {
     }
 
     pub(crate) fn compare(current: &Self, desired: &Self, it: &mut Difference) {
-        let Self { start, increment, min, max, cache, cycle } = current;
+        let Self {
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle,
+        } = current;
         it.field("start", start, &desired.start);
         it.field("increment", increment, &desired.increment);
         it.field("minimum", min, &desired.min);
@@ -146,7 +198,8 @@ fn bounds(ty: &str) -> (i64, i64) {
 }
 
 /// The columns of `pg_sequence` that `SequenceOptions::decode` reads.
-pub(crate) const OPTION_COLUMNS: &str = "s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle";
+pub(crate) const OPTION_COLUMNS: &str =
+    "s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle";
 
 /// A sequence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -197,7 +250,9 @@ impl Kind for Sequence {
 
     fn goes_with(&self, current: &Schema) -> Option<Key> {
         match current.get(&Key::of(KindTag::SequenceOwner, &self.name)) {
-            Some(Object::SequenceOwner(it)) => Some(Key::part(KindTag::Column, &it.table, &it.column)),
+            Some(Object::SequenceOwner(it)) => {
+                Some(Key::part(KindTag::Column, &it.table, &it.column))
+            }
             _ => None,
         }
     }
@@ -207,11 +262,22 @@ impl Kind for Sequence {
     }
 
     fn newer(&self) -> Vec<Since> {
-        self.unlogged.then_some(Since { what: "UNLOGGED", major: 15 }).into_iter().collect()
+        self.unlogged
+            .then_some(Since {
+                what: "UNLOGGED",
+                major: 15,
+            })
+            .into_iter()
+            .collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { name, ty, options, unlogged } = current;
+        let Self {
+            name,
+            ty,
+            options,
+            unlogged,
+        } = current;
         let mut it = Difference::default();
         it.field("name", name, &desired.name);
         it.field("type", ty, &desired.ty);
@@ -222,7 +288,12 @@ impl Kind for Sequence {
 
     fn summary(&self) -> String {
         let mut words = vec![self.key().to_string(), self.ty.to_string()];
-        words.extend(self.options.clauses(self.ty.as_str()).iter().map(|it| it.to_lowercase()));
+        words.extend(
+            self.options
+                .clauses(self.ty.as_str())
+                .iter()
+                .map(|it| it.to_lowercase()),
+        );
         words.join(" ")
     }
 
@@ -233,9 +304,16 @@ impl Kind for Sequence {
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
         // A sequence has no row type, but PostgreSQL creates none where a type has its name; renaming is not checked so.
         // In which schema the type is does not matter for whether this works.
-        let mut types = KindTag::TYPES.iter().flat_map(|kind| ctx.current.of_kind(*kind).chain(ctx.desired.of_kind(*kind)));
+        let mut types = KindTag::TYPES
+            .iter()
+            .flat_map(|kind| ctx.current.of_kind(*kind).chain(ctx.desired.of_kind(*kind)));
         let is_type = ctx.version >= 140_000 && types.any(|(key, _)| key.name == self.name.name);
-        let name = if is_type { self.name.sibling(prefixed("limbeck_new_", self.name.name.as_str())) } else { self.name.clone() };
+        let name = if is_type {
+            self.name
+                .sibling(prefixed("limbeck_new_", self.name.name.as_str()))
+        } else {
+            self.name.clone()
+        };
         let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
         let mut sql = format!("CREATE {unlogged}SEQUENCE {name}");
         if self.ty.as_str() != "bigint" {
@@ -246,24 +324,40 @@ impl Kind for Sequence {
         }
         acc.push(Lock::None, sql);
         if is_type {
-            acc.push(Lock::None, format!("ALTER SEQUENCE {name} RENAME TO {}", self.name.name));
+            acc.push(
+                Lock::None,
+                format!("ALTER SEQUENCE {name} RENAME TO {}", self.name.name),
+            );
         }
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
-        let Self { name, ty, options, unlogged } = current;
+        let Self {
+            name,
+            ty,
+            options,
+            unlogged,
+        } = current;
         let mut options = options.clone();
         let is_apart = desired.options.min > options.max || desired.options.max < options.min;
         let widens_first = is_apart && bounds(ty.as_str()).1 < bounds(desired.ty.as_str()).1;
         if widens_first {
             // The current value may have to go where only the new type reaches.
-            acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} AS {}", desired.ty));
+            acc.push(
+                Lock::ShareRowExclusive,
+                format!("ALTER SEQUENCE {name} AS {}", desired.ty),
+            );
             options.follow(ty, &desired.ty);
         }
         let target = Literal(&name.to_string()).to_string();
-        if let Some((room, clamp)) = SequenceOptions::clamp(&mut options, &desired.options, &target, name) {
+        if let Some((room, clamp)) =
+            SequenceOptions::clamp(&mut options, &desired.options, &target, name)
+        {
             if let Some(clause) = room {
-                acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} {clause}"));
+                acc.push(
+                    Lock::ShareRowExclusive,
+                    format!("ALTER SEQUENCE {name} {clause}"),
+                );
             }
             acc.push(Lock::ShareRowExclusive, clamp);
         }
@@ -274,21 +368,37 @@ impl Kind for Sequence {
         }
         clauses.extend(SequenceOptions::changes(&options, &desired.options, ""));
         if !clauses.is_empty() {
-            acc.push(Lock::ShareRowExclusive, format!("ALTER SEQUENCE {name} {}", clauses.join(" ")));
+            acc.push(
+                Lock::ShareRowExclusive,
+                format!("ALTER SEQUENCE {name} {}", clauses.join(" ")),
+            );
         }
         if *unlogged != desired.unlogged {
-            let to = if desired.unlogged { "UNLOGGED" } else { "LOGGED" };
-            acc.push(Lock::AccessExclusive, format!("ALTER SEQUENCE {name} SET {to}"));
+            let to = if desired.unlogged {
+                "UNLOGGED"
+            } else {
+                "LOGGED"
+            };
+            acc.push(
+                Lock::AccessExclusive,
+                format!("ALTER SEQUENCE {name} SET {to}"),
+            );
         }
     }
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
-        acc.push(Lock::AccessExclusive, format!("DROP SEQUENCE {}", self.name))
-            .warn(Hazard::DeletesData, "the current value is lost");
+        acc.push(
+            Lock::AccessExclusive,
+            format!("DROP SEQUENCE {}", self.name),
+        )
+        .warn(Hazard::DeletesData, "the current value is lost");
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.qualified(), ..self.clone() }
+        Self {
+            name: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
@@ -296,7 +406,10 @@ impl Kind for Sequence {
     }
 
     fn slots(&self) -> Vec<Slot> {
-        vec![Slot::relation(self.name.clone()), Slot::sequence_type(self.name.clone())]
+        vec![
+            Slot::relation(self.name.clone()),
+            Slot::sequence_type(self.name.clone()),
+        ]
     }
 }
 

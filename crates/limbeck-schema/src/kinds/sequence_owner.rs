@@ -7,7 +7,10 @@ use serde::Serialize;
 
 use crate::ident::{Ident, Name};
 use crate::key::Key;
-use crate::kinds::{Context, Difference, Event, Kind, KindTag, Reaction, Slot, Stage, user_objects, NameVisitor, Named};
+use crate::kinds::{
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Reaction, Slot, Stage,
+    user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Lock, Script};
@@ -25,7 +28,10 @@ pub struct SequenceOwner {
 
 impl SequenceOwner {
     fn set(&self, owner: &str, acc: &mut Script) {
-        acc.push(Lock::None, format!("ALTER SEQUENCE {} OWNED BY {owner}", self.sequence));
+        acc.push(
+            Lock::None,
+            format!("ALTER SEQUENCE {} OWNED BY {owner}", self.sequence),
+        );
     }
 }
 
@@ -45,7 +51,11 @@ impl Kind for SequenceOwner {
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
-        acc.push(Self { sequence: fields.name()?, table: fields.name()?, column: fields.ident()? });
+        acc.push(Self {
+            sequence: fields.name()?,
+            table: fields.name()?,
+            column: fields.ident()?,
+        });
         Ok(())
     }
 
@@ -67,7 +77,11 @@ impl Kind for SequenceOwner {
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { sequence, table, column } = current;
+        let Self {
+            sequence,
+            table,
+            column,
+        } = current;
         let mut it = Difference::default();
         it.field("sequence", sequence, &desired.sequence);
         it.field("table", table, &desired.table);
@@ -96,7 +110,10 @@ impl Kind for SequenceOwner {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { sequence: key.qualified(), ..self.clone() }
+        Self {
+            sequence: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {

@@ -10,7 +10,10 @@ use crate::key::Key;
 
 use crate::kinds::namespace::schema_key;
 use crate::kinds::sequence::is_owned_by;
-use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Parameters, Slot, Stage, columns_of, user_objects};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Parameters, Slot, Stage,
+    columns_of, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -33,14 +36,23 @@ pub struct Table {
 impl Table {
     /// A table with every default.
     pub fn new(name: Name) -> Self {
-        Self { name, unlogged: false, options: Parameters::default(), partition_by: None, inherits: Vec::new() }
+        Self {
+            name,
+            unlogged: false,
+            options: Parameters::default(),
+            partition_by: None,
+            inherits: Vec::new(),
+        }
     }
 }
 
 /// The sequences that columns of a table own, besides those of identity columns.
 fn sequences_owned(schema: &Schema, table: &Name) -> Vec<Name> {
     let owners = schema.of_kind(KindTag::SequenceOwner);
-    owners.filter(|(key, _)| is_owned_by(schema, &key.qualified(), table)).map(|(key, _)| key.qualified()).collect()
+    owners
+        .filter(|(key, _)| is_owned_by(schema, &key.qualified(), table))
+        .map(|(key, _)| key.qualified())
+        .collect()
 }
 
 impl Kind for Table {
@@ -68,8 +80,18 @@ impl Kind for Table {
         let partition_by = fields.text_or_null()?.map(str::to_owned);
         let schemas = fields.list()?;
         let parents = fields.list()?;
-        let inherits = schemas.iter().zip(&parents).map(|(schema, name)| fields.qualified(schema, name)).collect();
-        acc.push(Self { name, unlogged, options: storage, partition_by, inherits });
+        let inherits = schemas
+            .iter()
+            .zip(&parents)
+            .map(|(schema, name)| fields.qualified(schema, name))
+            .collect();
+        acc.push(Self {
+            name,
+            unlogged,
+            options: storage,
+            partition_by,
+            inherits,
+        });
         Ok(())
     }
 
@@ -83,7 +105,13 @@ impl Kind for Table {
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { name, unlogged, options, partition_by, inherits } = current;
+        let Self {
+            name,
+            unlogged,
+            options,
+            partition_by,
+            inherits,
+        } = current;
         let mut it = Difference::default();
         it.field("name", name, &desired.name);
         it.field("unlogged", unlogged, &desired.unlogged);
@@ -107,9 +135,19 @@ impl Kind for Table {
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
-        let Self { name, unlogged, options, partition_by, inherits } = self;
+        let Self {
+            name,
+            unlogged,
+            options,
+            partition_by,
+            inherits,
+        } = self;
         let unlogged = if *unlogged { "UNLOGGED " } else { "" };
-        let body = if ctx.inline.is_empty() { "()".into() } else { format!("(\n    {}\n)", ctx.inline.join(",\n    ")) };
+        let body = if ctx.inline.is_empty() {
+            "()".into()
+        } else {
+            format!("(\n    {}\n)", ctx.inline.join(",\n    "))
+        };
         let mut sql = format!("CREATE {unlogged}TABLE {name} {body}");
         if !inherits.is_empty() {
             sql.push_str(&format!(" INHERITS ({})", List(inherits)));
@@ -119,43 +157,83 @@ impl Kind for Table {
         }
         sql.push_str(&options.with_clause());
         acc.push(Lock::None, sql);
-        columns_of(ctx.desired, name).into_iter().for_each(|it| it.write_rest(ctx, acc));
+        columns_of(ctx.desired, name)
+            .into_iter()
+            .for_each(|it| it.write_rest(ctx, acc));
     }
 
     fn alter(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
-        let Self { name, unlogged, options, partition_by: _, inherits } = current;
+        let Self {
+            name,
+            unlogged,
+            options,
+            partition_by: _,
+            inherits,
+        } = current;
         if *unlogged != desired.unlogged {
-            let to = if desired.unlogged { "UNLOGGED" } else { "LOGGED" };
-            acc.push(Lock::AccessExclusive, format!("ALTER TABLE {name} SET {to}"))
-                .warn(Hazard::RewritesTable, "every row is written anew while nobody can use the table");
+            let to = if desired.unlogged {
+                "UNLOGGED"
+            } else {
+                "LOGGED"
+            };
+            acc.push(
+                Lock::AccessExclusive,
+                format!("ALTER TABLE {name} SET {to}"),
+            )
+            .warn(
+                Hazard::RewritesTable,
+                "every row is written anew while nobody can use the table",
+            );
             // The sequences that the table's columns own go along since PostgreSQL 15, whether they should or not.
-            for other in sequences_owned(ctx.current, name).into_iter().filter(|_| ctx.version >= 150_000) {
-                if let Some(Object::Sequence(it)) = ctx.desired.get(&Key::of(KindTag::Sequence, &other))
+            for other in sequences_owned(ctx.current, name)
+                .into_iter()
+                .filter(|_| ctx.version >= 150_000)
+            {
+                if let Some(Object::Sequence(it)) =
+                    ctx.desired.get(&Key::of(KindTag::Sequence, &other))
                     && it.unlogged != desired.unlogged
                 {
                     let back = if it.unlogged { "UNLOGGED" } else { "LOGGED" };
-                    acc.push(Lock::AccessExclusive, format!("ALTER SEQUENCE {other} SET {back}"));
+                    acc.push(
+                        Lock::AccessExclusive,
+                        format!("ALTER SEQUENCE {other} SET {back}"),
+                    );
                 }
             }
         }
         for clause in options.changes(&desired.options) {
-            acc.push(Lock::ShareUpdateExclusive, format!("ALTER TABLE {name} {clause}"));
+            acc.push(
+                Lock::ShareUpdateExclusive,
+                format!("ALTER TABLE {name} {clause}"),
+            );
         }
         for parent in inherits.iter().filter(|it| !desired.inherits.contains(it)) {
-            acc.push(Lock::AccessExclusive, format!("ALTER TABLE {name} NO INHERIT {parent}"));
+            acc.push(
+                Lock::AccessExclusive,
+                format!("ALTER TABLE {name} NO INHERIT {parent}"),
+            );
         }
         for parent in desired.inherits.iter().filter(|it| !inherits.contains(it)) {
-            acc.push(Lock::AccessExclusive, format!("ALTER TABLE {name} INHERIT {parent}"));
+            acc.push(
+                Lock::AccessExclusive,
+                format!("ALTER TABLE {name} INHERIT {parent}"),
+            );
         }
     }
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::AccessExclusive, format!("DROP TABLE {}", self.name))
-            .warn(Hazard::DeletesData, format!("every row of {} is lost", self.name));
+            .warn(
+                Hazard::DeletesData,
+                format!("every row of {} is lost", self.name),
+            );
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { name: key.qualified(), ..self.clone() }
+        Self {
+            name: key.qualified(),
+            ..self.clone()
+        }
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
@@ -166,6 +244,9 @@ impl Kind for Table {
 
     fn slots(&self) -> Vec<Slot> {
         // A table's row type holds its name among the types as well.
-        vec![Slot::relation(self.name.clone()), Slot::ty(self.name.clone())]
+        vec![
+            Slot::relation(self.name.clone()),
+            Slot::ty(self.name.clone()),
+        ]
     }
 }

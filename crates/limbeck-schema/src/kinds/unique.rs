@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, KeyIndex, on_live_table};
-use crate::kinds::{Context, Difference, Kind, KindTag, NameVisitor, Named, Since, Slot, Stage, named};
+use crate::kinds::{
+    Context, Difference, Kind, KindTag, NameVisitor, Named, Since, Slot, Stage, named,
+};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
@@ -28,8 +30,17 @@ pub struct Unique {
 
 impl Unique {
     fn definition(&self) -> String {
-        let Self { table: _, name, index, nulls_not_distinct } = self;
-        let nulls = if *nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
+        let Self {
+            table: _,
+            name,
+            index,
+            nulls_not_distinct,
+        } = self;
+        let nulls = if *nulls_not_distinct {
+            " NULLS NOT DISTINCT"
+        } else {
+            ""
+        };
         format!("CONSTRAINT {name} UNIQUE{nulls} {}", index.sql())
     }
 }
@@ -41,19 +52,36 @@ impl Kind for Unique {
 
     fn catalog_sql(version: u32) -> String {
         // `indnullsnotdistinct` came with PostgreSQL 15.
-        let nulls = if version >= 150_000 { ", x.indnullsnotdistinct" } else { ", false" };
-        constraint::catalog_sql('u', &format!("{nulls}{}", KeyIndex::columns(version)), KeyIndex::JOINS, ", k.ord")
+        let nulls = if version >= 150_000 {
+            ", x.indnullsnotdistinct"
+        } else {
+            ", false"
+        };
+        constraint::catalog_sql(
+            'u',
+            &format!("{nulls}{}", KeyIndex::columns(version)),
+            KeyIndex::JOINS,
+            ", k.ord",
+        )
     }
 
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
         let (table, name) = (fields.name()?, fields.ident()?);
         let nulls_not_distinct = fields.boolean()?;
-        if let Some(last) = acc.last_mut().filter(|it| it.table == table && it.name == name) {
+        if let Some(last) = acc
+            .last_mut()
+            .filter(|it| it.table == table && it.name == name)
+        {
             return last.index.decode(fields);
         }
         let mut index = KeyIndex::new(Vec::new());
         index.decode(fields)?;
-        acc.push(Self { table, name, index, nulls_not_distinct });
+        acc.push(Self {
+            table,
+            name,
+            index,
+            nulls_not_distinct,
+        });
         Ok(())
     }
 
@@ -70,12 +98,24 @@ impl Kind for Unique {
     }
 
     fn newer(&self) -> Vec<Since> {
-        let nulls = Since { what: "NULLS NOT DISTINCT", major: 15 };
-        self.nulls_not_distinct.then_some(nulls).into_iter().chain(self.index.newer()).collect()
+        let nulls = Since {
+            what: "NULLS NOT DISTINCT",
+            major: 15,
+        };
+        self.nulls_not_distinct
+            .then_some(nulls)
+            .into_iter()
+            .chain(self.index.newer())
+            .collect()
     }
 
     fn compare(current: &Self, desired: &Self) -> Difference {
-        let Self { table, name, index, nulls_not_distinct } = current;
+        let Self {
+            table,
+            name,
+            index,
+            nulls_not_distinct,
+        } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
         it.field("name", name, &desired.name);
@@ -90,7 +130,11 @@ impl Kind for Unique {
     }
 
     fn summary(&self) -> String {
-        let nulls = if self.nulls_not_distinct { " nulls not distinct" } else { "" };
+        let nulls = if self.nulls_not_distinct {
+            " nulls not distinct"
+        } else {
+            ""
+        };
         format!("{}{nulls} {}", self.key(), self.index.sql())
     }
 
@@ -99,17 +143,26 @@ impl Kind for Unique {
     }
 
     fn create(&self, ctx: &Context<'_>, acc: &mut Script) {
-        let statement = constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
+        let statement =
+            constraint::add(acc, Lock::AccessExclusive, &self.table, &self.definition());
         if on_live_table(ctx, &self.table) {
             statement.warn(
                 Hazard::MayFail,
-                format!("builds an index while nobody can use {}, and fails if two rows are equal", self.table),
+                format!(
+                    "builds an index while nobody can use {}, and fails if two rows are equal",
+                    self.table
+                ),
             );
         }
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {
-        KeyIndex::alter(&current.index, &desired.index, &desired.table.sibling(desired.name.clone()), acc);
+        KeyIndex::alter(
+            &current.index,
+            &desired.index,
+            &desired.table.sibling(desired.name.clone()),
+            acc,
+        );
     }
 
     fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
@@ -121,7 +174,11 @@ impl Kind for Unique {
     }
 
     fn with_key(&self, key: &Key) -> Self {
-        Self { table: key.qualified(), name: key.own_name().clone(), ..self.clone() }
+        Self {
+            table: key.qualified(),
+            name: key.own_name().clone(),
+            ..self.clone()
+        }
     }
 
     fn inline(&self) -> Option<String> {
@@ -129,16 +186,35 @@ impl Kind for Unique {
     }
 
     fn merged(&self) -> Option<String> {
-        Some(format!("{}{}", self.index.merged(), if self.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" }))
+        Some(format!(
+            "{}{}",
+            self.index.merged(),
+            if self.nulls_not_distinct {
+                " NULLS NOT DISTINCT"
+            } else {
+                ""
+            }
+        ))
     }
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
-        named::columns(&self.table, self.index.columns.iter_mut().chain(&mut self.index.include), visit);
-        visit(Named::Part(KindTag::Unique, &mut self.table, &mut self.name));
+        named::columns(
+            &self.table,
+            self.index.columns.iter_mut().chain(&mut self.index.include),
+            visit,
+        );
+        visit(Named::Part(
+            KindTag::Unique,
+            &mut self.table,
+            &mut self.name,
+        ));
     }
 
     fn slots(&self) -> Vec<Slot> {
         // The constraint's index is a relation of the same name.
-        vec![Slot::constraint(&self.table, &self.name), Slot::relation(self.table.sibling(self.name.clone()))]
+        vec![
+            Slot::constraint(&self.table, &self.name),
+            Slot::relation(self.table.sibling(self.name.clone())),
+        ]
     }
 }
