@@ -16,6 +16,7 @@ mod compare;
 mod connection;
 mod error;
 mod judge;
+mod own;
 mod read;
 mod row;
 pub mod sea;
@@ -26,5 +27,6 @@ pub use compare::{
 };
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError, answer};
+pub use own::{own_row, own_rows};
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};
