@@ -3,6 +3,7 @@
 mod bad_input;
 mod common;
 mod database;
+mod hostile;
 mod import;
 mod inspect;
 mod modules;
