@@ -20,6 +20,7 @@ mod own;
 mod read;
 mod row;
 pub mod sea;
+mod strangers;
 mod unmanaged;
 
 pub use compare::{
