@@ -233,7 +233,8 @@ pub(crate) struct Inspect {
     /// What to write the database as [default: a list of its objects]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// The file to write to, in place of one that is there [default: standard output]
+    /// The file to write to, in place of one that is there; a device or a pipe is written into, and - is standard output
+    /// [default: standard output]
     #[arg(short, long, value_name = "FILE", requires = "format")]
     pub output: Option<PathBuf>,
 }

@@ -88,6 +88,7 @@ async fn run_on(
         Ok(cli) => cli,
         Err(error) => {
             let text = limbeck_catalog::redact(&error.render().to_string());
+            let text = limbeck_schema::visible::visible_lines(&text);
             // Help and version are results, asked for.
             if error.use_stderr() {
                 let _ = err.write_all(text.as_bytes());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use limbeck_catalog::{Catalog, Unmanaged};
 use limbeck_metadata::{LeftOut, Lifted, LowerOptions, MetaData};
-use limbeck_revision::files::{replace, write_new};
+use limbeck_revision::files::Destination;
 use limbeck_runner::Rebuild;
 
 use super::Outcome;
@@ -38,12 +38,22 @@ impl Context<'_> {
                 )
             }
         };
-        match &options.output {
-            None => self.output.text(&text),
-            Some(path) => {
-                write(path, &text)?;
-                self.output.line(&path.display().to_string());
+        let destination = match options.output.as_deref() {
+            None => Destination::Stdout,
+            Some(path) if path == Path::new("-") => Destination::Stdout,
+            Some(path) => Destination::of(path)?,
+        };
+        if destination == Destination::Stdout {
+            match format {
+                Format::Sql => self.output.sql(&text),
+                Format::Json => self.output.json_text(&text),
+                Format::Rust => self.output.text(&text),
             }
+        } else {
+            destination.write(&text)?;
+        }
+        if let (Destination::File(_), Some(path)) = (&destination, &options.output) {
+            self.output.line(&path.display().to_string());
         }
         let others = unmanaged.lines();
         for line in &others {
@@ -88,10 +98,4 @@ fn lift(catalog: &Catalog) -> Result<Lifted, CliError> {
         &catalog.schema,
         &LowerOptions { default_schema },
     )?)
-}
-
-/// Writes a file whole or not at all, in place of one that is there.
-fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    let write = if path.exists() { replace } else { write_new };
-    Ok(write(path, text)?)
 }
