@@ -18,6 +18,9 @@ use crate::args::{Import, ImportAlembic};
 use crate::context::Context;
 use crate::error::{CliError, one_line};
 
+/// Alembic itself, where the command line names nothing else.
+const PROGRAM: &str = "alembic";
+
 /// Alembic's own version table.
 const VERSION_TABLE: &str = "alembic_version";
 
@@ -117,7 +120,11 @@ impl Context<'_> {
         let own = self.runner_options().version_table.name;
         let tables = [VERSION_TABLE, own.as_str()];
         if options.scripts.is_empty() {
-            let mut alembic = Alembic::new(&options.alembic, &tables)?;
+            let named = options.alembic.as_deref();
+            let mut alembic = Alembic::new(named.unwrap_or(PROGRAM), &tables)?;
+            if named.is_none() {
+                self.require_alembic(PROGRAM)?;
+            }
             let (output, explain) = (&mut self.output, "asking Alembic for the SQL: ");
             alembic.ask(files, heads, &mut |it| {
                 output.explain(&format!("{explain}{it}"));
