@@ -107,7 +107,10 @@ fn real(path: &Path) -> PathBuf {
     if let Ok(real) = absolute.canonicalize() {
         return real;
     }
-    match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
+    match (
+        absolute.parent().map(Path::canonicalize),
+        absolute.file_name(),
+    ) {
         (Some(Ok(parent)), Some(name)) => parent.join(name),
         _ => absolute,
     }
@@ -324,7 +327,9 @@ impl Context<'_> {
         let refused = |why: Option<CliError>| CliError::NotAllowed {
             path: file.path.clone(),
             wish: wish.line(),
-            why: why.map(|it| format!(" ({})", it.line())).unwrap_or_default(),
+            why: why
+                .map(|it| format!(" ({})", it.line()))
+                .unwrap_or_default(),
         };
         let allowed = Allowed::of_user().map_err(|it| refused(Some(it)))?;
         if !allowed.holds(file).map_err(|it| refused(Some(it)))? {

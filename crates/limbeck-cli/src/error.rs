@@ -148,7 +148,9 @@ pub(crate) enum CliError {
         why: String,
     },
     /// `LIMBECK_ALLOW` has a value that means nothing.
-    #[error("LIMBECK_ALLOW in the environment is neither 1 nor 0; set it to 1 to allow every config file, or unset it")]
+    #[error(
+        "LIMBECK_ALLOW in the environment is neither 1 nor 0; set it to 1 to allow every config file, or unset it"
+    )]
     AllowVariable,
     /// What was allowed cannot be read or written.
     #[error("{}: {problem}", .path.display())]

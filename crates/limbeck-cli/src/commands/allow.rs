@@ -25,8 +25,10 @@ impl Context<'_> {
             } else if found {
                 self.output.line(&format!("revoked {}", path.display()));
             } else {
-                self.output
-                    .say(&format!("nothing to do: {} was not allowed", path.display()));
+                self.output.say(&format!(
+                    "nothing to do: {} was not allowed",
+                    path.display()
+                ));
             }
             return Ok(Outcome::Agree);
         }
@@ -42,7 +44,8 @@ impl Context<'_> {
         }
         self.output.line(&format!("allowed {}", path.display()));
         if lines.is_empty() {
-            self.output.say("it names no program and no server that has to be allowed");
+            self.output
+                .say("it names no program and no server that has to be allowed");
         }
         for line in lines {
             self.output.say(&format!("it may now {line}"));

@@ -1,5 +1,6 @@
 //! The command line on a real server.
 
+mod allow;
 mod bad_input;
 mod common;
 mod database;
