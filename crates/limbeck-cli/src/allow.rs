@@ -10,7 +10,7 @@ use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use limbeck_catalog::redact;
-use limbeck_schema::visible::visible;
+use limbeck_sql::one_line as visible;
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;

@@ -133,6 +133,28 @@ pub(crate) enum CliError {
         /// Why they do not.
         source: Box<RunnerError>,
     },
+    /// SQL that was put together would be read as something else.
+    #[error(
+        "{what} would not be read as it was written, at {object}: {problem}; nothing was run. Rename the object, or report \
+         this as a bug"
+    )]
+    NotReadBack {
+        /// What was written.
+        what: String,
+        /// The object whose statement differs.
+        object: String,
+        /// What is read instead.
+        problem: String,
+    },
+    /// A control character of a name would be taken for a variable.
+    #[error(
+        "{object} has a control character (U+0001 or U+0002) in a name or text, which cannot be written into a revision \
+         with variables; rename it"
+    )]
+    Placeholder {
+        /// The object.
+        object: String,
+    },
     /// The config file wants what this user has not allowed.
     #[error(
         "{} is not allowed yet and would {wish}{why}; read the file, then run `limbeck allow {}`, or set LIMBECK_ALLOW=1 \

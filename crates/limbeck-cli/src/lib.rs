@@ -23,6 +23,7 @@ mod error;
 mod folders;
 mod live;
 mod output;
+mod read_back;
 mod source;
 mod variables;
 
@@ -90,7 +91,7 @@ async fn run_on(
         Ok(cli) => cli,
         Err(error) => {
             let text = limbeck_catalog::redact(&error.render().to_string());
-            let text = limbeck_schema::visible::visible_lines(&text);
+            let text = limbeck_sql::visible_lines(&text);
             // Help and version are results, asked for.
             if error.use_stderr() {
                 let _ = err.write_all(text.as_bytes());

@@ -1,13 +1,13 @@
 //! Where results and talk go: results to standard output, talk to standard error.
 //!
 //! All that a command prints leaves through [`Output`], which shows no control character of anybody else's: in lines they
-//! are escapes ([`limbeck_schema::visible`]), in JSON they are JSON's, in SQL they are PostgreSQL's.
+//! are escapes ([`limbeck_sql::one_line`]), in JSON they are JSON's, in SQL they are PostgreSQL's.
 
 use std::io::{self, IsTerminal, Write};
 
 use limbeck_catalog::redact;
 use limbeck_runner::Event;
-use limbeck_schema::visible::{visible, visible_json, visible_lines};
+use limbeck_sql::{for_psql, one_line, printable, visible_json, visible_lines};
 use serde::Serialize;
 
 use crate::args::{Color, Global};
@@ -82,7 +82,7 @@ impl<'o> Output<'o> {
 
     /// A line of the result.
     pub(crate) fn line(&mut self, text: &str) {
-        self.put(&format!("{}\n", visible(text)));
+        self.put(&format!("{}\n", one_line(text)));
     }
 
     /// Several lines of the result, the last one without its end.
@@ -93,7 +93,7 @@ impl<'o> Output<'o> {
     /// A line of the result in colour.
     pub(crate) fn toned(&mut self, tone: Tone, text: &str) {
         if self.color {
-            self.put(&format!("{}{}\u{1b}[0m\n", tone.code(), visible(text)));
+            self.put(&format!("{}{}\u{1b}[0m\n", tone.code(), one_line(text)));
         } else {
             self.line(text);
         }
@@ -104,9 +104,25 @@ impl<'o> Output<'o> {
         self.put(&visible_lines(text));
     }
 
-    /// A result that is SQL, its last line ended.
+    /// The text of a revision file.
+    pub(crate) fn file(&mut self, text: &str) {
+        self.put(&printable(text));
+    }
+
+    /// A script for psql, its last line ended.
     pub(crate) fn sql(&mut self, sql: &str) {
-        self.put(&visible_lines(sql));
+        let sql = printable(sql);
+        let sql = for_psql(&sql);
+        if !self.color {
+            return self.put(&sql);
+        }
+        for line in sql.lines() {
+            if line.starts_with("--") {
+                self.toned(Tone::Remark, line);
+            } else {
+                self.put(&format!("{line}\n"));
+            }
+        }
     }
 
     /// A result that is JSON already, its last line ended.
@@ -134,7 +150,7 @@ impl<'o> Output<'o> {
     pub(crate) fn say(&mut self, text: &str) {
         if !self.quiet {
             self.live.clear();
-            let _ = writeln!(self.err, "{}", visible(&redact(text)));
+            let _ = writeln!(self.err, "{}", one_line(&redact(text)));
         }
     }
 
@@ -170,7 +186,7 @@ impl<'o> Output<'o> {
         } else {
             ("", "")
         };
-        let _ = writeln!(self.err, "{on}error:{off} {}", visible(text));
+        let _ = writeln!(self.err, "{on}error:{off} {}", one_line(text));
     }
 
     /// Ends the output.

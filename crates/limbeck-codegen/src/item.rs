@@ -1,6 +1,6 @@
 //! The text of Rust: literals, attributes, chains of calls, in lines as rustfmt breaks them.
 
-use limbeck_schema::visible::is_hidden;
+use limbeck_sql::is_hidden;
 
 /// The widest line.
 pub(crate) const WIDTH: usize = 100;

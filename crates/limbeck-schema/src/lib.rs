@@ -16,7 +16,6 @@ mod sql_type;
 mod statement;
 mod truncation;
 pub mod variables;
-pub mod visible;
 
 pub use expr::{Expr, ExprSlot, Role, Token};
 pub use ident::{Ident, List, Literal, MAX_IDENTIFIER_BYTES, Name};

@@ -10,6 +10,7 @@ use limbeck_revision::{
     NewFile, Revision, RevisionDirectory, RevisionId, Segment, SegmentMode, Timestamp,
 };
 use limbeck_schema::variables::escape;
+use limbeck_sql::Comment;
 use serde::Serialize;
 
 use super::Outcome;
@@ -272,11 +273,14 @@ fn section(
 /// A statement that fails until somebody puts the real ones in its place: a revision that silently did nothing would
 /// leave new databases behind the old ones.
 fn guard(path: &Path, name: &str) -> Segment {
-    let path = one_line(&path.display().to_string());
+    let remark = format!(
+        "Write here what {name}() of {} does, instead of this statement.",
+        path.display()
+    );
     let text = format!(
-        "-- Write here what {name}() of {path} does, instead of this statement.\n\
-         DO $import$ BEGIN RAISE EXCEPTION 'the {name} of this revision was not imported from Alembic; write its SQL into \
-         the file'; END $import$;"
+        "{}DO $import$ BEGIN RAISE EXCEPTION 'the {name} of this revision was not imported from Alembic; write its SQL into \
+         the file'; END $import$;",
+        Comment::new(&remark)
     );
     Segment::new(SegmentMode::Transaction, &text)
 }

@@ -11,6 +11,7 @@ use super::Outcome;
 use crate::args::{Format, Inspect};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::read_back::{Expected, check_script};
 
 impl Context<'_> {
     pub(super) async fn write_or_list(&mut self, options: &Inspect) -> Result<Outcome, CliError> {
@@ -24,7 +25,7 @@ impl Context<'_> {
         let (text, left_out) = match format {
             Format::Sql => {
                 let left_out = LeftOut::between(&catalog.schema, &catalog.schema.as_created());
-                (Rebuild::new(&catalog, &unmanaged)?.script(), left_out)
+                (script(&Rebuild::new(&catalog, &unmanaged)?)?, left_out)
             }
             Format::Json => {
                 let Lifted { metadata, left_out } = lift(&catalog)?;
@@ -90,6 +91,16 @@ impl Context<'_> {
         }
         Ok(Outcome::Agree)
     }
+}
+
+/// The script of a rebuild, read back.
+fn script(rebuild: &Rebuild) -> Result<String, CliError> {
+    let text = rebuild.script();
+    let settings = rebuild.settings().into_iter().map(Expected::new);
+    let planned = rebuild.statements().map(Expected::new);
+    let expected: Vec<_> = settings.chain(planned).collect();
+    check_script("the script", &text, &expected)?;
+    Ok(text)
 }
 
 fn lift(catalog: &Catalog) -> Result<Lifted, CliError> {

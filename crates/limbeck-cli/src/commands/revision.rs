@@ -17,6 +17,7 @@ use crate::args::{Merge, Revision};
 use crate::config::Hook;
 use crate::context::{Compared as Comparison, Context, Purpose};
 use crate::error::CliError;
+use crate::read_back::check_revision;
 use crate::source::tail;
 use crate::variables::written;
 
@@ -61,6 +62,8 @@ impl Context<'_> {
             let it = written(&comparison, &migration, &history)?;
             file.upgrade = it.upgrade;
             file.downgrade = it.downgrade;
+            let [up, down] = &it.expected;
+            let mut file = check_revision(&file, Path::new(NEW_FILE), up, down)?;
             self.say_variables(&it.left_out, &comparison)?;
             if let Some(models) = &comparison.models {
                 history.variables.overlay(&models.variables()?);

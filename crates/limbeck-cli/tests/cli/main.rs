@@ -4,6 +4,7 @@ mod allow;
 mod bad_input;
 mod common;
 mod database;
+mod hostile;
 mod import;
 mod inspect;
 mod modules;
