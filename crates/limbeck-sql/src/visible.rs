@@ -9,6 +9,12 @@ pub fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r')
 }
 
+/// Whether a character is white space to PostgreSQL's scanner. No character outside ASCII is: there all are letters.
+#[must_use]
+pub fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}')
+}
+
 /// Returns `text` as it can stand in a `--` comment, in a message of one line, and on a terminal: line ends, control
 /// characters, line and paragraph separators, marks that change the direction of writing, and invisible marks are
 /// written as escapes such as `\n` and `\u{202e}`. Everything else stays as it is.
