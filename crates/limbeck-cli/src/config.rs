@@ -12,6 +12,7 @@ use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::allow::ConfigFile;
 use crate::error::CliError;
 use crate::folders::Folder;
 
@@ -67,6 +68,9 @@ pub(crate) struct Config {
     /// The folder of the file.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The file itself; none where all settings are defaults.
+    #[serde(skip)]
+    pub file: Option<ConfigFile>,
 }
 
 /// A server for scratch databases.
@@ -179,6 +183,10 @@ impl Config {
         })?;
         config.folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
         config.check(file)?;
+        config.file = Some(ConfigFile {
+            path: file.to_owned(),
+            text,
+        });
         Ok(config)
     }
 

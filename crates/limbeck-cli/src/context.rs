@@ -1,5 +1,6 @@
 //! What every command needs: config, database, models, history.
 
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
@@ -13,6 +14,7 @@ use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, loa
 use limbeck_schema::{Desired, Ident, Name, Op, Scope, Variables};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
+use crate::allow::{Wish, wishes};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::{CliError, one_line};
@@ -33,6 +35,10 @@ pub(crate) struct Context<'o> {
     pub output: Output<'o>,
     /// The throwaway server for scratch databases, once one was needed.
     pub embedded: Option<Embedded>,
+    /// Whether there is a person at a terminal to answer questions.
+    pub asks: bool,
+    /// Whether the config file is known to be allowed.
+    pub allowed: Cell<bool>,
 }
 
 impl Context<'_> {
@@ -46,7 +52,15 @@ impl Context<'_> {
         }
         match std::env::var("DATABASE_URL") {
             Ok(url) if !url.is_empty() => Ok(url),
-            _ => self.config.url()?.ok_or(CliError::NoUrl),
+            _ => {
+                let url = self.config.url()?.ok_or(CliError::NoUrl)?;
+                for it in wishes(&self.config) {
+                    if matches!(it, Wish::Url(_)) {
+                        self.require_allowed(&it)?;
+                    }
+                }
+                Ok(url)
+            }
         }
     }
 
@@ -266,6 +280,9 @@ impl Context<'_> {
     /// If none can be had.
     pub(crate) async fn scratch(&mut self, like: Option<&str>) -> Result<Scratch, CliError> {
         let fallback = self.config.scratch_url()?;
+        if let Some(url) = &self.config.scratch.url {
+            self.require_allowed(&Wish::Scratch(url.clone()))?;
+        }
         let scratch = Scratch::create(like, fallback.as_deref()).await?;
         if let Some(it) = scratch.embedded() {
             self.output
@@ -287,7 +304,13 @@ impl Context<'_> {
         ) {
             (Some(text), _, _) => Source::parse(text)?,
             (None, Some(metadata), _) => return Ok(Target::Models(Box::new(|| Ok(metadata)))),
-            (None, None, Some(text)) => Source::parse_in(text, |it| self.config.resolve(it))?,
+            (None, None, Some(text)) => {
+                let source = Source::parse_in(text, |it| self.config.resolve(it))?;
+                if let (Source::Program(_), Some(command)) = (&source, text.strip_prefix("cmd:")) {
+                    self.require_allowed(&Wish::Models(command.trim().to_owned()))?;
+                }
+                source
+            }
             (None, None, None) => return Err(CliError::NoTarget),
         };
         Ok(match source {

@@ -162,7 +162,7 @@ impl Context<'_> {
     ) -> Result<Outcome, CliError> {
         if options.sql {
             let text = version_table_script(&self.runner_options());
-            self.output.text(&text);
+            self.output.sql(&text);
             return Ok(Outcome::Agree);
         }
         self.runner(self.runner_options())
@@ -180,7 +180,7 @@ impl Context<'_> {
         how: Option<&How>,
     ) -> Result<Outcome, CliError> {
         let text = script(history, steps, rows, &self.run_options(how))?;
-        self.output.text(&text);
+        self.output.sql(&text);
         if steps.is_empty() {
             self.output.say("nothing to do");
         }

@@ -21,7 +21,8 @@ use super::revision::{NEW_FILE, review};
 use crate::args::Squash;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::variables::plain_segments;
+use crate::read_back::check_revision;
+use crate::variables::{plain_segments, plain_statements};
 
 /// How many remarks on what is not managed a reason has room for.
 const SHOWN_DIFFERENCES: usize = 3;
@@ -126,6 +127,8 @@ impl Context<'_> {
         };
         let mut file = File::new(header.clone());
         (file.upgrade, file.downgrade) = join::join(old);
+        let [up, down] = join::expected(old);
+        let file = check_revision(&file, Path::new(NEW_FILE), &up, &down)?;
         let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
         match stages.prove(&run).await? {
             proof @ Proof::Held { .. } => Ok(Squashed {
@@ -223,7 +226,7 @@ impl Context<'_> {
             }));
         }
         let Some(Written { path, removed }) = written else {
-            self.output.text(&file.render());
+            self.output.file(&file.render());
             self.output.say("Nothing is changed.");
             return Ok(());
         };
@@ -313,6 +316,8 @@ async fn planned(
     let mut file = File::new(header.clone());
     file.upgrade = plain_segments(&plan.upgrade);
     file.downgrade = plain_segments(&plan.downgrade);
+    let [up, down] = [&plan.upgrade, &plan.downgrade].map(plain_statements);
+    let file = check_revision(&file, Path::new(NEW_FILE), &up, &down)?;
     let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
     if let Some(why) = same_rows(&stages.before, old, &run, &read.own_tables).await? {
         return Ok(Err(format!("a plan may not do the same to rows, {why}")));
