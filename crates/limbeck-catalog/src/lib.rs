@@ -15,6 +15,7 @@ mod canonical;
 mod compare;
 mod connection;
 mod error;
+mod ignore;
 mod judge;
 mod read;
 mod row;
@@ -26,5 +27,6 @@ pub use compare::{
 };
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError, answer};
+pub use ignore::{Ignore, IgnoreError, IgnoreRule};
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};

@@ -20,6 +20,7 @@ mod config;
 mod context;
 mod error;
 mod folders;
+mod ignore;
 mod live;
 mod output;
 mod source;
