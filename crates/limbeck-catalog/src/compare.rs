@@ -110,10 +110,8 @@ async fn compare_in<E: From<CompareError>>(
     desired: impl Future<Output = Result<Desired, E>>,
     options: &CompareOptions,
 ) -> Result<Comparison, E> {
-    let in_recovery = session.in_recovery;
-    let narrow_path = session.narrow_path.clone();
     let reading = async {
-        let catalog = Catalog::read_in(conn, session, &options.read).await;
+        let catalog = Catalog::read_in(conn, &session, &options.read).await;
         Ok(catalog.map_err(CompareError::from)?)
     };
     let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
@@ -131,7 +129,7 @@ async fn compare_in<E: From<CompareError>>(
         }
         .into());
     }
-    canonicalise(conn, &catalog, &mut desired, in_recovery, &narrow_path).await?;
+    canonicalise(conn, &catalog, &mut desired, &session).await?;
     let ops = limbeck_plan::diff(&catalog.schema, &desired).map_err(CompareError::from)?;
     Ok(Comparison {
         catalog,

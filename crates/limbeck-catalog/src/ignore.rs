@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use limbeck_schema::{Desired, Ident, Key, KindTag, Object, Schema};
 use sqlx::{PgConnection, Row};
 
-use crate::{Catalog, CatalogError, Unmanaged};
+use crate::{Catalog, CatalogError, Unmanaged, own_rows};
 
 /// Kinds of what is not managed, as far as rules may name them.
 const OTHER_KINDS: &[&str] = &[
@@ -117,14 +117,13 @@ impl Ignore {
     /// # Errors
     /// [`CatalogError::Query`].
     pub async fn note_owners(&mut self, conn: &mut PgConnection) -> Result<(), CatalogError> {
-        const SQL: &str = "SELECT o.class, n.nspname::pg_catalog.text, o.name, r.rolname::pg_catalog.text FROM (\
-             SELECT 'relation' AS class, relnamespace AS space, relname::pg_catalog.text AS name, relowner AS owner FROM \
-             pg_catalog.pg_class UNION ALL SELECT 'type', typnamespace, typname::pg_catalog.text, typowner FROM pg_catalog.pg_type \
-             UNION ALL SELECT 'collation', collnamespace, collname::pg_catalog.text, collowner FROM pg_catalog.pg_collation \
-             UNION ALL SELECT 'function', pronamespace, proname::pg_catalog.text, proowner FROM pg_catalog.pg_proc \
-             UNION ALL SELECT 'schema', oid, '', nspowner FROM pg_catalog.pg_namespace) o JOIN pg_catalog.pg_namespace n ON \
-             n.oid OPERATOR(pg_catalog.=) o.space JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) o.owner WHERE \
-             n.nspname OPERATOR(pg_catalog.!~) '^pg_' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'";
+        const SQL: &str = "SELECT o.class, n.nspname::text, o.name, r.rolname::text FROM (SELECT 'relation' AS class, \
+                           relnamespace AS space, relname::text AS name, relowner AS owner FROM pg_class UNION ALL SELECT 'type', \
+                           typnamespace, typname::text, typowner FROM pg_type UNION ALL SELECT 'collation', collnamespace, \
+                           collname::text, collowner FROM pg_collation UNION ALL SELECT 'function', pronamespace, proname::text, \
+                           proowner FROM pg_proc UNION ALL SELECT 'schema', oid, '', nspowner FROM pg_namespace) o JOIN pg_namespace \
+                           n ON n.oid = o.space JOIN pg_roles r ON r.oid = o.owner WHERE n.nspname !~ '^pg_' AND n.nspname <> \
+                           'information_schema'";
         if self.rules.iter().all(|it| it.owner.is_none()) {
             return Ok(());
         }
@@ -132,12 +131,7 @@ impl Ignore {
             what: "owners",
             source,
         };
-        let rows = sqlx::query(SQL)
-            .persistent(false)
-            .fetch_all(conn)
-            .await
-            .map_err(failed)?;
-        for row in rows {
+        for row in own_rows(conn, SQL).await.map_err(failed)? {
             let text = |at: usize| row.try_get::<String, _>(at).map_err(failed);
             let key = (text(0)?, text(1)?, text(2)?);
             self.owners.entry(key).or_default().insert(text(3)?);

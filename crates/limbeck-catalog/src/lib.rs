@@ -17,6 +17,7 @@ mod connection;
 mod error;
 mod ignore;
 mod judge;
+mod own;
 mod read;
 mod row;
 pub mod sea;
@@ -28,5 +29,6 @@ pub use compare::{
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError, answer};
 pub use ignore::{Ignore, IgnoreError, IgnoreRule};
+pub use own::{own_row, own_rows};
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};

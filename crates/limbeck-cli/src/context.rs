@@ -352,8 +352,8 @@ impl Context<'_> {
         let mut own_tables = self.runner_options().own_tables();
         if own_tables.iter().any(|it| it.schema.is_some()) {
             let what = "the default schema";
-            let row = sqlx::query("SELECT current_schema()::text")
-                .fetch_one(conn)
+            let row = conn
+                .fetch_one(sqlx::raw_sql("SELECT pg_catalog.current_schema()"))
                 .await;
             let schema = row.and_then(|it| it.try_get::<Option<String>, _>(0));
             let schema =

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
+use limbeck_catalog::own_rows;
 use limbeck_revision::{SplitError, Statement, split};
 use limbeck_schema::{Ident, Literal};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
@@ -255,7 +256,7 @@ pub async fn load(
 
 /// Whether a transaction is open that changed something.
 async fn in_transaction(conn: &mut PgConnection) -> bool {
-    const SQL: &str = "SELECT WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
+    const SQL: &str = "SELECT WHERE pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL";
     let found = conn.fetch_optional(sqlx::raw_sql(SQL)).await;
     matches!(found, Ok(Some(_)))
 }
@@ -450,8 +451,8 @@ pub(crate) async fn missing_role(conn: &mut PgConnection, sql: &str) -> Option<O
             "SELECT FROM pg_roles WHERE rolname = {}",
             Literal(name.as_str())
         );
-        let found = conn.fetch_optional(sqlx::raw_sql(AssertSqlSafe(sql))).await;
-        if matches!(found, Ok(None)) {
+        let found = own_rows(conn, &sql).await;
+        if found.is_ok_and(|it| it.is_empty()) {
             return Some(role);
         }
     }

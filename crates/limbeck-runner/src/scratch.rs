@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use limbeck_schema::{Ident, Literal};
+use limbeck_catalog::{own_row, own_rows};
+use limbeck_schema::{Ident, Literal, own_sql};
 use limbeck_testkit::{Binaries, Cluster};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
@@ -316,7 +317,7 @@ impl Scratch {
                 source,
             })?;
         let failed = |source| failed("copy", &self.name, source);
-        let row = conn.fetch_one(sqlx::raw_sql(TAIL)).await.map_err(failed)?;
+        let row = own_row(&mut conn, TAIL).await.map_err(failed)?;
         let tail = row.try_get(0).map_err(failed)?;
         let likeness = Likeness {
             tail,
@@ -372,12 +373,17 @@ impl Scratch {
             .settings
             .iter()
             .map(|(name, value)| {
-                format!("set_config({}, {}, false)", Literal(name), Literal(value))
+                format!(
+                    "pg_catalog.set_config({}, {}, false)",
+                    Literal(name),
+                    Literal(value)
+                )
             })
             .collect();
         // Nothing in it survives a crash of the server, so nothing needs to wait for the disk.
-        let calls = std::iter::once("set_config('synchronous_commit', 'off', false)".to_owned())
-            .chain(calls);
+        let calls =
+            std::iter::once("pg_catalog.set_config('synchronous_commit', 'off', false)".to_owned())
+                .chain(calls);
         run(
             &mut conn,
             &format!("SELECT {}", calls.collect::<Vec<_>>().join(", ")),
@@ -411,14 +417,16 @@ impl Likeness {
     async fn read(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
         // The columns of the locale differ by version (15: provider and ICU locale, 17: one column for both), so the row
         // is read as JSON.
+        // The search path is known by the setting that `own_sql` puts it aside in.
         const SQL: &str = "SELECT current_setting('server_version_num')::int4 / 10000, pg_encoding_to_char(d.encoding)::text, \
              d.datcollate::text, d.datctype::text, to_jsonb(d)->>'datlocprovider', coalesce(to_jsonb(d)->>'datlocale', \
              to_jsonb(d)->>'daticulocale'), to_jsonb(d)->>'daticurules', current_schema()::text, array(SELECT name FROM \
              pg_settings WHERE source IN ('database', 'user', 'database user') AND context IN ('user', 'superuser') ORDER BY \
-             name), array(SELECT setting FROM pg_settings WHERE source IN ('database', 'user', 'database user') AND context \
-             IN ('user', 'superuser') ORDER BY name), to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
-             substr(replace(gen_random_uuid()::text, '-', ''), 1, 10) FROM pg_database d WHERE d.datname = current_database()";
-        let row = conn.fetch_one(sqlx::raw_sql(SQL)).await?;
+             name) || 'search_path'::text, array(SELECT setting FROM pg_settings WHERE source IN ('database', 'user', 'database \
+             user') AND context IN ('user', 'superuser') ORDER BY name) || current_setting('limbeck.search_path'), to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
+             substr(replace(gen_random_uuid()::text, '-', ''), 1, 10) FROM pg_database d WHERE d.datname = current_database() AND ";
+        let sql = format!("{SQL}{}", own_sql::PRINTS);
+        let row = own_row(conn, &sql).await?;
         let (encoding, collate, ctype): (String, String, String) =
             (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         let mut clauses = format!(
@@ -468,7 +476,7 @@ async fn drop_leftovers(conn: &mut PgConnection) {
         "SELECT d.datname::text, extract(epoch FROM clock_timestamp())::int8 FROM pg_database d WHERE starts_with(d.datname::text, \
          '{SCRATCH_PREFIX}') AND pg_has_role(d.datdba, 'USAGE') AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)"
     );
-    let Ok(rows) = conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await else {
+    let Ok(rows) = own_rows(conn, &sql).await else {
         return;
     };
     for row in rows {
@@ -495,7 +503,7 @@ async fn drop_subscriptions(inside: &PgConnectOptions) {
     let Ok(mut conn) = PgConnection::connect_with(inside).await else {
         return;
     };
-    for row in conn.fetch_all(sqlx::raw_sql(SQL)).await.unwrap_or_default() {
+    for row in own_rows(&mut conn, SQL).await.unwrap_or_default() {
         if let Ok(sql) = row.try_get::<String, _>(0) {
             let _ = run(&mut conn, &sql).await;
         }

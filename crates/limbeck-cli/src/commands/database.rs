@@ -64,7 +64,7 @@ impl Context<'_> {
             "SELECT EXISTS (SELECT FROM pg_database WHERE datname = {})",
             limbeck_schema::Literal(&name)
         );
-        let found = conn.fetch_one(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        let found = limbeck_catalog::own_row(&mut conn, &sql).await;
         let found = found.and_then(|row| sqlx::Row::try_get::<bool, _>(&row, 0));
         let doing = || format!("drop the database {name}");
         let found = found.map_err(|error| refused(doing(), error))?;

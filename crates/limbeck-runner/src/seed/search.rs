@@ -212,12 +212,12 @@ async fn judge_rows(
     let (from, indexes, nulls) = (
         sources.join(" CROSS JOIN "),
         indexes.join(", "),
-        format!("num_nulls({})", names.join(", ")),
+        format!("pg_catalog.num_nulls({})", names.join(", ")),
     );
     let condition = conjunction(checks.iter().copied());
     let one = |order: &str, n: usize| {
         format!(
-            "(SELECT ARRAY[{indexes}]::int4[], {nulls} FROM {from} WHERE {condition} ORDER BY {order}, {indexes} LIMIT {n})"
+            "(SELECT ARRAY[{indexes}]::pg_catalog.int4[], {nulls} FROM {from} WHERE {condition} ORDER BY {order}, {indexes} LIMIT {n})"
         )
     };
     let sql = format!(
