@@ -242,7 +242,9 @@ impl Context<'_> {
                 let scratch = self.scratch(like).await?;
                 let mut conn = scratch.connect().await?;
                 let loaded = load(&mut conn, &files, scratch.default_schema()).await;
-                loaded.map_err(|error| error.in_scratch(&scratch))?;
+                for note in loaded.map_err(|error| error.in_scratch(&scratch))? {
+                    self.output.say(&note);
+                }
                 // The files may have changed the connection's settings.
                 let _ = conn.close().await;
                 return Opened::scratch(scratch).await;
