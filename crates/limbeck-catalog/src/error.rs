@@ -138,6 +138,14 @@ pub enum CompareError {
         /// The server's major version.
         found: u32,
     },
+    /// What is to be left alone is everything.
+    #[error(
+        "nothing is left to compare: `ignore` matches all {n_objects} objects of both sides; name only what is not yours"
+    )]
+    NothingLeft {
+        /// How many objects there are.
+        n_objects: usize,
+    },
     /// The server cannot judge expressions for this role.
     #[error(
         "cannot have the server judge {count} expressions: {message}; grant TEMPORARY on the database to the role, or \

@@ -15,6 +15,7 @@ mod canonical;
 mod compare;
 mod connection;
 mod error;
+mod ignore;
 mod judge;
 mod own;
 mod read;
@@ -27,6 +28,7 @@ pub use compare::{
 };
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError, answer};
+pub use ignore::{Ignore, IgnoreError, IgnoreRule};
 pub use own::{own_row, own_rows};
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};

@@ -15,6 +15,9 @@ use crate::row::DriverRow;
 /// The oldest server that is supported.
 const OLDEST: u32 = 13;
 
+/// The schema that new databases have.
+const IMPLIED: &str = "public";
+
 /// What to leave out.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
@@ -78,9 +81,12 @@ impl Session {
                 found: version / 10_000,
             });
         }
-        let default_schema: Option<String> = row.try_get(0).map_err(failed)?;
-        let Some(default_schema) = default_schema else {
-            let search_path = row.try_get(4).map_err(failed)?;
+        let search_path: String = row.try_get(4).map_err(failed)?;
+        let found: Option<String> = row.try_get(0).map_err(failed)?;
+        let narrow_path: Option<String> = row.try_get(3).map_err(failed)?;
+        // Where every schema of the path is missing, the one that new databases have is the place of names without one.
+        let implied = || listed(&search_path, IMPLIED).then(|| IMPLIED.to_owned());
+        let Some(default_schema) = found.or_else(implied) else {
             return Err(CatalogError::NoSchema { search_path });
         };
         let is_superuser: String = row.try_get(5).map_err(failed)?;
@@ -89,7 +95,7 @@ impl Session {
             default_schema: Ident::from(default_schema),
             version,
             in_recovery: row.try_get(2).map_err(failed)?,
-            narrow_path: row.try_get(3).map_err(failed)?,
+            narrow_path: narrow_path.unwrap_or_else(|| IMPLIED.to_owned()),
             is_superuser: is_superuser == "on",
             is_large: size > LARGE_BYTES,
         })
@@ -163,6 +169,12 @@ impl Catalog {
             version: session.version,
         })
     }
+}
+
+/// Whether a search path lists a schema.
+fn listed(search_path: &str, schema: &str) -> bool {
+    let mut names = search_path.split(',');
+    names.any(|it| it.trim().trim_matches('"') == schema)
 }
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

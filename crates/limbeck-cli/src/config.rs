@@ -15,6 +15,7 @@ use serde::de::{Deserializer, Error as _};
 use crate::allow::ConfigFile;
 use crate::error::CliError;
 use crate::folders::Folder;
+use crate::ignore::{Entry, rules};
 
 /// The name of the config file that is read without being named.
 pub(crate) const FILE_NAME: &str = "limbeck.toml";
@@ -33,6 +34,9 @@ pub(crate) struct Config {
     pub revisions: Vec<Folder>,
     /// The models.
     pub target: Option<String>,
+    /// What comparisons leave alone on both sides, whatever these are.
+    #[serde(default)]
+    pub ignore: Vec<Entry>,
     /// How revision files are named, with Alembic's tokens.
     pub file_template: Option<String>,
     /// The time zone of file names and of `created:`.
@@ -199,6 +203,12 @@ impl Config {
                 problem: format!(
                     "revisions: the branch {branch:?} has two folders; new revisions can go to one only"
                 ),
+            });
+        }
+        if let Err(error) = rules(&self.ignore) {
+            return Err(CliError::Setting {
+                path: file.to_owned(),
+                problem: format!("ignore: {error}"),
             });
         }
         match self
@@ -378,6 +388,15 @@ mod tests {
             (
                 "\n\nlock_timeout = 'soon'",
                 "DIR/limbeck.toml:3: \"soon\" is no time",
+            ),
+            ("ignore = ['a[b']", "ignore: \"a[b\" is no pattern: "),
+            (
+                "ignore = [{ kind = 'tables' }]",
+                "ignore: there is no kind \"tables\"; kinds are ",
+            ),
+            (
+                "ignore = [{ table = 'a' }]",
+                "DIR/limbeck.toml:1: expected a pattern over names, or { kind = ",
             ),
             (
                 "review = 'never'",

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired,
+    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, compare, compare_desired,
     compare_loaded, connect,
 };
 use limbeck_metadata::MetaData;
@@ -18,6 +18,7 @@ use crate::allow::{Wish, wishes};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::{CliError, one_line};
+use crate::ignore::rules;
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
 
@@ -136,8 +137,9 @@ impl Context<'_> {
             Some(source) => self.open(source, like.as_deref(), purpose).await?,
         };
         let read = self.read_options(&mut current.conn).await?;
-        let options = CompareOptions {
+        let mut options = CompareOptions {
             read: ReadOptions { companion, ..read },
+            ignore: self.ignore(),
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
@@ -148,6 +150,7 @@ impl Context<'_> {
             Target::Models(load) => {
                 let (load, kept) = self.with_variables(load, purpose);
                 let it = compare_loaded(&mut current.conn, load, &options).await?;
+                self.explain_ignored(&it);
                 return Ok(Compared::new(it, rest, kept.try_recv().ok()));
             }
             Target::Source(source) => source,
@@ -156,14 +159,18 @@ impl Context<'_> {
         let read = self.read_options(&mut other.conn).await?;
         let schema = Catalog::read(&mut other.conn, &read).await?.schema;
         let unmanaged = Unmanaged::read(&mut other.conn).await?;
+        for conn in [&mut current.conn, &mut other.conn] {
+            options.ignore.note_owners(conn).await?;
+        }
         other.close().await;
-        self.say_unmanaged(&rest, &unmanaged)?;
+        self.say_unmanaged(&rest, &unmanaged, &options.ignore)?;
         let desired = Desired {
             schema,
             scope: Scope::everything(),
             ..Desired::default()
         };
         let it = compare_desired(&mut current.conn, desired, &options).await?;
+        self.explain_ignored(&it);
         Ok(Compared::new(it, rest, None))
     }
 
@@ -185,11 +192,19 @@ impl Context<'_> {
     }
 
     /// Names what is not managed, and warns where it differs.
-    fn say_unmanaged(&mut self, current: &Unmanaged, desired: &Unmanaged) -> Result<(), CliError> {
+    fn say_unmanaged(
+        &mut self,
+        current: &Unmanaged,
+        desired: &Unmanaged,
+        ignore: &Ignore,
+    ) -> Result<(), CliError> {
+        let (mut current, mut desired) = (current.clone(), desired.clone());
+        ignore.retain(&mut current);
+        ignore.retain(&mut desired);
         for line in desired.lines() {
             self.output.say(&format!("not managed: {line}"));
         }
-        let differences = Unmanaged::differences(current, desired);
+        let differences = Unmanaged::differences(&current, &desired);
         for line in &differences {
             self.output
                 .warn(&format!("not managed, so left as it is: {line}"));
@@ -241,7 +256,9 @@ impl Context<'_> {
                 let scratch = self.scratch(like).await?;
                 let mut conn = scratch.connect().await?;
                 let loaded = load(&mut conn, &files, scratch.default_schema()).await;
-                loaded.map_err(|error| error.in_scratch(&scratch))?;
+                for note in loaded.map_err(|error| error.in_scratch(&scratch))? {
+                    self.output.say(&note);
+                }
                 // The files may have changed the connection's settings.
                 let _ = conn.close().await;
                 return Opened::scratch(scratch).await;
@@ -292,6 +309,26 @@ impl Context<'_> {
         self.output
             .explain(&format!("scratch database {}", scratch.name()));
         Ok(scratch)
+    }
+
+    /// What comparisons leave alone.
+    pub(crate) fn ignore(&self) -> Ignore {
+        // The config file is refused where one of its rules cannot be used.
+        rules(&self.config.ignore).unwrap_or_default()
+    }
+
+    /// Names what the config file's `ignore` left alone.
+    fn explain_ignored(&mut self, comparison: &Comparison) {
+        if self.config.ignore.is_empty() {
+            return;
+        }
+        let ignored = comparison.desired.scope.ignored.iter();
+        let whole = ignored.filter(|it| it.part.is_none() && it.about.is_none());
+        let names: Vec<String> = whole.map(ToString::to_string).collect();
+        self.output.explain(&match names.as_slice() {
+            [] => "ignored: nothing, no pattern of `ignore` matches".to_owned(),
+            names => format!("ignored: {}", names.join(", ")),
+        });
     }
 
     /// The models: those named by the command line, else those that the program brought along, else those of the config

@@ -21,6 +21,7 @@ mod config;
 mod context;
 mod error;
 mod folders;
+mod ignore;
 mod live;
 mod output;
 mod read_back;

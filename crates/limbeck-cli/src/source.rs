@@ -59,7 +59,8 @@ impl Source {
             return Ok(Self::Revisions(target.to_owned()));
         }
         let path = resolve(Path::new(text));
-        match path.extension().and_then(|it| it.to_str()) {
+        let extension = path.extension().and_then(|it| it.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
             Some("json") => Ok(Self::Json(path)),
             Some("sql") => Ok(Self::Sql(path)),
             // A folder that is not there yet is found missing when it is read, with the folder it was looked for in.
@@ -177,6 +178,7 @@ mod tests {
             |text: &str, expected: Source| assert_eq!(Source::parse(text).unwrap(), expected);
         check("m.json", Source::Json("m.json".into()));
         check("schema.sql", Source::Sql("schema.sql".into()));
+        check("SCHEMA.SQL", Source::Sql("SCHEMA.SQL".into()));
         check(".", Source::Sql(".".into()));
         check("revisions:", Source::Revisions("heads".into()));
         check("revisions:9e31", Source::Revisions("9e31".into()));

@@ -441,7 +441,10 @@ pub(crate) async fn differences(
     desired: Desired,
     read: &ReadOptions,
 ) -> Result<Vec<String>, Stop> {
-    let options = CompareOptions { read: read.clone() };
+    let options = CompareOptions {
+        read: read.clone(),
+        ..CompareOptions::default()
+    };
     match compare_desired(conn, desired, &options).await {
         Ok(it) => Ok(it.ops.iter().map(|op| one_line(&op.to_string())).collect()),
         Err(error) => Err(not_run(format!("the states cannot be compared: {error}")).into()),

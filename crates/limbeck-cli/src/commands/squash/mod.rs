@@ -303,7 +303,10 @@ async fn planned(
         scope: Scope::everything(),
         ..Desired::default()
     };
-    let options = CompareOptions { read: read.clone() };
+    let options = CompareOptions {
+        read: read.clone(),
+        ..CompareOptions::default()
+    };
     let compared = compare_desired(&mut conn, desired, &options).await?;
     for it in [conn, goal] {
         let _ = it.close().await;
