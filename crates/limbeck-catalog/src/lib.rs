@@ -24,7 +24,7 @@ mod unmanaged;
 pub use compare::{
     CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };
-pub use connection::{connect, redact};
+pub use connection::connect;
 pub use error::{CatalogError, CompareError, answer};
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt;
+use limbeck_connect::Settings;
 use limbeck_schema::kinds::extension_objects_sql;
 use limbeck_schema::row::{Decoding, Fields};
 use limbeck_schema::{Ident, Key, KindTag, Name, Schema};
@@ -20,8 +21,8 @@ const OLDEST: u32 = 13;
 pub struct ReadOptions {
     /// Limbeck's own tables; by default those of the default configuration.
     pub own_tables: Vec<Name>,
-    /// The connection string of the same database, for a second connection where the catalog is large.
-    pub companion: Option<String>,
+    /// The connection settings of the same database, for a second connection where the catalog is large.
+    pub companion: Option<Settings>,
 }
 
 impl Default for ReadOptions {
@@ -115,7 +116,7 @@ impl Catalog {
         let mut tx = conn.begin_with(BEGIN).await.map_err(broken)?;
         prepare(&mut tx, &session).await?;
         let mut companion = match &options.companion {
-            Some(url) if session.is_large => Companion::join(&mut tx, url, &session).await,
+            Some(it) if session.is_large => Companion::join(&mut tx, it, &session).await,
             _ => None,
         };
         let queue = Queue::new();
@@ -133,8 +134,7 @@ impl Catalog {
         let mut schema = schema?;
         tx.rollback().await.map_err(broken)?;
         if let Some(Companion(other)) = companion {
-            // All has been read; how the other connection ends changes nothing.
-            let _ = other.close().await;
+            limbeck_connect::close(other).await;
         }
         if !options.own_tables.is_empty() {
             let is_own = |key: &Key| {
@@ -180,10 +180,10 @@ struct Companion(PgConnection);
 
 impl Companion {
     /// `None` where there can be none: the snapshot cannot be shared, or no connection is left. One is enough.
-    async fn join(conn: &mut PgConnection, url: &str, session: &Session) -> Option<Self> {
+    async fn join(conn: &mut PgConnection, settings: &Settings, session: &Session) -> Option<Self> {
         let export = sqlx::query_scalar("SELECT pg_export_snapshot()").persistent(false);
         let snapshot: String = export.fetch_one(conn).await.ok()?;
-        let mut other = crate::connect(url).await.ok()?;
+        let mut other = settings.connect().await.ok()?;
         let join = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'");
         sqlx::raw_sql(AssertSqlSafe(join))
             .execute(&mut other)

@@ -28,6 +28,7 @@ mod variables;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser;
 use limbeck_metadata::MetaData;
@@ -87,7 +88,7 @@ async fn run_on(
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            let text = limbeck_catalog::redact(&error.render().to_string());
+            let text = limbeck_connect::redact(&error.render().to_string());
             // Help and version are results, asked for.
             if error.use_stderr() {
                 let _ = err.write_all(text.as_bytes());
@@ -122,6 +123,7 @@ async fn run_on(
         variables,
         output,
         embedded: None,
+        database: OnceLock::new(),
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));

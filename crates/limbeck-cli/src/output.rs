@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use limbeck_catalog::redact;
+use limbeck_connect::redact;
 use limbeck_runner::Event;
 use serde::Serialize;
 

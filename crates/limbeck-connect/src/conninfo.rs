@@ -418,7 +418,11 @@ mod tests {
         );
         refuse("secret", "secret", "neither a URL nor");
         refuse("mysql://root:secret@h/x?a=b", "secret", "invalid name");
-        refuse("postgresql://u:pa/sesame@host/db", "sesame", "an @ where the host");
+        refuse(
+            "postgresql://u:pa/sesame@host/db",
+            "sesame",
+            "an @ where the host",
+        );
         refuse("postgresql://u:p@ss@host/db", "ss@", "an @ where the host");
         refuse("postgresql://u:secret", "secret", "a port is no number");
         refuse("postgresql://h:70000/x", "70000", "a port is no number");

@@ -62,7 +62,7 @@ pub enum ConnectError {
         /// Its name, such as `sslmode`.
         setting: String,
         /// Where its value is from.
-        origin: Origin,
+        origin: Box<Origin>,
         /// What is wrong with it, as the end of a sentence.
         problem: String,
         /// What to do.
@@ -90,6 +90,13 @@ pub enum ConnectError {
     },
 }
 
+impl From<ConnectError> for sqlx::Error {
+    /// Makes it an error of the network's, for code between statements that has no other.
+    fn from(error: ConnectError) -> Self {
+        Self::Io(std::io::Error::other(error))
+    }
+}
+
 impl ConnectError {
     pub(crate) fn setting(
         setting: &str,
@@ -99,7 +106,7 @@ impl ConnectError {
     ) -> Self {
         Self::Setting {
             setting: setting.to_owned(),
-            origin: origin.clone(),
+            origin: Box::new(origin.clone()),
             problem: problem.into(),
             remedy: remedy.into(),
         }

@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod argument;
 mod bridge;
 mod conninfo;
 mod environment;
