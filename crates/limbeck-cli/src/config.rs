@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use limbeck_connect::{Origin, Settings};
 use limbeck_runner::{RunnerOptions, Transactions};
 use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
@@ -236,27 +237,35 @@ impl Config {
         }
     }
 
-    /// The URL with its variables replaced.
+    /// The settings of `url`, with its variables replaced.
     ///
     /// # Errors
-    /// If a variable is not set.
-    pub(crate) fn url(&self) -> Result<Option<String>, CliError> {
-        self.url
-            .as_deref()
-            .map(|url| expand("url", url, |name| std::env::var(name).ok()))
-            .transpose()
+    /// If a variable is not set, or the connection string cannot be read.
+    pub(crate) fn settings(&self) -> Result<Option<Settings>, CliError> {
+        self.read_settings("url", self.url.as_deref())
     }
 
-    /// The URL of the server for scratch databases with its variables replaced.
+    /// The settings of the server for scratch databases.
     ///
     /// # Errors
-    /// If a variable is not set.
-    pub(crate) fn scratch_url(&self) -> Result<Option<String>, CliError> {
-        self.scratch
-            .url
-            .as_deref()
-            .map(|url| expand("[scratch] url", url, |name| std::env::var(name).ok()))
-            .transpose()
+    /// As [`Self::settings`].
+    pub(crate) fn scratch_settings(&self) -> Result<Option<Settings>, CliError> {
+        self.read_settings("[scratch] url", self.scratch.url.as_deref())
+    }
+
+    /// Reads a connection string of the file. The values of its variables are part of the string, so a password in one of
+    /// them is encoded as the string asks for.
+    fn read_settings(
+        &self,
+        setting: &'static str,
+        url: Option<&str>,
+    ) -> Result<Option<Settings>, CliError> {
+        let Some(url) = url else {
+            return Ok(None);
+        };
+        let url = expand(setting, url, |name| std::env::var(name).ok())?;
+        let origin = Origin::Config(format!("{setting} of the config file"));
+        Ok(Some(Settings::parse(&url, origin)?))
     }
 
     /// What the runner is told.
