@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
-use limbeck_catalog::redact;
+use limbeck_connect::redact;
 use limbeck_sql::one_line as visible;
 use sha2::{Digest, Sha256};
 

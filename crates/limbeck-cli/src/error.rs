@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use limbeck_catalog::{CatalogError, CompareError};
+use limbeck_connect::ConnectError;
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
 use limbeck_revision::alembic::ImportError;
@@ -22,6 +23,9 @@ pub(crate) enum CliError {
     /// From the catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// From the connection settings, or from connecting.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// From the comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -248,7 +252,7 @@ pub(crate) enum CliError {
     },
     /// Nothing names a database.
     #[error(
-        "no database is named; pass --url postgresql://user@host/name, set DATABASE_URL, or write url into limbeck.toml"
+        "no database is named; pass --url postgresql://user@host/name, set DATABASE_URL or PGHOST and PGDATABASE, or write url into limbeck.toml"
     )]
     NoUrl,
     /// Nothing names the models.
@@ -434,7 +438,7 @@ impl CliError {
     #[must_use]
     pub(crate) fn excerpt(&self) -> Option<String> {
         match self {
-            Self::Load(it) => it.excerpt().map(|it| limbeck_catalog::redact(&it)),
+            Self::Load(it) => it.excerpt().map(|it| limbeck_connect::redact(&it)),
             _ => None,
         }
     }
@@ -454,7 +458,7 @@ impl CliError {
             }
             cause = it.source().filter(|_| answer.is_none());
         }
-        limbeck_catalog::redact(&one_line(&text))
+        limbeck_connect::redact(&one_line(&text))
     }
 }
 

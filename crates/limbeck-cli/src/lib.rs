@@ -21,6 +21,7 @@ mod config;
 mod context;
 mod error;
 mod folders;
+mod ignore;
 mod live;
 mod output;
 mod read_back;
@@ -31,6 +32,7 @@ use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser;
 use limbeck_metadata::MetaData;
@@ -90,7 +92,7 @@ async fn run_on(
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            let text = limbeck_catalog::redact(&error.render().to_string());
+            let text = limbeck_connect::redact(&error.render().to_string());
             let text = limbeck_sql::visible_lines(&text);
             // Help and version are results, asked for.
             if error.use_stderr() {
@@ -128,6 +130,7 @@ async fn run_on(
         embedded: None,
         asks: terminal == Terminal::Yes && std::io::stdin().is_terminal(),
         allowed: Cell::new(false),
+        database: OnceLock::new(),
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));

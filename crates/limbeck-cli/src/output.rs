@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use limbeck_catalog::redact;
+use limbeck_connect::redact;
 use limbeck_runner::Event;
 use limbeck_sql::{for_psql, one_line, printable, visible_json, visible_lines};
 use serde::Serialize;

@@ -48,8 +48,8 @@ impl Rebuild {
             ));
         }
         let plan = limbeck_plan::plan(&Schema::new(), &catalog.schema, catalog.version)?;
-        let create_public = format!("CREATE SCHEMA {}", Ident::new("public"));
-        if !is_public && plan.statements().all(|it| it.sql != create_public) {
+        let mut keys = catalog.schema.iter().map(|(key, _)| key);
+        if !is_public && keys.all(|it| it.to_string() != "schema public") {
             extensions.insert(0, "DROP SCHEMA IF EXISTS public".to_owned());
         }
         let mut others = unmanaged.clone();

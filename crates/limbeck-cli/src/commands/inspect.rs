@@ -20,8 +20,12 @@ impl Context<'_> {
         };
         let mut conn = self.connect().await?;
         let read = self.read_options(&mut conn).await?;
-        let catalog = Catalog::read(&mut conn, &read).await?;
-        let unmanaged = Unmanaged::read(&mut conn).await?;
+        let mut catalog = Catalog::read(&mut conn, &read).await?;
+        let mut unmanaged = Unmanaged::read(&mut conn).await?;
+        let mut ignore = self.ignore();
+        ignore.note_owners(&mut conn).await?;
+        ignore.retain(&mut unmanaged);
+        ignore.leave_out(&mut catalog);
         let (text, left_out) = match format {
             Format::Sql => {
                 let left_out = LeftOut::between(&catalog.schema, &catalog.schema.as_created());
@@ -76,7 +80,13 @@ impl Context<'_> {
     }
 
     async fn list_objects(&mut self) -> Result<Outcome, CliError> {
-        let schema = self.inspect().await?.schema;
+        let mut catalog = self.inspect().await?;
+        let mut ignore = self.ignore();
+        if !ignore.is_empty() {
+            ignore.note_owners(&mut self.connect().await?).await?;
+            ignore.leave_out(&mut catalog);
+        }
+        let schema = catalog.schema;
         if self.output.json {
             self.output.json(&schema)?;
         } else {

@@ -125,8 +125,8 @@ impl Context<'_> {
                 reason: "--no-proof".to_owned(),
             });
         }
-        let like = self.proof_url(options.from.as_deref())?;
-        let scratch = match self.scratch(like.as_deref()).await {
+        let like = self.proof_settings(options.from.as_deref())?;
+        let scratch = match self.scratch(like.as_ref()).await {
             Ok(it) => it,
             Err(error @ CliError::NotAllowed { .. }) => return Err(error),
             // The revision is as good as it was before; it only could not be tried.

@@ -205,7 +205,7 @@ impl Context<'_> {
 
     /// The revisions that texts name; `current` are the database's.
     pub(super) async fn named<'g>(
-        &self,
+        &mut self,
         graph: &'g RevisionGraph,
         texts: &[String],
     ) -> Result<Vec<&'g Node>, CliError> {

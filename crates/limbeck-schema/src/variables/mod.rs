@@ -419,6 +419,12 @@ pub fn escape(sql: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A name in which nothing is a reference.
+#[must_use]
+pub fn escape_name(name: &str) -> String {
+    name.replace(OPEN, ESCAPED)
+}
+
 /// The names in SQL that are written with references, as they stand there, without their quotes.
 #[must_use]
 pub fn written_names(sql: &str) -> Vec<Cow<'_, str>> {

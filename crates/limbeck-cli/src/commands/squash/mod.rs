@@ -144,8 +144,8 @@ impl Context<'_> {
 
     /// Brings one scratch database to the state before the range, and a copy of it to the state after it.
     async fn stages(&mut self, history: &History, range: &Range) -> Result<Stages, CliError> {
-        let like = self.proof_url(None)?;
-        let before = self.scratch(like.as_deref()).await?;
+        let like = self.proof_settings(None)?;
+        let before = self.scratch(like.as_ref()).await?;
         let mut conn = before.connect().await?;
         let last = range.members.last().map_or("base", RevisionId::as_str);
         let steps = history.graph.upgrade(last, &[])?;
@@ -303,7 +303,10 @@ async fn planned(
         scope: Scope::everything(),
         ..Desired::default()
     };
-    let options = CompareOptions { read: read.clone() };
+    let options = CompareOptions {
+        read: read.clone(),
+        ..CompareOptions::default()
+    };
     let compared = compare_desired(&mut conn, desired, &options).await?;
     for it in [conn, goal] {
         let _ = it.close().await;
