@@ -24,4 +24,4 @@ pub use head::{Head, Modifier, Transaction};
 pub use lexer::{Rules, Tokens, significant, tokens, tokens_with};
 pub use split::{SplitError, SplitProblem, Splitter, Statement, own_lines, split, split_with};
 pub use token::{Token, TokenKind};
-pub use visible::{is_line_end, is_space, one_line, one_line_keeping};
+pub use visible::{excerpt, is_line_end, is_space, one_line, one_line_keeping};
