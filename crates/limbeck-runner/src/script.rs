@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use limbeck_revision::graph::Step;
 use limbeck_revision::{RevisionId, SegmentMode};
+use limbeck_sql::Comment;
 
 use crate::error::RunnerError;
 use crate::history::History;
@@ -36,7 +37,7 @@ pub fn script(
         let it = work(history, step)?;
         it.check_control()?;
         let revision = history.read(&step.revision)?;
-        writer.add(&format!("-- {}", it.running().line()));
+        writer.add(Comment::new(&it.running().line()).to_string().trim_end());
         for segment in segments(&revision, step.direction) {
             match segment.mode {
                 SegmentMode::Transaction => {

@@ -1,13 +1,13 @@
 //! One connection: its statements, its lock, its settings, and how it is cancelled.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use limbeck_schema::{Ident, Literal, Name};
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Decode, Executor, PgConnection, Postgres, Row, Type};
+use limbeck_connect::{ConnectError, Settings};
+use limbeck_schema::{Ident, Literal, Name, own_sql};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
 
@@ -38,20 +38,14 @@ pub struct Canceller {
 
 impl Canceller {
     /// Asks the server to cancel what the runner's connection is doing (`pg_cancel_backend`), over a connection of
-    /// its own to `url`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
+    /// its own with `settings`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
     /// at the latest.
     ///
     /// # Errors
-    /// The driver's, when the server cannot be reached; the run ends before its next statement all the same.
-    pub async fn cancel(&self, url: &str) -> Result<(), sqlx::Error> {
+    /// [`ConnectError`], when the server does not answer within 3 s; the run ends before its next statement all the same.
+    pub async fn cancel(&self, settings: &Settings) -> Result<(), ConnectError> {
         self.cancelled.store(true, Ordering::SeqCst);
-        let mut conn = PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?;
-        conn.execute(sqlx::raw_sql(AssertSqlSafe(format!(
-            "SELECT pg_cancel_backend({})",
-            self.pid
-        ))))
-        .await?;
-        conn.close().await
+        settings.cancel(self.pid).await
     }
 }
 
@@ -59,8 +53,11 @@ impl Session {
     /// Takes over a connection.
     pub(crate) async fn new(mut conn: PgConnection) -> Result<Self, RunnerError> {
         const DOING: &str = "read the connection's settings";
-        let sql = "SELECT current_schema()::text, pg_backend_pid(), current_setting('search_path'), \
-                   current_setting('role')";
+        // It asks for the search path, so it runs under that path. Revisions are cut into statements by the rules of
+        // `standard_conforming_strings`, so they have to run under it.
+        let sql = "SELECT pg_catalog.current_schema(), pg_catalog.pg_backend_pid(), \
+                   pg_catalog.current_setting('search_path'), pg_catalog.current_setting('role'), \
+                   pg_catalog.set_config('standard_conforming_strings', 'on', false)";
         let row = fetch(&mut conn, sql)
             .await
             .map_err(|error| RunnerError::own(DOING, error))?
@@ -78,7 +75,8 @@ impl Session {
         // `RESET ALL` goes back to the settings the connection was opened with; the search path and the role may
         // have been set since by the program that embeds the runner.
         let restore = format!(
-            "RESET ALL; SELECT set_config('search_path', {}, false), set_config('role', {}, false)",
+            "RESET ALL; SELECT pg_catalog.set_config('search_path', {}, false), pg_catalog.set_config('role', {}, false), \
+             pg_catalog.set_config('standard_conforming_strings', 'on', false)",
             Literal(&path),
             Literal(&role)
         );
@@ -120,7 +118,7 @@ impl Session {
 
     /// Runs a statement of Limbeck's own; `doing` says what for: `create the version table limbeck_version`.
     pub(crate) async fn own(&mut self, doing: &str, sql: &str) -> Result<u64, RunnerError> {
-        self.execute(sql)
+        self.execute(&own_sql::enclosed(sql))
             .await
             .map_err(|error| self.own_error(doing, error))
     }
@@ -131,7 +129,7 @@ impl Session {
         doing: &str,
         sql: &str,
     ) -> Result<Vec<PgRow>, RunnerError> {
-        fetch(&mut self.conn, sql)
+        fetch(&mut self.conn, &own_sql::enclosed(sql))
             .await
             .map_err(|error| self.own_error(doing, error))
     }
@@ -214,9 +212,9 @@ impl Session {
     /// Brings the settings back to those of the start.
     pub(crate) async fn restore(&mut self) -> Result<(), RunnerError> {
         let sql = self.restore.clone();
-        self.own("reset the connection's settings", &sql)
-            .await
-            .map(drop)
+        let done = self.execute(&sql).await;
+        done.map(drop)
+            .map_err(|error| self.own_error("reset the connection's settings", error))
     }
 }
 
