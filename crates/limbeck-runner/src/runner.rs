@@ -37,8 +37,9 @@ impl Runner {
     /// # Errors
     /// [`RunnerError::NoSchema`] where `search_path` leads to no schema, and the server's.
     pub async fn new(conn: PgConnection, options: RunnerOptions) -> Result<Self, RunnerError> {
-        let session = Session::new(conn).await?;
+        let mut session = Session::new(conn).await?;
         let tables = Tables::new(&options, Some(&session.schema));
+        session.guard([tables.version.clone(), tables.log.clone()]);
         Ok(Self {
             session,
             options,
