@@ -24,7 +24,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use limbeck_sql::{
-    Comment, SplitError, Splitter, Statement, TokenKind, is_line_end, own_lines, split, tokens,
+    Comment, SplitError, Splitter, Statement, TokenKind, is_line_end, own_lines, significant,
+    split, tokens,
 };
 use sha2::{Digest, Sha256};
 
@@ -123,6 +124,17 @@ impl Segment {
 }
 
 impl Segment {
+    /// The text with its last statement ended: a file may leave out the last semicolon, what is written behind it may not.
+    #[must_use]
+    pub fn terminated(&self) -> String {
+        let text = self.text.trim_end();
+        match significant(text).last() {
+            // A comment may be the last line.
+            Some(last) if !last.is_mark(";") => format!("{text}\n;"),
+            _ => text.to_owned(),
+        }
+    }
+
     /// What the file says above the statements, in comments that have their line to themselves: the texts behind `--
     /// hazard `.
     pub fn hazards(&self) -> Vec<&str> {
