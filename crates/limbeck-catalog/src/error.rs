@@ -93,7 +93,7 @@ pub enum CompareError {
         place: Option<String>,
         /// The object.
         key: Box<Key>,
-        /// The expression as declared.
+        /// The expression as declared, cut where it is long.
         expression: String,
         /// What the server says.
         message: String,
