@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
-use limbeck_connect::redact;
+use limbeck_connect::{Environment, Origin, Settings};
 use limbeck_sql::one_line as visible;
 use sha2::{Digest, Sha256};
 
@@ -41,13 +41,22 @@ impl Wish {
             Self::Hook(name, words) => {
                 format!("run `{}` (post-write hook {name:?})", words.join(" "))
             }
-            Self::Scratch(url) => format!("use the server {} ([scratch] url)", redact(url)),
+            Self::Scratch(url) => format!("use the server {} ([scratch] url)", server(url)),
             Self::Url(url) => format!(
                 "send environment variables to a server of its choice, {} (url)",
-                redact(url)
+                server(url)
             ),
         };
         one_line(&text)
+    }
+}
+
+/// The server of a connection string, its variables as they stand; nothing else of the string is shown.
+fn server(url: &str) -> String {
+    let origin = Origin::Config("url".to_owned());
+    match Settings::parse_in(url, origin, &Environment::new([], None, Some(""))) {
+        Ok(settings) => settings.server(),
+        Err(_) => "that its variables name".to_owned(),
     }
 }
 
