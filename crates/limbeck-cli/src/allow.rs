@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
-use limbeck_connect::{Origin, Settings};
+use limbeck_connect::{Environment, Origin, Settings};
 use limbeck_sql::one_line as visible;
 use sha2::{Digest, Sha256};
 
@@ -66,7 +66,8 @@ pub(crate) fn wishes(config: &Config) -> Vec<Wish> {
 
 /// The server that a connection string names, and nothing else of the string.
 fn server(url: &str) -> String {
-    let settings = Settings::parse(url, Origin::Program);
+    let environment = Environment::new([], None, Some(""));
+    let settings = Settings::parse_in(url, Origin::Program, &environment);
     settings.map_or_else(
         |_| "a server of its choice".to_owned(),
         |it| format!("the server {}", it.server()),

@@ -139,7 +139,7 @@ fn hide_values(text: &str) -> String {
     let mut acc = String::with_capacity(text.len());
     let mut done = 0;
     let mut from = 0;
-    let words = ["password", "passwd", "pwd", "secret", "passphrase"];
+    let words = ["password", "passwd", "pwd", "passphrase"];
     while let Some((at, word)) = words
         .iter()
         .filter_map(|word| lower[from..].find(word).map(|at| (from + at, word)))
@@ -162,9 +162,11 @@ fn value_behind(text: &str, at: usize) -> Option<(usize, usize)> {
     // The word may be quoted: "password": "…", "password" 'x'.
     let unquoted = rest.strip_prefix(['"', '\'', '`']).unwrap_or(rest);
     let rest = skip_blank(unquoted);
-    let (assigned, rest) = match rest.strip_prefix(['=', ':']) {
-        Some(it) => (true, skip_blank(it.strip_prefix(['=', '>']).unwrap_or(it))),
-        None => (false, rest),
+    // A colon is one of JSON's, with a quote behind it, or one of prose.
+    let (assigned, rest) = match (rest.strip_prefix('='), rest.strip_prefix(':')) {
+        (Some(it), _) => (true, skip_blank(it)),
+        (None, Some(it)) => (false, skip_blank(it)),
+        (None, None) => (false, rest),
     };
     let begin = |it: &str| text.len() - it.len();
     if let Some(tagged) = rest.strip_prefix('$') {
@@ -311,6 +313,7 @@ mod tests {
             "password authentication failed for user \"u\"",
             "column password_hash text NOT NULL",
             "COMMENT ON COLUMN t.password IS 'a'",
+            "column account.password: type text",
             "at 12:30 see http://h:80/x",
         ] {
             check(text, text);
