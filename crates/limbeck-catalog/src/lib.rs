@@ -26,7 +26,7 @@ mod unmanaged;
 pub use compare::{
     CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };
-pub use connection::{connect, redact};
+pub use connection::connect;
 pub use error::{CatalogError, CompareError, answer};
 pub use ignore::{Ignore, IgnoreError, IgnoreRule};
 pub use own::{own_row, own_rows};

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt;
+use limbeck_connect::Settings;
 use limbeck_schema::kinds::extension_objects_sql;
 use limbeck_schema::row::{Decoding, Fields};
 use limbeck_schema::{Ident, Key, KindTag, Name, Schema, own_sql};
@@ -23,8 +24,8 @@ const IMPLIED: &str = "public";
 pub struct ReadOptions {
     /// Limbeck's own tables; by default those of the default configuration.
     pub own_tables: Vec<Name>,
-    /// The connection string of the same database, for a second connection where the catalog is large.
-    pub companion: Option<String>,
+    /// The connection settings of the same database, for a second connection where the catalog is large.
+    pub companion: Option<Settings>,
 }
 
 impl Default for ReadOptions {
@@ -135,7 +136,7 @@ impl Catalog {
         let begin = AssertSqlSafe(session.begin(""));
         let mut tx = conn.begin_with(begin).await.map_err(broken)?;
         let mut companion = match &options.companion {
-            Some(url) if session.is_large => Companion::join(&mut tx, url, session).await,
+            Some(it) if session.is_large => Companion::join(&mut tx, it, session).await,
             _ => None,
         };
         let queue = Queue::new();
@@ -153,8 +154,7 @@ impl Catalog {
         let mut schema = schema?;
         tx.rollback().await.map_err(broken)?;
         if let Some(Companion(other)) = companion {
-            // All has been read; how the other connection ends changes nothing.
-            let _ = other.close().await;
+            limbeck_connect::close(other).await;
         }
         if !options.own_tables.is_empty() {
             let is_own = |key: &Key| {
@@ -189,10 +189,10 @@ struct Companion(PgConnection);
 
 impl Companion {
     /// `None` where there can be none: the snapshot cannot be shared, or no connection is left. One is enough.
-    async fn join(conn: &mut PgConnection, url: &str, session: &Session) -> Option<Self> {
+    async fn join(conn: &mut PgConnection, settings: &Settings, session: &Session) -> Option<Self> {
         let export = sqlx::raw_sql("SELECT pg_export_snapshot()");
         let snapshot: String = conn.fetch_one(export).await.ok()?.try_get(0).ok()?;
-        let mut other = crate::connect(url).await.ok()?;
+        let mut other = settings.connect().await.ok()?;
         let join = session.begin(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'; "));
         sqlx::raw_sql(AssertSqlSafe(join))
             .execute(&mut other)

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use limbeck_connect::{Origin, Settings};
 use limbeck_runner::{RunnerOptions, Transactions};
 use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::allow::ConfigFile;
 use crate::error::CliError;
 use crate::folders::Folder;
 use crate::ignore::{Entry, rules};
@@ -71,6 +73,9 @@ pub(crate) struct Config {
     /// The folder of the file.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The file itself; none where all settings are defaults.
+    #[serde(skip)]
+    pub file: Option<ConfigFile>,
 }
 
 /// A server for scratch databases.
@@ -183,6 +188,10 @@ impl Config {
         })?;
         config.folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
         config.check(file)?;
+        config.file = Some(ConfigFile {
+            path: file.to_owned(),
+            text,
+        });
         Ok(config)
     }
 
@@ -228,27 +237,35 @@ impl Config {
         }
     }
 
-    /// The URL with its variables replaced.
+    /// The settings of `url`, with its variables replaced.
     ///
     /// # Errors
-    /// If a variable is not set.
-    pub(crate) fn url(&self) -> Result<Option<String>, CliError> {
-        self.url
-            .as_deref()
-            .map(|url| expand("url", url, |name| std::env::var(name).ok()))
-            .transpose()
+    /// If a variable is not set, or the connection string cannot be read.
+    pub(crate) fn settings(&self) -> Result<Option<Settings>, CliError> {
+        self.read_settings("url", self.url.as_deref())
     }
 
-    /// The URL of the server for scratch databases with its variables replaced.
+    /// The settings of the server for scratch databases.
     ///
     /// # Errors
-    /// If a variable is not set.
-    pub(crate) fn scratch_url(&self) -> Result<Option<String>, CliError> {
-        self.scratch
-            .url
-            .as_deref()
-            .map(|url| expand("[scratch] url", url, |name| std::env::var(name).ok()))
-            .transpose()
+    /// As [`Self::settings`].
+    pub(crate) fn scratch_settings(&self) -> Result<Option<Settings>, CliError> {
+        self.read_settings("[scratch] url", self.scratch.url.as_deref())
+    }
+
+    /// Reads a connection string of the file. The values of its variables are part of the string, so a password in one of
+    /// them is encoded as the string asks for.
+    fn read_settings(
+        &self,
+        setting: &'static str,
+        url: Option<&str>,
+    ) -> Result<Option<Settings>, CliError> {
+        let Some(url) = url else {
+            return Ok(None);
+        };
+        let url = expand(setting, url, |name| std::env::var(name).ok())?;
+        let origin = Origin::Config(format!("{setting} of the config file"));
+        Ok(Some(Settings::parse(&url, origin)?))
     }
 
     /// What the runner is told.

@@ -22,6 +22,7 @@ mod journal;
 mod keep;
 mod load;
 mod options;
+mod own_tables;
 mod outside;
 mod progress;
 mod proof;

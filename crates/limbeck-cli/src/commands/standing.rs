@@ -144,8 +144,8 @@ impl Context<'_> {
         steps: &[Step],
         best: &mut Vec<Place>,
     ) -> Result<(), CliError> {
-        let like = self.proof_url(None)?;
-        let scratch = self.scratch(like.as_deref()).await?;
+        let like = self.proof_settings(None)?;
+        let scratch = self.scratch(like.as_ref()).await?;
         let mut built = scratch.connect().await?;
         let mut conn = self.connect().await?;
         let mut runner = Runner::new(scratch.connect().await?, self.runner_options()).await?;
@@ -184,8 +184,8 @@ impl Context<'_> {
         history: &History,
         rows: &[RevisionId],
     ) -> Result<Vec<Op>, CliError> {
-        let like = self.proof_url(None)?;
-        let scratch = self.scratch(like.as_deref()).await?;
+        let like = self.proof_settings(None)?;
+        let scratch = self.scratch(like.as_ref()).await?;
         let mut conn = scratch.connect().await?;
         for row in rows {
             let steps = history.graph.upgrade(row.as_str(), &[])?;

@@ -23,7 +23,7 @@ mod place;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use place::{is_placed, restore};
+pub use place::{PLACE_MARKS, has_placeholder, is_placed, restore};
 
 use crate::ident::{Ident, MAX_IDENTIFIER_BYTES};
 use crate::truncation::Truncation;
