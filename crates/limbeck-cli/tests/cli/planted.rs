@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::common::World;
 
 /// What everybody may create in, beside the schema of the role's own name.
-const PLANTS: &str = include_str!("hostile.sql");
+const PLANTS: &str = include_str!("planted.sql");
 
 const MODELS: &str = r#"{
   "limbeck": 1,
