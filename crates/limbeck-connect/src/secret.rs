@@ -141,7 +141,7 @@ fn hide_values(text: &str) -> String {
     let mut acc = String::with_capacity(text.len());
     let mut done = 0;
     let mut from = 0;
-    let words = ["password", "passwd", "pwd", "secret", "passphrase"];
+    let words = ["password", "passwd", "pwd", "passphrase"];
     while let Some((at, word)) = words
         .iter()
         .filter_map(|word| lower[from..].find(word).map(|at| (from + at, word)))
@@ -164,15 +164,15 @@ fn value_behind(text: &str, at: usize) -> Option<(usize, usize)> {
     // The word may be quoted: "password": "…", "password" 'x'.
     let unquoted = rest.strip_prefix(['"', '\'', '`']).unwrap_or(rest);
     let rest = skip_blank(unquoted);
-    let (assigned, rest) = match rest.strip_prefix(['=', ':']) {
-        Some(it) => {
-            let value = it.strip_prefix(['=', '>']).unwrap_or(it).trim_start();
-            // A value without quotes may begin as a comment does, or end with a letter and a quote that is none of its own.
-            let quoted = Some(skip_blank(value)).filter(|it| it.starts_with(['\'', '"', '$']));
-            (true, quoted.unwrap_or(value))
-        }
-        None => (false, rest),
+    // A colon is one of JSON's, with a quote behind it, or one of prose.
+    let (assigned, value) = match (rest.strip_prefix('='), rest.strip_prefix(':')) {
+        (Some(it), _) => (true, it.trim_start()),
+        (None, Some(it)) => (false, it.trim_start()),
+        (None, None) => (false, rest),
     };
+    // A value without quotes may begin as a comment does, or end with a letter and a quote that is none of its own.
+    let quoted = Some(skip_blank(value)).filter(|it| it.starts_with(['\'', '"', '$']));
+    let rest = quoted.unwrap_or(value);
     let begin = |it: &str| text.len() - it.len();
     let is_bare = assigned && !rest.starts_with(['\'', '"', '$']);
     if let Some((from, to)) = literal(rest).filter(|_| !is_bare) {
@@ -332,6 +332,7 @@ mod tests {
             "password authentication failed for user \"u\"",
             "column password_hash text NOT NULL",
             "COMMENT ON COLUMN t.password IS 'a'",
+            "column account.password: type text",
             "at 12:30 see http://h:80/x",
         ] {
             check(text, text);
