@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-derive", &[]),
     ("limbeck-sql", &[]),
     ("limbeck-testkit", &[]),
-    ("limbeck-connect", &[]),
+    ("limbeck-connect", &["limbeck-sql"]),
     ("limbeck-schema", &["limbeck-sql"]),
     ("limbeck-revision", &["limbeck-sql"]),
     ("limbeck-metadata", &["limbeck-schema"]),
