@@ -229,7 +229,7 @@ fn comment_lines_have_one_writer() {
 
 /// The files of the command line that may use the standard streams: they set up `Output`, are it, ask a question, or draw
 /// the line of progress.
-const USE_STREAMS: &[&str] = &["allow.rs", "lib.rs", "live.rs", "output.rs"];
+const USE_STREAMS: &[&str] = &["allow.rs", "lib.rs", "live.rs", "output.rs", "signals.rs"];
 
 #[test]
 fn the_command_line_prints_in_one_place() {
