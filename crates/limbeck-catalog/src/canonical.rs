@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::kinds::{operands_of, type_owner};
 use limbeck_schema::{Desired, Expr, Ident, Key, Name, Object, Role, Schema, SqlType};
+use limbeck_sql::excerpt;
 use sqlx::PgConnection;
 
 use crate::judge::{Answer, Judge, Question};
 use crate::read::Session;
 use crate::{Catalog, CompareError};
+
+/// How much of an expression a message shows.
+const SHOWN_CHARS: usize = 200;
 
 /// Where a question came from.
 struct Asked {
@@ -268,7 +272,7 @@ fn adopt_expressions(
                 return Err(CompareError::Expression {
                     place: place(&desired.places, &it.key),
                     key: Box::new(it.key),
-                    expression: question.expr.to_string(),
+                    expression: excerpt(question.expr.as_str(), SHOWN_CHARS),
                     message,
                 });
             }

@@ -1,18 +1,21 @@
 //! Comparing: read, let the server judge, diff.
 
 use limbeck_metadata::{LowerOptions, MetaData};
+use limbeck_schema::kinds::align;
 use limbeck_schema::{Desired, Op};
 use sqlx::PgConnection;
 
 use crate::canonical::{canonicalise, place};
 use crate::read::Session;
-use crate::{Catalog, CompareError, ReadOptions};
+use crate::{Catalog, CompareError, Ignore, ReadOptions};
 
 /// How to compare.
 #[derive(Clone, Debug, Default)]
 pub struct CompareOptions {
     /// What to leave out of the catalog.
     pub read: ReadOptions,
+    /// What to leave alone on both sides.
+    pub ignore: Ignore,
 }
 
 /// Both sides and what differs.
@@ -112,7 +115,13 @@ async fn compare_in<E: From<CompareError>>(
         let catalog = Catalog::read_in(conn, &session, &options.read).await;
         Ok(catalog.map_err(CompareError::from)?)
     };
-    let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    let (mut catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    align(&mut catalog.schema, &mut desired.schema);
+    let mut ignore = options.ignore.clone();
+    let noted = ignore.note_owners(conn).await;
+    noted.map_err(CompareError::from)?;
+    let applied = ignore.apply(&catalog.schema, &mut desired, &catalog.default_schema);
+    applied.map_err(|n_objects| CompareError::NothingLeft { n_objects })?;
     if let Some((key, since)) = desired.newer_than(catalog.version) {
         return Err(CompareError::Newer {
             place: place(&desired.places, key),

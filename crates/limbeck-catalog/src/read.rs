@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt;
+use limbeck_connect::Settings;
 use limbeck_schema::kinds::extension_objects_sql;
 use limbeck_schema::row::{Decoding, Fields};
 use limbeck_schema::{Ident, Key, KindTag, Name, Schema, own_sql};
@@ -15,13 +16,16 @@ use crate::row::DriverRow;
 /// The oldest server that is supported.
 const OLDEST: u32 = 13;
 
+/// The schema that new databases have.
+const IMPLIED: &str = "public";
+
 /// What to leave out.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
     /// Limbeck's own tables; by default those of the default configuration.
     pub own_tables: Vec<Name>,
-    /// The connection string of the same database, for a second connection where the catalog is large.
-    pub companion: Option<String>,
+    /// The connection settings of the same database, for a second connection where the catalog is large.
+    pub companion: Option<Settings>,
 }
 
 impl Default for ReadOptions {
@@ -78,9 +82,12 @@ impl Session {
                 found: version / 10_000,
             });
         }
-        let default_schema: Option<String> = row.try_get(0).map_err(failed)?;
-        let Some(default_schema) = default_schema else {
-            let search_path = row.try_get(4).map_err(failed)?;
+        let search_path: String = row.try_get(4).map_err(failed)?;
+        let found: Option<String> = row.try_get(0).map_err(failed)?;
+        let narrow_path: Option<String> = row.try_get(3).map_err(failed)?;
+        // Where every schema of the path is missing, the one that new databases have is the place of names without one.
+        let implied = || listed(&search_path, IMPLIED).then(|| IMPLIED.to_owned());
+        let Some(default_schema) = found.or_else(implied) else {
             return Err(CatalogError::NoSchema { search_path });
         };
         let is_superuser: String = row.try_get(5).map_err(failed)?;
@@ -89,7 +96,7 @@ impl Session {
             default_schema: Ident::from(default_schema),
             version,
             in_recovery: row.try_get(2).map_err(failed)?,
-            narrow_path: row.try_get(3).map_err(failed)?,
+            narrow_path: narrow_path.unwrap_or_else(|| IMPLIED.to_owned()),
             is_superuser: is_superuser == "on",
             is_large: size > LARGE_BYTES,
         })
@@ -129,7 +136,7 @@ impl Catalog {
         let begin = AssertSqlSafe(session.begin(""));
         let mut tx = conn.begin_with(begin).await.map_err(broken)?;
         let mut companion = match &options.companion {
-            Some(url) if session.is_large => Companion::join(&mut tx, url, session).await,
+            Some(it) if session.is_large => Companion::join(&mut tx, it, session).await,
             _ => None,
         };
         let queue = Queue::new();
@@ -147,8 +154,7 @@ impl Catalog {
         let mut schema = schema?;
         tx.rollback().await.map_err(broken)?;
         if let Some(Companion(other)) = companion {
-            // All has been read; how the other connection ends changes nothing.
-            let _ = other.close().await;
+            limbeck_connect::close(other).await;
         }
         if !options.own_tables.is_empty() {
             let is_own = |key: &Key| {
@@ -165,6 +171,12 @@ impl Catalog {
     }
 }
 
+/// Whether a search path lists a schema.
+fn listed(search_path: &str, schema: &str) -> bool {
+    let mut names = search_path.split(',');
+    names.any(|it| it.trim().trim_matches('"') == schema)
+}
+
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 fn broken(source: sqlx::Error) -> CatalogError {
@@ -177,10 +189,10 @@ struct Companion(PgConnection);
 
 impl Companion {
     /// `None` where there can be none: the snapshot cannot be shared, or no connection is left. One is enough.
-    async fn join(conn: &mut PgConnection, url: &str, session: &Session) -> Option<Self> {
+    async fn join(conn: &mut PgConnection, settings: &Settings, session: &Session) -> Option<Self> {
         let export = sqlx::raw_sql("SELECT pg_catalog.pg_export_snapshot()");
         let snapshot: String = conn.fetch_one(export).await.ok()?.try_get(0).ok()?;
-        let mut other = crate::connect(url).await.ok()?;
+        let mut other = settings.connect().await.ok()?;
         let join = session.begin(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'; "));
         sqlx::raw_sql(AssertSqlSafe(join))
             .execute(&mut other)

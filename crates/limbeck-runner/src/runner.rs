@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{GraphError, RevisionGraph, Step};
+use limbeck_revision::{RevisionId, Segment};
 use limbeck_schema::own_sql;
 use sqlx::postgres::PgConnection;
 
@@ -272,8 +272,7 @@ impl Runner {
         let revision = history.read(work.id())?;
         let mut names: Vec<_> = segments(&revision, work.step.direction)
             .iter()
-            .flat_map(|it| it.text.lines())
-            .filter_map(|line| line.trim().strip_prefix("-- hazard "))
+            .flat_map(Segment::hazards)
             .map(|it| it.split(':').next().unwrap_or(it).to_owned())
             .collect();
         names.sort();

@@ -1,13 +1,13 @@
 //! One connection: its statements, its lock, its settings, and how it is cancelled.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use limbeck_connect::{ConnectError, Settings};
 use limbeck_schema::{Ident, Literal, Name, own_sql};
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Decode, Executor, PgConnection, Postgres, Row, Type};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
 use crate::own_tables::{Guard, Standing, look};
@@ -40,20 +40,14 @@ pub struct Canceller {
 
 impl Canceller {
     /// Asks the server to cancel what the runner's connection is doing (`pg_cancel_backend`), over a connection of
-    /// its own to `url`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
+    /// its own with `settings`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
     /// at the latest.
     ///
     /// # Errors
-    /// The driver's, when the server cannot be reached; the run ends before its next statement all the same.
-    pub async fn cancel(&self, url: &str) -> Result<(), sqlx::Error> {
+    /// [`ConnectError`], when the server does not answer within 2 s; the run ends before its next statement all the same.
+    pub async fn cancel(&self, settings: &Settings) -> Result<(), ConnectError> {
         self.cancelled.store(true, Ordering::SeqCst);
-        let mut conn = PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?;
-        conn.execute(sqlx::raw_sql(AssertSqlSafe(format!(
-            "SELECT pg_catalog.pg_cancel_backend({})",
-            self.pid
-        ))))
-        .await?;
-        conn.close().await
+        settings.cancel(self.pid).await
     }
 }
 

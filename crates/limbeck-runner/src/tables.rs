@@ -186,11 +186,11 @@ impl Tables {
             .to_string(PostgresQueryBuilder)
     }
 
-    /// Says in row `id` why its statement failed.
+    /// Says in row `id` why its statement failed, without passwords.
     pub(crate) fn update_log_error(&self, id: i64, error: &str) -> String {
         Query::update()
             .table(table(&self.log))
-            .value("error", error)
+            .value("error", limbeck_connect::redact(error))
             .and_where(Expr::col("id").eq(id))
             .to_string(PostgresQueryBuilder)
     }

@@ -1,5 +1,6 @@
 //! The command line on a real server.
 
+mod allow;
 mod bad_input;
 mod common;
 mod database;
@@ -7,6 +8,7 @@ mod hostile;
 mod import;
 mod inspect;
 mod modules;
+mod planted;
 mod rearrange;
 mod signals;
 mod sources;

@@ -6,10 +6,11 @@
 mod table;
 mod types;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
-use limbeck_schema::kinds::SequenceOptions;
+use limbeck_schema::kinds::{SequenceOptions, align, has_inheritance};
 use limbeck_schema::{Ident, Key, KindTag, Name, Object, Schema, SqlType};
 
 use crate::error::MetaDataError;
@@ -79,7 +80,7 @@ impl MetaData {
     /// The metadata that lowers to a schema, in the default schema that `options` name.
     ///
     /// Names of constraints and indexes are given where no convention makes them. The convention is Limbeck's or
-    /// PostgreSQL's, whichever leaves fewer names to say.
+    /// PostgreSQL's, whichever leaves fewer names to say. What looks like a variable in the schema is written as text.
     ///
     /// # Errors
     /// If the schema holds what cannot be declared at all; the message names the object.
@@ -87,7 +88,7 @@ impl MetaData {
         let full = Self::lift_in_full(schema, options);
         let mut explicit = BTreeSet::new();
         loop {
-            let metadata = with_short_names(&full, &explicit, options)?;
+            let metadata = with_short_names(&full, &explicit, options)?.escaped()?;
             // A name that is made may be taken: then all names of its table are said, and in the end all.
             let lowered = match metadata.lower(options) {
                 Ok(it) => it.schema,
@@ -99,7 +100,11 @@ impl MetaData {
                 }
                 Err(error) => return Err(error),
             };
-            let left_out = LeftOut::between(schema, &lowered);
+            let (mut schema, mut lowered) = (Cow::Borrowed(schema), lowered);
+            if has_inheritance(&schema) {
+                align(schema.to_mut(), &mut lowered);
+            }
+            let left_out = LeftOut::between(&schema, &lowered);
             let n_before = explicit.len();
             let renamed = left_out
                 .iter()
@@ -195,6 +200,7 @@ impl<'a> Lift<'a> {
                 // These are written where the object is that they belong to.
                 Object::DomainCheck(_)
                 | Object::Column(_)
+                | Object::InheritedColumn(_)
                 | Object::SequenceOwner(_)
                 | Object::PrimaryKey(_)
                 | Object::Unique(_)

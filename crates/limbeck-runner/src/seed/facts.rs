@@ -7,6 +7,8 @@ use limbeck_schema::{Ident, Name, own_sql};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::narrow::narrow;
+
 /// Everything about tables that decides whether a row fits.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
@@ -40,8 +42,9 @@ pub(super) struct Column {
     pub(super) name: String,
     /// The object id of its type.
     pub(super) ty: i64,
-    /// The type's modifier, `pg_attribute.atttypmod`.
-    pub(super) modifier: i32,
+    /// What its values are made of, a type with its modifier (`pg_attribute.atttypmod`): its own, or those of a narrower
+    /// column that refers to it.
+    pub(super) made_of: (i64, i32),
     /// The type as PostgreSQL prints it, `character varying(9)`.
     pub(super) type_text: String,
     /// Whether it takes NULL.
@@ -150,6 +153,7 @@ impl Facts {
                 facts.types.insert(row.try_get(0)?, ty);
             }
         }
+        narrow(&mut facts);
         Ok(facts)
     }
 
@@ -202,7 +206,7 @@ impl Facts {
             number,
             name: row.try_get(5)?,
             ty: row.try_get(6)?,
-            modifier: row.try_get(7)?,
+            made_of: (row.try_get(6)?, row.try_get(7)?),
             type_text: row.try_get(8)?,
             nullable: !not_null,
             distinct: false,

@@ -6,6 +6,7 @@
 
 mod facts;
 mod hints;
+mod narrow;
 mod rows;
 mod search;
 mod values;

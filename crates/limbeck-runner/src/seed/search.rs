@@ -154,10 +154,11 @@ pub(super) async fn solve(
 }
 
 fn candidates(facts: &Facts, column: &Column, values_of: &Values, hints: &[Hint]) -> Vec<String> {
-    let mut acc = values_of.more(facts, column.ty, column.modifier);
+    let (ty, modifier) = column.made_of;
+    let mut acc = values_of.more(facts, ty, modifier);
     // What a domain's checks would refuse must not be among them: the cast would fail.
-    if !values_of.domains.contains_key(&column.ty) {
-        let hinted = values(facts, column.ty, column.modifier, hints);
+    if !values_of.domains.contains_key(&ty) {
+        let hinted = values(facts, ty, modifier, hints);
         // Enough of what the first values are leaves room for what the condition mentions.
         let n_first = acc.len().min(4);
         acc.splice(n_first..n_first, hinted);

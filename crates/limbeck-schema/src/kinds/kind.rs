@@ -62,6 +62,8 @@ pub enum Event {
     Retyped,
     /// A column is converted from the old self of a swapped type to the new one.
     Converted,
+    /// A column changes what tables that inherit it take over: its default, NOT NULL, how its values are kept.
+    Redefined,
 }
 
 /// What that asks of an object which itself stays the same.
@@ -362,13 +364,17 @@ pub trait Kind: Clone + PartialEq + Sized {
     /// Lends out every name in it: those that it has, and those that it has for others. Names in expressions and types are
     /// in those.
     fn names(&mut self, visit: &mut NameVisitor<'_>);
+    /// Whether a state may have it or not without anybody having said so; then it is no difference.
+    fn is_implied(&self, _schema: &Schema) -> bool {
+        false
+    }
     /// The places it holds.
     fn slots(&self) -> Vec<Slot>;
     /// What it does when something it depends on changes while it stays the same.
     fn react(&self, event: Event) -> Reaction {
         match event {
             Event::Dropped | Event::Replaced | Event::Swapped => Reaction::Rebuild,
-            Event::Retyped | Event::Converted => Reaction::Keep,
+            Event::Retyped | Event::Converted | Event::Redefined => Reaction::Keep,
         }
     }
     /// What altering it in place means for those that depend on it.
