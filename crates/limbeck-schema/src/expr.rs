@@ -75,6 +75,44 @@ impl Expr {
                 .is_some_and(|it| it == format!("::{}{brackets}", ty.base()))
     }
 
+    /// Whether this condition, or one of those that it joins by `AND`, is that a column is not null.
+    pub(crate) fn implies_not_null(&self, column: &Ident) -> bool {
+        let tokens = self.normal();
+        let word = |at: usize| match tokens.get(at) {
+            Some(Token::Word(it)) => Some(it.as_str()),
+            _ => None,
+        };
+        // For each bracket that is open, whether it is one that only groups conditions.
+        let mut groups: Vec<bool> = Vec::new();
+        let mut begins = true;
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                Token::Mark("(") => groups.push(begins),
+                Token::Mark(")") => drop(groups.pop()),
+                Token::Word(it) if it.as_str() == "or" && groups.iter().all(|it| *it) => {
+                    return false;
+                }
+                token => {
+                    let is_column = begins && token.clone().name().as_ref() == Some(column);
+                    let said = [at + 1, at + 2, at + 3].map(word);
+                    let closes = |it: &&Token<'_>| **it == Token::Mark(")");
+                    let next = tokens.get(at + 4..).unwrap_or_default();
+                    let next = at + 4 + next.iter().take_while(closes).count();
+                    let ends = next >= tokens.len() || word(next) == Some("and");
+                    let is_said = said == [Some("is"), Some("not"), Some("null")];
+                    if is_column && is_said && ends && groups.iter().all(|it| *it) {
+                        return true;
+                    }
+                }
+            }
+            begins = match token {
+                Token::Mark("(") => begins,
+                token => matches!(token, Token::Word(it) if it.as_str() == "and"),
+            };
+        }
+        false
+    }
+
     /// Every word and quoted identifier in the text, and those inside string literals (`nextval('s'::regclass)`):
     /// a superset of the names that the expression can depend on. A cast to a built-in type is one to that type, also
     /// where another schema has a type of its name: `pg_catalog` is searched first.
@@ -408,6 +446,25 @@ mod tests {
             "(lower(a) || upper(b))",
         );
         check("s.f(a)", "s.f(a)", "s.f(a)");
+    }
+
+    #[test]
+    fn a_condition_that_a_column_is_not_null_is_seen() {
+        let check = |sql: &str, expected: bool| {
+            let found = Expr::new(sql).implies_not_null(&Ident::new("a"));
+            assert_eq!(found, expected, "{sql}");
+        };
+        check("a IS NOT NULL", true);
+        check("(b > 0) AND (a IS NOT NULL)", true);
+        check("((length(b) > 0) AND (a IS NOT NULL)) AND (c = 1)", true);
+        check("\"a\" is not null", true);
+        check("b IS NOT NULL", false);
+        check("a IS NULL", false);
+        check("(a IS NOT NULL) OR (b > 0)", false);
+        check("(b > 0) OR (a IS NOT NULL)", false);
+        check("NOT (b AND (a IS NOT NULL))", false);
+        check("f(b AND (a IS NOT NULL))", false);
+        check("(a IS NOT NULL) = b", false);
     }
 
     #[test]

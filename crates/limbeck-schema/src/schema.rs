@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use serde::{Serialize, Serializer};
 
+use crate::facts::Facts;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::{KindTag, Object, Since};
@@ -258,6 +259,8 @@ pub struct Desired {
     pub unnamed: BTreeSet<Key>,
     /// Where each object was declared, as the user would look for it (`src/models.rs:12`, `models.json: tables[3]`).
     pub places: BTreeMap<Key, String>,
+    /// What a server says of the changes that lead here; nothing where it was not asked.
+    pub facts: Facts,
 }
 
 /// Objects of one kind in one table or schema: only among them one is taken for another under a new name.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::expr::{Expr, ExprSlot};
+use crate::facts::{Facts, Holder};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::NameVisitor;
@@ -158,6 +159,8 @@ pub struct Context<'a> {
     pub swapped: bool,
     /// What is replaced by renaming its old self aside in this script.
     pub asides: &'a BTreeSet<Key>,
+    /// What a server says of the changes.
+    pub facts: &'a Facts,
 }
 
 impl Context<'_> {
@@ -383,6 +386,10 @@ pub trait Kind: Clone + PartialEq + Sized {
         _schema: &Schema,
     ) -> Option<(Key, &'static str)> {
         None
+    }
+    /// What of the live database would make the server refuse to drop it.
+    fn holders(&self, _facts: &Facts) -> Vec<Holder> {
+        Vec::new()
     }
     /// Its expressions.
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
