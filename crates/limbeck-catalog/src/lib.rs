@@ -15,16 +15,22 @@ mod canonical;
 mod compare;
 mod connection;
 mod error;
+mod extension;
+mod facts;
 mod judge;
 mod read;
 mod row;
 pub mod sea;
 mod unmanaged;
+mod unresolved;
 
 pub use compare::{
     CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };
 pub use connection::{connect, redact};
 pub use error::{CatalogError, CompareError, answer};
+pub use extension::needing;
+pub use facts::read_facts;
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};
+pub use unresolved::Unresolved;

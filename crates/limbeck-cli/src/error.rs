@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use limbeck_catalog::{CatalogError, CompareError};
+use limbeck_catalog::{CatalogError, CompareError, Unresolved};
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
 use limbeck_revision::alembic::ImportError;
@@ -23,6 +23,9 @@ pub(crate) enum CliError {
     /// From the comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// Something that differs can be judged or brought about by no statement.
+    #[error("{0}")]
+    Unresolved(String),
     /// From the models.
     #[error(transparent)]
     MetaData(#[from] MetaDataError),
@@ -363,6 +366,21 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// The error for what cannot be judged or planned, if there is any.
+    ///
+    /// # Errors
+    /// [`Self::Unresolved`].
+    pub(crate) fn unresolved(all: &[Unresolved]) -> Result<(), Self> {
+        match all {
+            [] => Ok(()),
+            [it] => Err(Self::Unresolved(it.to_string())),
+            all => Err(Self::Unresolved(format!(
+                "{} objects can be judged or planned by no statement; each is listed above, as unresolved",
+                all.len()
+            ))),
+        }
+    }
+
     /// The exit status: 130 for a run that the user ended, as shells have it, else 2.
     #[must_use]
     pub(crate) fn status(&self) -> u8 {

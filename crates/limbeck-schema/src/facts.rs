@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::expr::Expr;
+use crate::expr::{Expr, Role};
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::sql_type::SqlType;
@@ -60,6 +60,47 @@ pub struct Holder {
     pub name: String,
     /// Whether it is a part of the very table that it holds on to, and goes with it: a trigger, a policy.
     pub is_part: bool,
+}
+
+/// What a server is to be asked about a set of operations.
+#[derive(Clone, Debug, Default)]
+pub struct Questions {
+    /// Changes of type.
+    pub coercions: BTreeSet<(Typed, Typed)>,
+    /// Defaults of new columns, each with the column's type.
+    pub defaults: BTreeSet<(SqlType, Expr)>,
+    /// Types that may be domains.
+    pub domains: BTreeSet<SqlType>,
+    /// Expressions over columns that change their types, by table.
+    pub recasts: Vec<Recast>,
+    /// Whether something goes or changes, so that it matters what holds on to it.
+    pub holders: bool,
+}
+
+/// The expressions of a table over columns that change their types.
+#[derive(Clone, Debug)]
+pub struct Recast {
+    /// The columns that change, in the order in which they do.
+    pub columns: Vec<Ident>,
+    /// What is computed from them.
+    pub expressions: Vec<Expressions>,
+    /// The columns before, each with its type and collation.
+    pub before: Vec<(Ident, SqlType, Option<Name>)>,
+    /// The columns after.
+    pub after: Vec<(Ident, SqlType, Option<Name>)>,
+}
+
+/// An expression of an object that stays.
+#[derive(Clone, Debug)]
+pub struct Expressions {
+    /// The object.
+    pub key: Key,
+    /// Where the expression stands.
+    pub role: Role,
+    /// As it is.
+    pub before: Expr,
+    /// As it shall be.
+    pub after: Expr,
 }
 
 /// What a server said of the changes between two states. Shared, since a desired state is copied with it.

@@ -267,15 +267,15 @@ pub struct Desired {
 pub type Group = (KindTag, Option<Ident>, Option<Ident>);
 
 impl Desired {
-    /// The first object that a server of this `server_version_num` cannot have, and what of it is newer.
-    pub fn newer_than(&self, version: u32) -> Option<(&Key, Since)> {
+    /// The objects that a server of this `server_version_num` cannot have, each with what of it is newer.
+    pub fn newer_than(&self, version: u32) -> Vec<(&Key, Since)> {
         let managed = self
             .schema
             .iter()
             .filter(|(key, _)| !self.scope.ignores(key));
-        let mut all =
+        let all =
             managed.flat_map(|(key, object)| object.newer().into_iter().map(move |it| (key, it)));
-        all.find(|(_, it)| it.major > version / 10_000)
+        all.filter(|(_, it)| it.major > version / 10_000).collect()
     }
 
     /// The group of a key.

@@ -229,7 +229,11 @@ impl Context<'_> {
             ..Desired::default()
         };
         let read = self.read_revisions_only(conn).await?;
-        let it = compare_desired(conn, desired, &CompareOptions { read }).await?;
+        let options = CompareOptions {
+            read,
+            ..CompareOptions::default()
+        };
+        let it = compare_desired(conn, desired, &options).await?;
         Ok(it.ops)
     }
 

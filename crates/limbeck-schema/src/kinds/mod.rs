@@ -144,6 +144,7 @@ pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};
 pub use physical::{Physical, StorageMode};
+pub use retype::questions;
 pub use sequence::SequenceOptions;
 pub use usage::{operands_of, type_owner};
 

@@ -1,15 +1,19 @@
 //! Hazards of columns that get another type, or are new: what PostgreSQL writes anew, what it builds anew beside, and
 //! what becomes of the values.
 
-use crate::expr::Expr;
-use crate::facts::Coercion;
-use crate::ident::{Ident, List};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::expr::{Expr, ExprSlot, Role};
+use crate::facts::{Coercion, Expressions, Questions, Recast};
+use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::cast::{below, coercion, is_constrained};
 use crate::kinds::composite_type::conversion;
 use crate::kinds::loss::loss;
-use crate::kinds::usage::owner_of;
+use crate::kinds::usage::{operands_of, owner_of};
 use crate::kinds::{Column, Context, Kind, KindTag, Object};
+use crate::op::Op;
+use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script, Statement};
 
 /// Functions that give each row a value of its own, where no server was asked (`pg_proc.provolatile`).
@@ -141,3 +145,118 @@ fn rebuilt_with(column: &Column, reindexes: bool, ctx: &Context<'_>) -> Vec<Stri
         .collect()
 }
 
+
+/// What a server is to be asked before a plan is made of operations.
+pub fn questions(ops: &[Op], current: &Schema, desired: &Schema) -> Questions {
+    let mut acc = Questions::default();
+    let mut retyped: BTreeMap<&Name, BTreeSet<Key>> = BTreeMap::new();
+    for op in ops {
+        match (op.current(), op.desired()) {
+            (Some(Object::Column(was)), Some(Object::Column(is))) if !is_rebuilt(op) => {
+                if was.typed() != is.typed() {
+                    ask_coercions(was, is, current, desired, &mut acc);
+                    retyped.entry(&is.table).or_default().insert(is.key());
+                }
+            }
+            (was, is) => {
+                for (object, other) in [(is, current), (was, desired)] {
+                    if let Some(Object::Column(it)) = object
+                        && other.contains(&Key::of(KindTag::Table, &it.table))
+                    {
+                        ask_new(it, current, desired, &mut acc);
+                    }
+                }
+            }
+        }
+        acc.holders |= !matches!(op, Op::Create(_) | Op::Rename { .. });
+    }
+    let replaced: BTreeSet<Key> = ops.iter().filter(|it| is_rebuilt(it)).map(Op::key).collect();
+    for (table, columns) in retyped {
+        acc.recasts
+            .extend(recast(table, columns, &replaced, current, desired));
+    }
+    acc
+}
+
+fn is_rebuilt(op: &Op) -> bool {
+    !matches!(op, Op::Alter { .. } | Op::Rename { .. })
+}
+
+/// Both ways, and between what the domains stand on, for a domain that is not there yet.
+fn ask_coercions(was: &Column, is: &Column, current: &Schema, desired: &Schema, acc: &mut Questions) {
+    let (from, to) = (was.typed(), is.typed());
+    let bare = (
+        (below(current, &from.0), from.1.clone()),
+        (below(desired, &to.0), to.1.clone()),
+    );
+    for (from, to) in [(from, to), bare] {
+        if from != to {
+            acc.coercions.insert((to.clone(), from.clone()));
+            acc.coercions.insert((from, to));
+        }
+    }
+    for ty in [&was.ty, &is.ty] {
+        ask_domain(ty, current, desired, acc);
+    }
+}
+
+/// A type that no state knows, an extension's or one of PostgreSQL's own, may be a domain.
+fn ask_domain(ty: &crate::SqlType, current: &Schema, desired: &Schema, acc: &mut Questions) {
+    let unknown = [current, desired].iter().all(|it| owner_of(it, ty).is_none());
+    if ty.user_defined().is_some() && unknown && !ty.is_array() {
+        acc.domains.insert(ty.clone());
+    }
+}
+
+fn ask_new(column: &Column, current: &Schema, desired: &Schema, acc: &mut Questions) {
+    if let Some(default) = &column.default {
+        acc.defaults.insert((column.ty.clone(), default.clone()));
+    }
+    ask_domain(&column.ty, current, desired, acc);
+}
+
+/// The expressions over columns that change their types, in objects that stay; none where there are none.
+fn recast(
+    table: &Name,
+    columns: BTreeSet<Key>,
+    replaced: &BTreeSet<Key>,
+    current: &Schema,
+    desired: &Schema,
+) -> Option<Recast> {
+    let mut acc = Recast {
+        columns: Vec::new(),
+        expressions: Vec::new(),
+        before: operands_of(current, table),
+        after: operands_of(desired, table),
+    };
+    let computing = KindTag::ALL
+        .iter()
+        .filter(|it| **it != KindTag::Column)
+        .flat_map(|kind| current.parts(*kind, table));
+    for (key, object) in computing.filter(|(key, _)| !replaced.contains(*key)) {
+        let Some(after) = desired.get(key) else {
+            continue;
+        };
+        let mentions = !object.depends_on(current).is_disjoint(&columns);
+        let (was, is) = (expressions(object), expressions(after));
+        if mentions && !was.is_empty() && was.len() == is.len() {
+            let pairs = was.into_iter().zip(is);
+            acc.expressions.extend(pairs.map(|((role, before), (_, after))| Expressions {
+                key: key.clone(),
+                role,
+                before,
+                after,
+            }));
+        }
+    }
+    acc.columns = columns.into_iter().filter_map(|it| it.part).collect();
+    (!acc.expressions.is_empty()).then_some(acc)
+}
+
+fn expressions(object: &Object) -> Vec<(Role, Expr)> {
+    let mut object = object.clone();
+    let slots = object.expressions().into_iter();
+    slots
+        .map(|ExprSlot { role, expr }| (role, expr.clone()))
+        .collect()
+}

@@ -5,7 +5,9 @@ mod join;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
+use limbeck_catalog::{
+    Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired, read_facts,
+};
 use limbeck_plan::migration;
 use limbeck_revision::graph::{Direction, Node, Squash as Range};
 use limbeck_revision::{Checksums, Header, NewFile, Revision as File, RevisionId, Timestamp};
@@ -300,8 +302,13 @@ async fn planned(
         scope: Scope::everything(),
         ..Desired::default()
     };
-    let options = CompareOptions { read: read.clone() };
-    let compared = compare_desired(&mut conn, desired, &options).await?;
+    let options = CompareOptions {
+        read: read.clone(),
+        ..CompareOptions::default()
+    };
+    let mut compared = compare_desired(&mut conn, desired, &options).await?;
+    compared.desired.facts =
+        read_facts(&mut conn, &compared.catalog, &compared.desired, &compared.ops).await?;
     for it in [conn, goal] {
         let _ = it.close().await;
     }
