@@ -64,7 +64,14 @@ pub(crate) async fn canonicalise(
         }
         Err(error) => return Err(error),
     };
-    adopt_expressions(desired, &catalog.schema, asked, questions, answers, &mut unresolved);
+    adopt_expressions(
+        desired,
+        &catalog.schema,
+        asked,
+        questions,
+        answers,
+        &mut unresolved,
+    );
     Ok(unresolved)
 }
 
@@ -309,7 +316,9 @@ fn adopt_expressions(
 /// What to do about an expression that the server rejects, by its SQLSTATE.
 fn remedy(code: &str) -> &'static str {
     match code {
-        "42883" => "; create the function first, in a revision written by hand, or mend the expression",
+        "42883" => {
+            "; create the function first, in a revision written by hand, or mend the expression"
+        }
         "42704" | "42P01" | "3F000" => "; create what it names first, or mend the expression",
         "42501" => "; grant the role what it needs",
         _ => "; mend the expression",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_metadata::{LowerOptions, MetaData};
 use limbeck_plan::PlanError;
-use limbeck_schema::{Desired, Ident, Key, Op};
+use limbeck_schema::{Desired, Key, Op};
 use sqlx::PgConnection;
 
 use crate::canonical::{canonicalise, place};
@@ -20,8 +20,8 @@ pub struct CompareOptions {
     /// Whether objects that cannot be judged or planned are left as they are and told in [`Comparison::unresolved`],
     /// beside all other differences; otherwise they end the comparison.
     pub tells_unresolved: bool,
-    /// Desired objects that need an extension which the database does not have.
-    pub needing: BTreeMap<Key, Ident>,
+    /// Desired objects that need something which the database does not have and no kind stands for, with that.
+    pub needing: BTreeMap<Key, String>,
 }
 
 /// Both sides and what differs.
@@ -155,17 +155,17 @@ async fn compare_in<E: From<CompareError>>(
     })
 }
 
-/// What cannot be had at all: what needs an extension that is not there, or a newer server.
+/// What cannot be had at all: what needs something that is not there, or a newer server.
 fn premises(
     catalog: &Catalog,
     desired: &mut Desired,
-    needing: &BTreeMap<Key, Ident>,
+    needing: &BTreeMap<Key, String>,
 ) -> Vec<Unresolved> {
     let mut acc: Vec<Unresolved> = Vec::new();
-    for (key, extension) in needing {
-        let error = CompareError::Extension {
+    for (key, what) in needing {
+        let error = CompareError::Lacks {
             key: Box::new(key.clone()),
-            extension: extension.clone(),
+            what: what.clone(),
         };
         acc.push(Unresolved::one(key, error));
     }
@@ -184,10 +184,7 @@ fn premises(
 
 /// Leaves what is unresolved as it is, from the `first` on, and adds what needs it.
 fn settle(catalog: &Catalog, desired: &mut Desired, all: &mut Vec<Unresolved>, first: usize) {
-    let keys: BTreeSet<Key> = all[first..]
-        .iter()
-        .flat_map(|it| it.keys.clone())
-        .collect();
+    let keys: BTreeSet<Key> = all[first..].iter().flat_map(|it| it.keys.clone()).collect();
     for (key, needed) in set_aside(&keys, &catalog.schema, desired) {
         if all.iter().all(|it| !it.keys.contains(&key)) {
             let error = CompareError::Needed {

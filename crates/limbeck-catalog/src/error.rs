@@ -2,7 +2,7 @@
 
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
-use limbeck_schema::{Ident, Key};
+use limbeck_schema::Key;
 use limbeck_schema::kinds::Since;
 use limbeck_schema::row::DecodeError;
 
@@ -127,16 +127,15 @@ pub enum CompareError {
         /// What to do, with a semicolon before it.
         remedy: &'static str,
     },
-    /// An extension that the database does not have.
+    /// Something that no kind stands for and that the database does not have.
     #[error(
-        "{key} needs the extension {extension}, which the database does not have; create it there first, by CREATE EXTENSION \
-         {extension} in a revision written by hand"
+        "{key} needs the {what}, which the database does not have; create it there first, in a revision written by hand"
     )]
-    Extension {
+    Lacks {
         /// The object.
         key: Box<Key>,
-        /// The extension.
-        extension: Ident,
+        /// What it needs, `extension citext`.
+        what: String,
     },
     /// Something else of the same comparison that cannot be had.
     #[error("{key} needs {needed}, which cannot be brought about as things stand; see there")]

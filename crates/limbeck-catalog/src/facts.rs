@@ -107,10 +107,7 @@ impl<'a> Trial<'a> {
     /// Runs statements, gives the rows of them, and undoes them.
     async fn attempt(&mut self, sql: &str) -> Result<Result<Vec<PgRow>, Refused>, sqlx::Error> {
         let sql = format!("SAVEPOINT limbeck_fact; {sql}");
-        let done = self
-            .conn
-            .fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)))
-            .await;
+        let done = self.conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
         let done = match done {
             Ok(rows) => Ok(rows),
             Err(sqlx::Error::Database(it)) => {
@@ -123,7 +120,11 @@ impl<'a> Trial<'a> {
     }
 
     /// What it takes to come from one type to another; `None` where one of them is not there.
-    async fn coercion(&mut self, from: &Typed, to: &Typed) -> Result<Option<Coercion>, sqlx::Error> {
+    async fn coercion(
+        &mut self,
+        from: &Typed,
+        to: &Typed,
+    ) -> Result<Option<Coercion>, sqlx::Error> {
         /// `datatype_mismatch`: there is no cast that is applied by itself.
         const MISMATCH: &str = "42804";
         let mut way = Using::Nothing;
@@ -206,7 +207,10 @@ impl<'a> Trial<'a> {
                         .collect::<Result<_, sqlx::Error>>()?;
                     // A default that is null leaves no expression behind.
                     let told = some.iter().enumerate().map(|(at, it)| {
-                        ((*it).clone(), volatile.get(&at).copied().unwrap_or_default())
+                        (
+                            (*it).clone(),
+                            volatile.get(&at).copied().unwrap_or_default(),
+                        )
                     });
                     acc.extend(told);
                 }
@@ -233,7 +237,11 @@ impl<'a> Trial<'a> {
                 format!("{name} {}", typed(&(ty.clone(), collation.clone())))
             });
             let checks = it.expressions.iter().enumerate().map(|(at, one)| {
-                let expr = if is_after == back { &one.before } else { &one.after };
+                let expr = if is_after == back {
+                    &one.before
+                } else {
+                    &one.after
+                };
                 match one.role {
                     Role::Value => format!("CONSTRAINT l{at} CHECK (({expr}\n) IS NOT NULL)"),
                     _ => format!("CONSTRAINT l{at} CHECK ({expr}\n)"),
@@ -397,7 +405,10 @@ async fn read_holders(
     default_schema: &Ident,
     facts: &mut Facts,
 ) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(HOLDERS).persistent(false).fetch_all(conn).await?;
+    let rows = sqlx::query(HOLDERS)
+        .persistent(false)
+        .fetch_all(conn)
+        .await?;
     for row in rows {
         let (space, schema): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
         let (name, part): (String, Option<String>) = (row.try_get(2)?, row.try_get(3)?);

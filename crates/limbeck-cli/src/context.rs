@@ -3,9 +3,8 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, Unresolved, compare, compare_desired,
-    needing, read_facts,
-    compare_loaded, connect,
+    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, Unresolved, compare,
+    compare_desired, compare_loaded, connect, needing, read_facts,
 };
 use limbeck_metadata::MetaData;
 use limbeck_revision::FileNaming;

@@ -23,7 +23,7 @@ pub(crate) enum CliError {
     /// From the comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
-    /// Something that differs can be judged or brought about by no statement.
+    /// What cannot be judged, or brought about by any statement.
     #[error("{0}")]
     Unresolved(String),
     /// From the models.
@@ -375,7 +375,7 @@ impl CliError {
             [] => Ok(()),
             [it] => Err(Self::Unresolved(it.to_string())),
             all => Err(Self::Unresolved(format!(
-                "{} objects can be judged or planned by no statement; each is listed above, as unresolved",
+                "{} things cannot be judged or planned; each is listed above as unresolved, with the reason",
                 all.len()
             ))),
         }

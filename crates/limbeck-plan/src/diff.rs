@@ -75,10 +75,7 @@ fn rekey(schema: &mut Schema, from: &Key, to: &Key) {
 
 /// The operations between two paired states: the renames, then everything by key.
 /// With them what nothing can bring about, each with its reason.
-pub(crate) fn ops(
-    pairs: &Paired<'_>,
-    desired: &Desired,
-) -> (Vec<Op>, Vec<(Key, &'static str)>) {
+pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> (Vec<Op>, Vec<(Key, &'static str)>) {
     let mut acc = pairs.renames.clone();
     let mut unsupported = Vec::new();
     let (mut current, mut wanted) = (

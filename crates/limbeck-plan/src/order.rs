@@ -18,7 +18,12 @@ pub(crate) fn plan(pairs: &Paired<'_>, ops: Vec<Op>, version: u32) -> Result<Pla
     // that is not enough the other constraints do too.
     let (mut references, mut all, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     loop {
-        let complete = complete(current, desired, without_renames(&ops, &names), &pairs.facts);
+        let complete = complete(
+            current,
+            desired,
+            without_renames(&ops, &names),
+            &pairs.facts,
+        );
         let folding = |key: &Key| match (all.contains(key), references.contains(key)) {
             (true, _) => Folding::Nothing,
             (false, true) => Folding::ButReferences,
@@ -174,13 +179,10 @@ fn run(step: &Step<'_>, ctx: &Context<'_>, acc: &mut Script) {
             held(it, ctx, acc);
         }),
         (Work::Aside, op) => op.current().into_iter().for_each(|it| it.move_aside(acc)),
-        (Work::DropAside, op) => op
-            .current()
-            .into_iter()
-            .for_each(|it| {
-                it.drop_aside(ctx, acc);
-                held(it, ctx, acc);
-            }),
+        (Work::DropAside, op) => op.current().into_iter().for_each(|it| {
+            it.drop_aside(ctx, acc);
+            held(it, ctx, acc);
+        }),
         (_, op) => op.desired().into_iter().for_each(|it| it.create(ctx, acc)),
     }
 }

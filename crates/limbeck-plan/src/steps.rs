@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::{Context, Facts, Key, KindTag, Object, Op, Replacement, Schema, Script, Stage};
+use limbeck_schema::{
+    Context, Facts, Key, KindTag, Object, Op, Replacement, Schema, Script, Stage,
+};
 
 use crate::propagate::Complete;
 

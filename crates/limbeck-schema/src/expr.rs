@@ -75,6 +75,31 @@ impl Expr {
                 .is_some_and(|it| it == format!("::{}{brackets}", ty.base()))
     }
 
+    /// Whether it is `NULL`, cast or not.
+    pub(crate) fn is_null(&self) -> bool {
+        let mut text = self.0.trim();
+        while let Some(inner) = strip_parentheses(text) {
+            text = inner.trim();
+        }
+        let tokens = tokens(text);
+        let is_null = |it: &Token<'_>| matches!(it, Token::Word(it) if it.as_str() == "null");
+        // `NULL::numeric(10,2)::text`: nothing but words, numbers and brackets follows a cast.
+        let casts = tokens.get(1..).unwrap_or_default();
+        tokens
+            .iter()
+            .find(|it| **it != Token::Mark("("))
+            .is_some_and(is_null)
+            && casts.iter().all(|it| match it {
+                Token::Word(it) => it.as_str() == "collate" || !OPERATORS.contains(&it.as_str()),
+                Token::Text(_) => true,
+                Token::Mark(it) => {
+                    matches!(*it, "::" | "(" | ")" | "," | "." | "[" | "]")
+                        || it.starts_with(|c: char| c.is_ascii_digit() || c == '"')
+                }
+            })
+            && (casts.is_empty() || casts.contains(&Token::Mark("::")))
+    }
+
     /// Whether this condition, or one of those that it joins by `AND`, is that a column is not null.
     pub(crate) fn implies_not_null(&self, column: &Ident) -> bool {
         let tokens = self.normal();
@@ -171,24 +196,7 @@ impl Expr {
                     || mark.starts_with(|c: char| c.is_ascii_digit() || c == '"')
                     || (at == 0 && matches!(*mark, "-" | "+"))
             }
-            Token::Word(word) => !matches!(
-                word.as_str(),
-                "and"
-                    | "or"
-                    | "not"
-                    | "is"
-                    | "in"
-                    | "like"
-                    | "ilike"
-                    | "between"
-                    | "similar"
-                    | "collate"
-                    | "at"
-                    | "case"
-                    | "isnull"
-                    | "notnull"
-                    | "overlaps"
-            ),
+            Token::Word(word) => !OPERATORS.contains(&word.as_str()),
             Token::Text(_) => true,
         })
     }
@@ -216,6 +224,12 @@ impl Expr {
         false
     }
 }
+
+/// Words between operands.
+const OPERATORS: &[&str] = &[
+    "and", "or", "not", "is", "in", "like", "ilike", "between", "similar", "collate", "at", "case",
+    "isnull", "notnull", "overlaps",
+];
 
 /// Forms that look like calls but are expressions of their own grammar, which `CREATE INDEX` wants in parentheses.
 fn is_special_call(token: &Token<'_>) -> bool {
@@ -446,6 +460,28 @@ mod tests {
             "(lower(a) || upper(b))",
         );
         check("s.f(a)", "s.f(a)", "s.f(a)");
+    }
+
+    #[test]
+    fn a_null_is_one_with_any_casts() {
+        for sql in [
+            "NULL",
+            "null::bpchar",
+            "(NULL::numeric)::numeric(10,2)",
+            "NULL::\"bit\"[]",
+        ] {
+            assert!(Expr::new(sql).is_null(), "{sql}");
+        }
+        for sql in [
+            "'NULL'",
+            "nullif(a, b)",
+            "NULL IS NULL",
+            "NULL::text IS NULL",
+            "COALESCE(NULL::text, 'a'::text)",
+            "1",
+        ] {
+            assert!(!Expr::new(sql).is_null(), "{sql}");
+        }
     }
 
     #[test]

@@ -405,7 +405,10 @@ mod tests {
         check("status", "status");
         check("public.status[]", "status[]");
         check("audit.\"Status\"", "audit.\"Status\"");
-        check("geometry( MultiPolygon, 4326 )", "geometry(MultiPolygon,4326)");
+        check(
+            "geometry( MultiPolygon, 4326 )",
+            "geometry(MultiPolygon,4326)",
+        );
         check("halfvec(3 /* why */)[]", "halfvec(3)[]");
         check("audit.kind(\"A,b\",'It''s')", "audit.kind(\"A,b\",'It''s')");
         check("\"user\"", "\"user\"");

@@ -11,6 +11,8 @@ mod signals;
 mod sources;
 mod squash;
 mod standing;
+mod unresolved;
+mod unresolved;
 mod variables;
 mod verify;
 mod walk;

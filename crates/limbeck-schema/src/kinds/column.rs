@@ -379,7 +379,11 @@ impl Kind for Column {
         if !it.field("nullable", nullable, &desired.nullable) && !nullable {
             NotNull::compare(not_null, &desired.not_null, &mut it);
         }
-        it.field("default", default, &desired.default);
+        it.field(
+            "default",
+            &said_default(default, ty),
+            &said_default(&desired.default, &desired.ty),
+        );
         if it.field("generated", generated, &desired.generated)
             && desired.generated.is_some()
             && !sets_expression(current, desired)
@@ -703,6 +707,14 @@ impl Kind for Column {
     fn types(&mut self) -> Vec<&mut SqlType> {
         vec![&mut self.ty]
     }
+}
+
+/// The default, unless it is a null that PostgreSQL keeps only because it has been cast to the length of the type: it is
+/// what a column without a default has. A null in a domain's column stays, since it hides the domain's own default
+/// (`AddRelationNewConstraints`).
+fn said_default<'a>(default: &'a Option<Expr>, ty: &SqlType) -> Option<&'a Expr> {
+    let is_domain = ty.user_defined().is_some() && !ty.as_str().contains('(');
+    default.as_ref().filter(|it| is_domain || !it.is_null())
 }
 
 /// Whether another expression can be given to a stored generated column where it stands. Its type has to stay, since each

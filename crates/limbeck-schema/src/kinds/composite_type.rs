@@ -371,10 +371,11 @@ impl Kind for CompositeType {
                 format!("DROP FUNCTION {}({old})", self.converter()),
             );
         }
-        acc.push(Lock::None, format!("DROP TYPE {old}")).warn_unless(
-            ctx.facts.knows_holders(),
-            Hazard::MayFail,
-            "fails if a function or view that is not in this revision still uses the type",
-        );
+        acc.push(Lock::None, format!("DROP TYPE {old}"))
+            .warn_unless(
+                ctx.facts.knows_holders(),
+                Hazard::MayFail,
+                "fails if a function or view that is not in this revision still uses the type",
+            );
     }
 }

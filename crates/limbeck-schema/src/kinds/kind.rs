@@ -267,6 +267,12 @@ impl<T: Shown> Shown for Option<T> {
     }
 }
 
+impl<T: Shown> Shown for &T {
+    fn shown(&self) -> String {
+        T::shown(self)
+    }
+}
+
 impl<T: Shown> Shown for Box<T> {
     fn shown(&self) -> String {
         T::shown(self)

@@ -23,6 +23,8 @@ const UNREADABLE: &str = "a value does not read as one of the new type";
 const ROUNDED: &str = "values are rounded";
 const BLANKS: &str = "blanks at the end of a value are lost";
 const ZONE: &str = "times are taken in the TimeZone of the session that runs it";
+/// `TimestampTimestampTzRequiresRewrite`.
+const MOMENT: &str = "times are taken in the TimeZone of the session that runs it, and unless that is UTC every row is written anew";
 
 fn fails(why: &'static str) -> Loss {
     Loss {
@@ -51,7 +53,9 @@ pub(crate) fn loss(from: &SqlType, to: &SqlType) -> Loss {
         return NOTHING;
     }
     if from.is_array() != to.is_array() {
-        return into_text(to).filter(|_| from.is_array()).unwrap_or(fails(UNREADABLE));
+        return into_text(to)
+            .filter(|_| from.is_array())
+            .unwrap_or(fails(UNREADABLE));
     }
     let (source, target) = (from.base(), to.base());
     let (source, target) = (source.as_str(), target.as_str());
@@ -74,7 +78,10 @@ pub(crate) fn loss(from: &SqlType, to: &SqlType) -> Loss {
     times(from, to)
         .or_else(|| bits(from, to))
         .or_else(|| others(source, target))
-        .unwrap_or(both(UNREADABLE, "what the conversion makes of a value may say less"))
+        .unwrap_or(both(
+            UNREADABLE,
+            "what the conversion makes of a value may say less",
+        ))
 }
 
 fn is_text(ty: &str) -> bool {
@@ -224,7 +231,7 @@ fn times(from: &SqlType, to: &SqlType) -> Option<Loss> {
         }
         (a, b) if a == b && coarser => changes(ROUNDED),
         (a, b) if a == b => NOTHING,
-        (a, b) if moment(a) && moment(b) => changes(ZONE),
+        (a, b) if moment(a) && moment(b) => changes(MOMENT),
         ("date", b) if zoned(b) => changes(ZONE),
         ("date", b) if moment(b) => NOTHING,
         (a, "date") if moment(a) => changes("the time of day is lost"),
@@ -265,9 +272,10 @@ fn others(source: &str, target: &str) -> Option<Loss> {
         ("inet", "cidr") => changes("the bits behind the network are lost"),
         ("macaddr8", "macaddr") => fails(UNREADABLE),
         ("boolean", "smallint" | "integer" | "bigint" | "numeric") => NOTHING,
-        ("smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision", "boolean") => {
-            changes("every number but zero becomes true")
-        }
+        (
+            "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision",
+            "boolean",
+        ) => changes("every number but zero becomes true"),
         ("int4range", "int8range" | "numrange") | ("int8range", "numrange") => NOTHING,
         ("tsrange", "tstzrange") | ("tstzrange", "tsrange") => changes(ZONE),
         ("int8range", "int4range") => fails(OUT_OF_RANGE),

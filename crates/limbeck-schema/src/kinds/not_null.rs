@@ -171,12 +171,7 @@ impl NotNull {
     }
 
     /// Writes what leads from one constraint to another, of a column that is not null on both sides.
-    pub(crate) fn alter(
-        current: &Column,
-        desired: &Column,
-        ctx: &Context<'_>,
-        acc: &mut Script,
-    ) {
+    pub(crate) fn alter(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut Script) {
         let table = &desired.table;
         let is_valid = |it: &Column| it.not_null.as_ref().is_none_or(|it| it.valid);
         if is_valid(current) && !is_valid(desired) {

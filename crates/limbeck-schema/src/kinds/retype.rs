@@ -41,7 +41,9 @@ pub(crate) fn fills_rows(column: &Column, ctx: &Context<'_>) -> bool {
     let volatile = |it: &Expr| {
         ctx.facts.volatile(&column.ty, it).unwrap_or_else(|| {
             let words = it.words();
-            VOLATILE.iter().any(|name| words.contains(&Ident::new(name)))
+            VOLATILE
+                .iter()
+                .any(|name| words.contains(&Ident::new(name)))
         })
     };
     column.identity.is_some()
@@ -145,7 +147,6 @@ fn rebuilt_with(column: &Column, reindexes: bool, ctx: &Context<'_>) -> Vec<Stri
         .collect()
 }
 
-
 /// What a server is to be asked before a plan is made of operations.
 pub fn questions(ops: &[Op], current: &Schema, desired: &Schema) -> Questions {
     let mut acc = Questions::default();
@@ -170,7 +171,11 @@ pub fn questions(ops: &[Op], current: &Schema, desired: &Schema) -> Questions {
         }
         acc.holders |= !matches!(op, Op::Create(_) | Op::Rename { .. });
     }
-    let replaced: BTreeSet<Key> = ops.iter().filter(|it| is_rebuilt(it)).map(Op::key).collect();
+    let replaced: BTreeSet<Key> = ops
+        .iter()
+        .filter(|it| is_rebuilt(it))
+        .map(Op::key)
+        .collect();
     for (table, columns) in retyped {
         acc.recasts
             .extend(recast(table, columns, &replaced, current, desired));
@@ -183,7 +188,13 @@ fn is_rebuilt(op: &Op) -> bool {
 }
 
 /// Both ways, and between what the domains stand on, for a domain that is not there yet.
-fn ask_coercions(was: &Column, is: &Column, current: &Schema, desired: &Schema, acc: &mut Questions) {
+fn ask_coercions(
+    was: &Column,
+    is: &Column,
+    current: &Schema,
+    desired: &Schema,
+    acc: &mut Questions,
+) {
     let (from, to) = (was.typed(), is.typed());
     let bare = (
         (below(current, &from.0), from.1.clone()),
@@ -202,7 +213,9 @@ fn ask_coercions(was: &Column, is: &Column, current: &Schema, desired: &Schema, 
 
 /// A type that no state knows, an extension's or one of PostgreSQL's own, may be a domain.
 fn ask_domain(ty: &crate::SqlType, current: &Schema, desired: &Schema, acc: &mut Questions) {
-    let unknown = [current, desired].iter().all(|it| owner_of(it, ty).is_none());
+    let unknown = [current, desired]
+        .iter()
+        .all(|it| owner_of(it, ty).is_none());
     if ty.user_defined().is_some() && unknown && !ty.is_array() {
         acc.domains.insert(ty.clone());
     }
@@ -241,12 +254,13 @@ fn recast(
         let (was, is) = (expressions(object), expressions(after));
         if mentions && !was.is_empty() && was.len() == is.len() {
             let pairs = was.into_iter().zip(is);
-            acc.expressions.extend(pairs.map(|((role, before), (_, after))| Expressions {
-                key: key.clone(),
-                role,
-                before,
-                after,
-            }));
+            acc.expressions
+                .extend(pairs.map(|((role, before), (_, after))| Expressions {
+                    key: key.clone(),
+                    role,
+                    before,
+                    after,
+                }));
         }
     }
     acc.columns = columns.into_iter().filter_map(|it| it.part).collect();

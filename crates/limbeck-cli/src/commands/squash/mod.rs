@@ -307,8 +307,13 @@ async fn planned(
         ..CompareOptions::default()
     };
     let mut compared = compare_desired(&mut conn, desired, &options).await?;
-    compared.desired.facts =
-        read_facts(&mut conn, &compared.catalog, &compared.desired, &compared.ops).await?;
+    compared.desired.facts = read_facts(
+        &mut conn,
+        &compared.catalog,
+        &compared.desired,
+        &compared.ops,
+    )
+    .await?;
     for it in [conn, goal] {
         let _ = it.close().await;
     }
