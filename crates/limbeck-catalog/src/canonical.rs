@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::kinds::{operands_of, type_owner};
 use limbeck_schema::{Desired, Expr, Ident, Key, Name, Object, Role, Schema, SqlType};
+use limbeck_sql::excerpt;
 use sqlx::PgConnection;
 
 use crate::judge::{Answer, Judge, Question};
+use crate::read::Session;
 use crate::{Catalog, CompareError, Unresolved};
+
+/// How much of an expression a message shows.
+const SHOWN_CHARS: usize = 200;
 
 /// Where a question came from.
 struct Asked {
@@ -21,8 +26,7 @@ pub(crate) async fn canonicalise(
     conn: &mut PgConnection,
     catalog: &Catalog,
     desired: &mut Desired,
-    in_recovery: bool,
-    narrow_path: &str,
+    session: &Session,
 ) -> Result<Vec<Unresolved>, CompareError> {
     let types = unknown_types(&catalog.schema, desired);
     let (asked, questions) = questions(&catalog.schema, desired);
@@ -37,10 +41,10 @@ pub(crate) async fn canonicalise(
             error: CompareError::Judge { count, message },
         }]
     };
-    if in_recovery {
+    if session.in_recovery {
         return Ok(unjudged("the server is a read-only standby".into(), &asked));
     }
-    let mut judge = match Judge::begin(conn, narrow_path).await {
+    let mut judge = match Judge::begin(conn, session).await {
         Ok(it) => it,
         Err(message) => return Ok(unjudged(message, &asked)),
     };
@@ -303,7 +307,7 @@ fn adopt_expressions(
                 let error = CompareError::Expression {
                     place: place(&desired.places, &it.key),
                     key: Box::new(it.key.clone()),
-                    expression: question.expr.to_string(),
+                    expression: excerpt(question.expr.as_str(), SHOWN_CHARS),
                     remedy: remedy(&code),
                     message,
                 };

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use crate::canonical::{canonicalise, place};
 use crate::read::Session;
 use crate::unresolved::set_aside;
-use crate::{Catalog, CompareError, ReadOptions, Unresolved};
+use crate::{Catalog, CompareError, Ignore, ReadOptions, Unresolved};
 
 /// How to compare.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct CompareOptions {
     pub tells_unresolved: bool,
     /// Desired objects that need something which the database does not have and no kind stands for, with that.
     pub needing: BTreeMap<Key, String>,
+    /// What to leave alone on both sides.
+    pub ignore: Ignore,
 }
 
 /// Both sides and what differs.
@@ -119,15 +121,18 @@ async fn compare_in<E: From<CompareError>>(
     desired: impl Future<Output = Result<Desired, E>>,
     options: &CompareOptions,
 ) -> Result<Comparison, E> {
-    let in_recovery = session.in_recovery;
-    let narrow_path = session.narrow_path.clone();
     let reading = async {
-        let catalog = Catalog::read_in(conn, session, &options.read).await;
+        let catalog = Catalog::read_in(conn, &session, &options.read).await;
         Ok(catalog.map_err(CompareError::from)?)
     };
     let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    let mut ignore = options.ignore.clone();
+    let noted = ignore.note_owners(conn).await;
+    noted.map_err(CompareError::from)?;
+    let applied = ignore.apply(&catalog.schema, &mut desired, &catalog.default_schema);
+    applied.map_err(|n_objects| CompareError::NothingLeft { n_objects })?;
     let mut unresolved = premises(&catalog, &mut desired, &options.needing);
-    unresolved.extend(canonicalise(conn, &catalog, &mut desired, in_recovery, &narrow_path).await?);
+    unresolved.extend(canonicalise(conn, &catalog, &mut desired, &session).await?);
     settle(&catalog, &mut desired, &mut unresolved, 0);
     let mut found = limbeck_plan::diff(&catalog.schema, &desired);
     let n_known = unresolved.len();
@@ -162,7 +167,7 @@ fn premises(
     needing: &BTreeMap<Key, String>,
 ) -> Vec<Unresolved> {
     let mut acc: Vec<Unresolved> = Vec::new();
-    for (key, what) in needing {
+    for (key, what) in needing.iter().filter(|(key, _)| !desired.scope.ignores(key)) {
         let error = CompareError::Lacks {
             key: Box::new(key.clone()),
             what: what.clone(),

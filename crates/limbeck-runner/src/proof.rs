@@ -419,7 +419,7 @@ pub(crate) async fn differences(
 async fn version(conn: &mut PgConnection) -> String {
     let row = conn
         .fetch_one(sqlx::raw_sql(
-            "SELECT split_part(current_setting('server_version'), ' ', 1)",
+            "SELECT pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1)",
         ))
         .await;
     row.and_then(|it| it.try_get(0)).unwrap_or_default()
