@@ -11,9 +11,10 @@ use std::process::Command;
 /// The crates each crate may depend on, and with them whatever those may; the arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-derive", &[]),
-    ("limbeck-schema", &[]),
-    ("limbeck-revision", &[]),
+    ("limbeck-sql", &[]),
     ("limbeck-testkit", &[]),
+    ("limbeck-schema", &["limbeck-sql"]),
+    ("limbeck-revision", &["limbeck-sql"]),
     ("limbeck-metadata", &["limbeck-schema"]),
     ("limbeck-codegen", &["limbeck-metadata"]),
     ("limbeck-plan", &["limbeck-schema"]),
@@ -39,7 +40,12 @@ const MODELS_NEED: &[&str] = &["limbeck-derive", "limbeck-metadata", "limbeck-sc
 
 /// Crates whose code neither waits nor touches the outside world. `limbeck-revision` may read and write files, and
 /// `limbeck-codegen`, which writes the words that are looked for here, is held by what it depends on.
-const PURE: &[&str] = &["limbeck-schema", "limbeck-metadata", "limbeck-plan"];
+const PURE: &[&str] = &[
+    "limbeck-sql",
+    "limbeck-schema",
+    "limbeck-metadata",
+    "limbeck-plan",
+];
 
 /// Crates that know objects only through the registry of kinds.
 const KNOW_NO_KIND: &[&str] = &[
@@ -49,6 +55,7 @@ const KNOW_NO_KIND: &[&str] = &[
     "limbeck-plan",
     "limbeck-revision",
     "limbeck-runner",
+    "limbeck-sql",
 ];
 
 /// Beyond this a file has more than one reason to exist.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::ids::{IdError, RevisionId};
-use crate::split::SplitProblem;
+use limbeck_sql::SplitProblem;
 
 /// An error of reading, naming or writing revision files. Each message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]

@@ -17,17 +17,19 @@
 //! ```
 //!
 //! A section runs in one transaction unless `-- segment: no transaction` and `-- segment: transaction` lines cut it into
-//! segments. Such lines count at the beginning of a line and outside of quotes only, so a function's body may hold
-//! whatever it likes.
+//! segments. Such lines count at the beginning of a line and outside of quotes, parentheses and bodies only, so a
+//! function's body may hold whatever it likes.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use limbeck_sql::{
+    SplitError, Splitter, Statement, TokenKind, is_line_end, own_lines, split, tokens,
+};
 use sha2::{Digest, Sha256};
 
 use crate::error::{RevisionError, SyntaxProblem};
 use crate::header::{Header, HeaderEnd, HeaderReader};
-use crate::split::{Kind, Lexer, SplitError, Statement, split};
 
 const UPGRADE: &str = "upgrade";
 const DOWNGRADE: &str = "downgrade";
@@ -118,6 +120,23 @@ impl Segment {
         }
         Ok(statements)
     }
+}
+
+impl Segment {
+    /// What the file says above the statements, in comments that have their line to themselves: the texts behind `--
+    /// hazard `.
+    pub fn hazards(&self) -> Vec<&str> {
+        own_lines(&self.text)
+            .iter()
+            .filter_map(|it| hazard(it.text))
+            .collect()
+    }
+}
+
+/// The hazard that a comment states, such as `rewrites-table: …`; none if it states none.
+#[must_use]
+pub fn hazard(comment: &str) -> Option<&str> {
+    comment.trim_end().strip_prefix("-- hazard ")
 }
 
 impl Revision {
@@ -348,16 +367,21 @@ fn read_sections(
     let body = &text[start..];
     let mut sections = Sections::default();
     let (mut begin, mut begin_line) = (0, first_line);
-    for token in Lexer::new(body) {
-        let token = token.map_err(|it| first_fault(body, it, first_line))?;
-        let at_line_start = token.start == 0 || body.as_bytes()[token.start - 1] == b'\n';
-        let marker = (token.kind == Kind::LineComment && at_line_start)
-            .then(|| read_marker(token.text))
-            .flatten();
-        let Some(marker) = marker else { continue };
+    let mut splitter = Splitter::new(body);
+    for token in tokens(body) {
+        let is_marker = token.kind == TokenKind::LineComment
+            && !splitter.is_nested()
+            && (token.start == 0 || body[..token.start].ends_with(is_line_end));
+        splitter
+            .take(token)
+            .map_err(|it| (first_line + it.line - 1, it.problem.into()))?;
+        let Some(marker) = is_marker.then(|| read_marker(token.text)).flatten() else {
+            continue;
+        };
+        splitter.end_statement();
         sections.close_segment(&body[begin..token.start], begin_line)?;
         let line = first_line + token.line - 1;
-        begin = (token.start + token.text.len() + 1).min(body.len());
+        begin = (token.end() + 1).min(body.len());
         begin_line = line + 1;
         match marker {
             Marker::Section(section) => {
@@ -376,6 +400,9 @@ fn read_sections(
             }
         }
     }
+    splitter
+        .finish()
+        .map_err(|it| (first_line + it.line - 1, it.problem.into()))?;
     sections.close_segment(&body[begin..], begin_line)?;
     match (sections.upgrade, sections.downgrade) {
         (Some(upgrade), Some(downgrade)) => Ok((upgrade, downgrade)),
@@ -385,13 +412,6 @@ fn read_sections(
             SyntaxProblem::NoSection { section: DOWNGRADE },
         )),
     }
-}
-
-/// The first thing wrong in `body`. The quote that is not closed may be data of a `COPY` before it, and then the `COPY`
-/// is what to report.
-fn first_fault(body: &str, unclosed: SplitError, first_line: usize) -> Fault {
-    let SplitError { line, problem } = split(body).err().unwrap_or(unclosed);
-    (first_line + line - 1, problem.into())
 }
 
 fn is_rule(line: &str) -> bool {

@@ -327,8 +327,13 @@ pub(crate) struct HeaderReader {
 }
 
 impl HeaderReader {
-    /// Takes the next line, without its line end.
+    /// Takes the next line, without its line feed. To PostgreSQL a carriage return ends a comment as well.
     pub(crate) fn take(&mut self, number: usize, line: &str) -> ControlFlow<HeaderEnd> {
+        line.split('\r')
+            .try_for_each(|it| self.take_line(number, it))
+    }
+
+    fn take_line(&mut self, number: usize, line: &str) -> ControlFlow<HeaderEnd> {
         let line = line.trim_end();
         let Some(text) = line.strip_prefix("--") else {
             return if line.is_empty() {

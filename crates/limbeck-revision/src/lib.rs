@@ -1,7 +1,7 @@
 //! Revision files: ids, graph, targets, format and directories.
 //!
 //! A revision is one SQL file with a header. This crate reads and writes such files and knows how they follow each
-//! other; it runs nothing and knows no SQL beyond where one statement ends.
+//! other; it runs nothing, and of SQL it knows what `limbeck-sql` does.
 
 pub mod alembic;
 pub mod directory;
@@ -12,7 +12,6 @@ pub mod format;
 pub mod graph;
 pub mod header;
 pub mod ids;
-pub mod split;
 
 pub use directory::{
     Embedded, FieldChange, LoadedHeader, Location, Missing, NewFile, RevisionDirectory,
@@ -23,4 +22,4 @@ pub use format::{Revision, Segment, SegmentMode};
 pub use header::{Checksums, Dependency, Header};
 pub use ids::{IdError, RevisionId};
 pub use jiff::Timestamp;
-pub use split::{SplitError, SplitProblem, Statement, split};
+pub use limbeck_sql::{SplitError, SplitProblem, Statement, split};

@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use limbeck_sql::{
+    Head, SplitError, Splitter, Statement, TokenKind, Transaction, is_line_end, split, tokens,
+};
+
 use super::error::ImportError;
 use crate::format::{Segment, SegmentMode};
 use crate::graph::Direction;
 use crate::ids::RevisionId;
-use crate::split::{Kind, Lexer, SplitError, Statement, split};
 
 /// The SQL of revisions, as Alembic ran or would run them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,14 +111,16 @@ fn parts(text: &str, completeness: Completeness) -> Result<Vec<Part<'_>>, SplitE
         line: 1,
     }];
     let mut begin = 0;
-    for token in Lexer::new(text) {
-        let token = match token {
-            Ok(it) => it,
+    let mut splitter = Splitter::new(text);
+    for token in tokens(text) {
+        let is_nested = splitter.is_nested();
+        match splitter.take(token) {
+            Ok(()) => {}
             Err(_) if completeness == Completeness::Broken => break,
             Err(error) => return Err(error),
-        };
-        let at_line_start = token.start == 0 || text.as_bytes()[token.start - 1] == b'\n';
-        if token.kind != Kind::LineComment || !at_line_start {
+        }
+        let at_line_start = token.start == 0 || text[..token.start].ends_with(is_line_end);
+        if token.kind != TokenKind::LineComment || !at_line_start || is_nested {
             continue;
         }
         let Some(of) = running(token.text) else {
@@ -124,7 +129,8 @@ fn parts(text: &str, completeness: Completeness) -> Result<Vec<Part<'_>>, SplitE
         if let Some(last) = parts.last_mut() {
             last.text = &text[begin..token.start];
         }
-        begin = token.start + token.text.len();
+        splitter.end_statement();
+        begin = token.end();
         parts.push(Part {
             of: Some(of),
             text: "",
@@ -177,49 +183,22 @@ fn segments(statements: &[Statement], version_tables: &[&str]) -> Vec<Segment> {
 
 /// What follows a statement that begins or ends a transaction; none for any other.
 fn transaction(sql: &str) -> Option<SegmentMode> {
-    match sql.to_ascii_uppercase().as_str() {
-        "BEGIN" => Some(SegmentMode::Transaction),
-        "COMMIT" => Some(SegmentMode::NoTransaction),
+    match Head::of(sql)?.transaction()? {
+        Transaction::Begin => Some(SegmentMode::Transaction),
+        Transaction::Commit => Some(SegmentMode::NoTransaction),
         _ => None,
     }
 }
 
 /// Whether a statement is Alembic's own, on its version table.
 fn is_about(sql: &str, version_tables: &[&str]) -> bool {
-    const BEGINNINGS: [&[&str]; 5] = [
-        &["CREATE", "TABLE"],
-        &["DROP", "TABLE"],
-        &["INSERT", "INTO"],
-        &["DELETE", "FROM"],
-        &["UPDATE"],
-    ];
-    let words: Vec<&str> = Lexer::new(sql)
-        .map_while(Result::ok)
-        .filter(|it| matches!(it.kind, Kind::Word | Kind::Quoted) || it.text == ".")
-        .map(|it| it.text)
-        .take(9)
-        .collect();
-    let Some(mut rest) = BEGINNINGS.iter().find_map(|beginning| {
-        let (first, rest) = words.split_at_checked(beginning.len())?;
-        let same = first.iter().zip(*beginning);
-        same.clone()
-            .all(|(it, word)| it.eq_ignore_ascii_case(word))
-            .then_some(rest)
-    }) else {
+    let Some(head) = Head::of(sql) else {
         return false;
     };
-    while let Some((first, behind)) = rest.split_first() {
-        if !["IF", "NOT", "EXISTS"]
-            .iter()
-            .any(|it| first.eq_ignore_ascii_case(it))
-        {
-            break;
-        }
-        rest = behind;
-    }
-    let name = match rest {
-        [_, ".", name, ..] | [name, ..] => name.trim_matches('"'),
-        [] => return false,
+    let is_of_a_table = match head.verb.as_str() {
+        "CREATE" | "DROP" => head.object == Some("TABLE"),
+        verb => matches!(verb, "INSERT" | "DELETE" | "UPDATE"),
     };
-    version_tables.contains(&name)
+    let name = head.name().map_or("", |it| it.name());
+    is_of_a_table && version_tables.contains(&name)
 }

@@ -1,6 +1,6 @@
-//! Tests of the splitter.
+//! Statements of a text, and what is an error in it.
 
-use super::*;
+use limbeck_sql::split;
 
 /// Splits `sql` and compares with `expect`, a list of (line, statement).
 #[track_caller]

@@ -1,0 +1,27 @@
+//! SQL text as PostgreSQL and psql read it: tokens, statements, and the head of a statement.
+//!
+//! - [`tokens`] cuts any text into tokens without losing a byte; [`significant`] leaves out white space and comments.
+//! - [`split`] cuts a text into statements.
+//! - [`Head`] reads the first words of a statement: verb, kind of object, modifiers and names, however they are spaced
+//!   and whatever comments stand between them.
+//! - [`Cursor`] reads on from there, word by word.
+//! - [`one_line`] makes a text safe to stand in a comment line or on a terminal.
+//!
+//! The rules are those of the PostgreSQL documentation, page "Lexical Structure", and of the server's own scanner where
+//! the page is silent. The crate does no IO, and no text makes it panic.
+
+mod cursor;
+mod decode;
+mod head;
+mod lexer;
+mod objects;
+mod split;
+mod token;
+mod visible;
+
+pub use cursor::{Cursor, QualifiedName};
+pub use head::{Head, Modifier, Transaction};
+pub use lexer::{Rules, Tokens, significant, tokens, tokens_with};
+pub use split::{SplitError, SplitProblem, Splitter, Statement, own_lines, split, split_with};
+pub use token::{Token, TokenKind};
+pub use visible::{is_line_end, one_line, one_line_keeping};
