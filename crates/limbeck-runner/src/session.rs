@@ -238,6 +238,17 @@ impl Session {
         })
     }
 
+    /// Gives the next revision of a transaction the search path of the start, after Limbeck's own statements.
+    pub(crate) async fn begin_next(&mut self) -> Result<(), RunnerError> {
+        let sql = format!(
+            "SELECT pg_catalog.set_config('search_path', {}, true)",
+            Literal(&self.start.search_path)
+        );
+        self.own("reset the connection's settings", &sql)
+            .await
+            .map(drop)
+    }
+
     /// Ends what a revision left in the session beside settings; in a transaction, what ends with it stays.
     pub(crate) async fn tidy(&mut self, scope: Scope) -> Result<(), RunnerError> {
         const DOING: &str = "end what the revision left in the session";

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use limbeck_revision::{Segment, SegmentMode, SplitError};
 use limbeck_schema::{Ident, Name};
+use limbeck_sql::Transaction;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -14,6 +15,7 @@ use crate::extension::NoExtension;
 use crate::keep::{Holding, Loss, LossKind, truncation};
 use crate::proof::{Proof, Stop, not_run};
 use crate::scratch::{Scratch, ScratchError};
+use crate::statement::control;
 use crate::work::{controls_transaction, shown, words};
 
 /// A statement with what the file says above it.
@@ -177,10 +179,10 @@ impl<'a> Trial<'a> {
             } else {
                 for part in transactions(&steps) {
                     match part {
-                        [first, .., last] if controls_transaction(&first.sql) => {
-                            let _ = last;
-                            let body = part.get(1..part.len() - 1).unwrap_or_default();
-                            self.run_steps(&mut conn, way, body, true).await?;
+                        [first, body @ .., last] if controls_transaction(&first.sql) => {
+                            if control(&last.sql) == Some(Transaction::Commit) {
+                                self.run_steps(&mut conn, way, body, true).await?;
+                            }
                         }
                         _ => self.run_steps(&mut conn, way, part, false).await?,
                     }

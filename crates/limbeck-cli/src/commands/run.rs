@@ -2,21 +2,25 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{Direction, GraphError, RevisionGraph, Selection, Step};
 use limbeck_runner::{
-    Canceller, Event, History, Planned, RunnerError, RunnerOptions, script, version_table_script,
+    Canceller, Event, History, Planned, Reached, Runner, RunnerError, RunnerOptions, script,
+    version_table_script,
 };
+
+use sqlx::Connection;
 
 use super::Outcome;
 use crate::args::{Downgrade, EnsureVersion, How, Stamp, Upgrade};
 use crate::config::{Review, timeout_option};
 use crate::context::Context;
 use crate::error::CliError;
-use crate::interrupted;
 use crate::live::{Live, WORTH_A_WORD};
 use crate::output::Tone;
+use crate::signals::{Request, Signals, end_soon};
 
 /// Which way to run, and how far.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +106,9 @@ impl Context<'_> {
                 it.line.replacen("Running ", "Would run ", 1),
                 it.outline()
             ));
+            if let Some(it) = it.goes_on() {
+                self.output.line(&format!("    {it}"));
+            }
             for hazard in &it.hazards {
                 self.output
                     .toned(Tone::Drop, &format!("    hazard {hazard}"));
@@ -122,9 +129,13 @@ impl Context<'_> {
         }
         let targets: Vec<_> = options.targets.iter().map(String::as_str).collect();
         if !options.unchecked {
+            let mut signals = Signals::new();
             let stands = tokio::select! {
                 biased;
-                () = interrupted() => return Err(CliError::Interrupted),
+                _ = signals.next() => {
+                    end_soon();
+                    return Err(CliError::Interrupted);
+                }
                 stands = self.stands_where_stamped(options) => stands?,
             };
             if !stands {
@@ -197,6 +208,10 @@ impl Context<'_> {
                 && how.is_some_and(|it| !it.accept_hazards),
             transaction: transaction.unwrap_or(self.config.transaction).into(),
             lock_timeout: lock_timeout.map_or(options.lock_timeout, timeout_option),
+            lock_wait: how
+                .and_then(|it| it.lock_wait)
+                .or(options.lock_wait),
+            resume: how.and_then(|it| it.resume).map(Into::into),
             ..options
         }
     }
@@ -211,13 +226,32 @@ impl Context<'_> {
         }
     }
 
+    /// A runner on a connection that keeps what it is told.
+    async fn runner_unpooled(&mut self, options: RunnerOptions) -> Result<Runner, CliError> {
+        let mut signals = Signals::new();
+        tokio::select! {
+            biased;
+            _ = signals.next() => {
+                end_soon();
+                Err(CliError::Interrupted)
+            }
+            runner = async {
+                let mut runner = self.runner(options).await?;
+                let mut other = self.connect().await?;
+                runner.check_pooling(&mut other).await?;
+                let _ = other.close().await;
+                Ok(runner)
+            } => runner,
+        }
+    }
+
     async fn go(&mut self, way: Way<'_>, how: Option<&How>) -> Result<Outcome, CliError> {
         let history = self.history()?;
         match way {
             Way::Up(target) | Way::Down(target) => self.say_replaced(&history.graph, &[target]),
             Way::Stamp(targets, _) => self.say_replaced(&history.graph, targets),
         }
-        let mut runner = self.runner(self.run_options(how)).await?;
+        let mut runner = self.runner_unpooled(self.run_options(how)).await?;
         let canceller = runner.canceller();
         let url = self.url()?;
         let mut revisions = Vec::new();
@@ -230,7 +264,7 @@ impl Context<'_> {
                 Event::Done { took, .. } if *took < WORTH_A_WORD && !output.live.is_shown() => {
                     return output.explain(&event.line());
                 }
-                Event::Waiting | Event::Retry { .. } => {
+                Event::Waiting { .. } | Event::Retry { .. } => {
                     output.say(&event.line());
                     return output.live.begin(event.line());
                 }
@@ -302,6 +336,11 @@ fn planned_json(it: &Planned) -> serde_json::Value {
         "path": it.path,
         "segments": segments,
         "hazards": it.hazards,
+        "goes_on": it.half_done.as_ref().map(|it| serde_json::json!({
+            "segment": it.segment,
+            "statement": it.statement,
+            "under_way": matches!(it.reached, Reached::UnderWay { .. }),
+        })),
     })
 }
 
@@ -329,9 +368,13 @@ fn refuse_range(target: &str) -> Result<(), CliError> {
     }
 }
 
+/// How long the server may take to cancel a statement, and a run that is to end soon to roll back.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+const ROLLBACK_WAIT: Duration = Duration::from_secs(2);
+
 /// Waits for a run. Ctrl-C, or a polite request to end, has the server cancel the statement under way, so that the run
-/// rolls back and says where the database stands; a second one, or a server that cannot be asked, leaves the run where it
-/// is, and the server rolls back when it finds the connection closed.
+/// rolls back and says where the database is. A server that cannot be asked, a second Ctrl-C, and after a polite request
+/// a rollback that takes too long, leave the run where it is: the server rolls back when it finds the connection closed.
 async fn cancellable(
     run: impl Future<Output = Result<usize, RunnerError>>,
     canceller: &Canceller,
@@ -347,23 +390,36 @@ async fn cancellable(
         live.clear();
         done
     });
-    // Asked first, so that the signals have their handlers before the run begins.
+    // Made first, so that the signals have their handlers before the run begins.
+    let mut signals = Signals::new();
+    let request = tokio::select! {
+        biased;
+        request = signals.next() => request,
+        done = &mut run => return done,
+    };
+    if request == Request::Terminate {
+        end_soon();
+    }
+    let answered = async {
+        let asked = tokio::time::timeout(CANCEL_WAIT, canceller.cancel(url)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            return;
+        }
+        match request {
+            Request::Interrupt => std::future::pending().await,
+            Request::Terminate => tokio::time::sleep(ROLLBACK_WAIT - CANCEL_WAIT).await,
+        }
+    };
     tokio::select! {
         biased;
-        () = interrupted() => {}
-        done = &mut run => return done,
-    }
-    let left = || {
-        RunnerError::Cancelled {
-        during: "by Ctrl-C".to_owned(),
-        state: "the connection is closed, and PostgreSQL rolls back what was not committed; see `limbeck current`".to_owned(),
-    }
-    };
-    if canceller.cancel(url).await.is_err() {
-        return Err(left());
-    }
-    tokio::select! {
         done = &mut run => done,
-        () = interrupted() => Err(left()),
+        _ = signals.next() => {
+            end_soon();
+            Err(canceller.left())
+        }
+        () = answered => {
+            end_soon();
+            Err(canceller.left())
+        }
     }
 }
