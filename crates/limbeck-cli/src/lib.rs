@@ -40,7 +40,6 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::live::Terminal;
 use crate::output::Output;
-use crate::signals::Signals;
 use crate::variables::variables;
 
 /// The exit status for trouble.
@@ -153,14 +152,10 @@ async fn run_or_interrupt(
     ) {
         return context.run(command).await;
     }
-    let mut signals = Signals::new();
     tokio::select! {
         biased;
         done = context.run(command) => done,
-        _ = signals.next() => {
-            signals::end_soon();
-            Err(CliError::Interrupted)
-        }
+        () = signals::interrupted() => Err(CliError::Interrupted),
     }
 }
 

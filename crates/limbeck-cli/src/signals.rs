@@ -1,5 +1,6 @@
 //! Signals that end a command: Ctrl-C, `SIGTERM` as deployments send it, and `SIGHUP` as a closed terminal does.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -84,9 +85,11 @@ fn ignores_hangup() -> bool {
     ignored.is_some_and(|it| u64::from_str_radix(it.trim(), 16).is_ok_and(|it| it & 1 == 1))
 }
 
-/// Waits for the next signal.
+/// Waits for a signal that ends the command, and sees to it that the program ends soon: what is dropped next may wait for
+/// a server too.
 pub(crate) async fn interrupted() {
     Signals::new().next().await;
+    end_soon();
 }
 
 /// Says that this process is the program.
@@ -99,6 +102,10 @@ pub(crate) fn end_soon() {
     if IS_PROGRAM.load(Ordering::SeqCst) {
         std::thread::spawn(|| {
             std::thread::sleep(LAST_WAIT);
+            let _ = writeln!(
+                std::io::stderr(),
+                "error: interrupted, and a server did not answer in time; what was begun there ends by itself"
+            );
             std::process::exit(130);
         });
     }

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::live::{Live, WORTH_A_WORD};
 use crate::output::Tone;
-use crate::signals::{Request, Signals, end_soon};
+use crate::signals::{Request, Signals, end_soon, interrupted};
 
 /// Which way to run, and how far.
 #[derive(Clone, Copy, Debug)]
@@ -129,13 +129,9 @@ impl Context<'_> {
         }
         let targets: Vec<_> = options.targets.iter().map(String::as_str).collect();
         if !options.unchecked {
-            let mut signals = Signals::new();
             let stands = tokio::select! {
                 biased;
-                _ = signals.next() => {
-                    end_soon();
-                    return Err(CliError::Interrupted);
-                }
+                () = interrupted() => return Err(CliError::Interrupted),
                 stands = self.stands_where_stamped(options) => stands?,
             };
             if !stands {
@@ -228,13 +224,9 @@ impl Context<'_> {
 
     /// A runner on a connection that keeps what it is told.
     async fn runner_unpooled(&mut self, options: RunnerOptions) -> Result<Runner, CliError> {
-        let mut signals = Signals::new();
         tokio::select! {
             biased;
-            _ = signals.next() => {
-                end_soon();
-                Err(CliError::Interrupted)
-            }
+            () = interrupted() => Err(CliError::Interrupted),
             runner = async {
                 let mut runner = self.runner(options).await?;
                 let mut other = self.connect().await?;
