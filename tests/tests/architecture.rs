@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-derive", &[]),
     ("limbeck-sql", &[]),
     ("limbeck-testkit", &[]),
+    ("limbeck-connect", &[]),
     ("limbeck-schema", &["limbeck-sql"]),
     ("limbeck-revision", &["limbeck-sql"]),
     ("limbeck-metadata", &["limbeck-schema"]),
@@ -20,7 +21,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-plan", &["limbeck-schema"]),
     (
         "limbeck-catalog",
-        &["limbeck-schema", "limbeck-metadata", "limbeck-plan"],
+        &[
+            "limbeck-connect",
+            "limbeck-schema",
+            "limbeck-metadata",
+            "limbeck-plan",
+        ],
     ),
     (
         "limbeck-runner",
@@ -52,6 +58,7 @@ const KNOW_NO_KIND: &[&str] = &[
     "limbeck-catalog",
     "limbeck-cli",
     "limbeck-codegen",
+    "limbeck-connect",
     "limbeck-plan",
     "limbeck-revision",
     "limbeck-runner",

@@ -7,6 +7,7 @@ use limbeck_schema::{Desired, Expr, Ident, Key, Name, Object, Role, Schema, SqlT
 use sqlx::PgConnection;
 
 use crate::judge::{Answer, Judge, Question};
+use crate::read::Session;
 use crate::{Catalog, CompareError};
 
 /// Where a question came from.
@@ -21,8 +22,7 @@ pub(crate) async fn canonicalise(
     conn: &mut PgConnection,
     catalog: &Catalog,
     desired: &mut Desired,
-    in_recovery: bool,
-    narrow_path: &str,
+    session: &Session,
 ) -> Result<(), CompareError> {
     let types = unknown_types(&catalog.schema, desired);
     let (asked, questions) = questions(&catalog.schema, desired);
@@ -30,13 +30,13 @@ pub(crate) async fn canonicalise(
         return Ok(());
     }
     let count = types.len() + questions.len();
-    if in_recovery {
+    if session.in_recovery {
         return Err(CompareError::Judge {
             count,
             message: "the server is a read-only standby".into(),
         });
     }
-    let mut judge = Judge::begin(conn, narrow_path)
+    let mut judge = Judge::begin(conn, session)
         .await
         .map_err(|message| CompareError::Judge { count, message })?;
     let types = judge.types(&types).await;

@@ -150,6 +150,14 @@ impl Revision {
         }
     }
 
+    /// The revision as it is read from a file that was written of it: its header has no hidden characters.
+    pub(crate) fn as_written(&self) -> Self {
+        Self {
+            header: self.header.as_written(),
+            ..self.clone()
+        }
+    }
+
     /// The whole file. Lines end with a line feed.
     #[must_use]
     pub fn render(&self) -> String {

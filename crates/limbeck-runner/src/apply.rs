@@ -239,8 +239,6 @@ impl Runner {
                 let tidied = self.session.tidy(Scope::Transaction).await;
                 tidied.map_err(|it| (work, it.into()))?;
             }
-            let begun = self.session.begin_next().await;
-            begun.map_err(|it| (work, it.into()))?;
             progress(Event::Done {
                 revision: work.id(),
                 took: since.elapsed(),

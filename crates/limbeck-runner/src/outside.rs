@@ -273,7 +273,9 @@ impl Runner {
                 let fate = self.fate(&left, Some(&before), Earlier::Failed).await?;
                 match fate {
                     Fate::Finish(sql) => {
-                        self.session.own("finish the statement", &sql).await?;
+                        self.session
+                            .own_as_it_is("finish the statement", &sql)
+                            .await?;
                         return self.note(next(spot), &Reached::NotBegun).await;
                     }
                     Fate::Dropped(names) => {
@@ -345,7 +347,7 @@ impl Runner {
         };
         if lost(&error).is_none() {
             let reached = Reached::Failed {
-                error: limbeck_catalog::redact(&one_line(&error.to_string())),
+                error: limbeck_connect::redact(&one_line(&error.to_string())),
                 before: alone.map(|(_, before)| before),
             };
             self.note(spot, &reached).await?;
@@ -414,7 +416,9 @@ impl Runner {
                 progress(Event::Warning(format!(
                     "{place} was done in part by the run that was broken off; `{sql}` does the rest"
                 )));
-                self.session.own("finish the statement", &sql).await?;
+                self.session
+                            .own_as_it_is("finish the statement", &sql)
+                            .await?;
                 Ok(Next::GoOnAfter)
             }
             Fate::Dropped(names) => {

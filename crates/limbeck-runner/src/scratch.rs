@@ -7,15 +7,16 @@
 //! next run.
 
 use std::future::Future;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use limbeck_schema::{Ident, Literal};
+use limbeck_catalog::{own_row, own_rows};
+use limbeck_connect::{ConnectError, Origin, Settings};
+use limbeck_schema::{Ident, Literal, own_sql};
 use limbeck_testkit::{Binaries, Cluster};
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::one_line;
 
@@ -48,12 +49,12 @@ pub enum ScratchError {
         reasons: Vec<String>,
     },
     /// A server cannot be reached.
-    #[error("cannot connect to {what}")]
+    #[error("cannot use {what}")]
     Connect {
         /// Which one.
         what: String,
-        /// What the driver says.
-        source: sqlx::Error,
+        /// Why not.
+        source: ConnectError,
     },
     /// A statement of the scratch database's own set-up failed.
     #[error("cannot {doing} the scratch database {name}")]
@@ -88,7 +89,7 @@ pub struct Scratch {
     name: String,
     /// Whose server it is on: `the target's server`.
     whose: &'static str,
-    server: PgConnectOptions,
+    server: Settings,
     likeness: Likeness,
     /// The server, if it is one of our own.
     embedded: Option<Embedded>,
@@ -128,7 +129,7 @@ impl Embedded {
 }
 
 impl Scratch {
-    /// Creates a scratch database like that of the URL `target`: on its server, else on that of the URL `fallback`, else
+    /// Creates a scratch database like that of the settings `target`: on its server, else on that of `fallback`, else
     /// on a throwaway server of its major version. Leftovers of killed runs on the same server are dropped.
     ///
     /// Its default schema has the name of the target's, and settings of the target database (`ALTER DATABASE … SET`)
@@ -137,13 +138,13 @@ impl Scratch {
     /// # Errors
     /// [`ScratchError::None`] with what stood in each way, and [`ScratchError::Connect`] if the target cannot be reached.
     pub async fn create(
-        target: Option<&str>,
-        fallback: Option<&str>,
+        target: Option<&Settings>,
+        fallback: Option<&Settings>,
     ) -> Result<Self, ScratchError> {
         let mut reasons = Vec::new();
         let mut likeness = None;
-        if let Some(url) = target {
-            let (server, mut conn) = connect(url, TARGETS).await?;
+        if let Some(settings) = target {
+            let (server, mut conn) = connect(settings, TARGETS).await?;
             let wanted = Likeness::read(&mut conn)
                 .await
                 .map_err(|source| failed("prepare", "", source))?;
@@ -162,8 +163,9 @@ impl Scratch {
         }
         let named = "the server that [scratch] names";
         match fallback {
-            Some(url) => {
-                let tried = Self::create_elsewhere(url, named, likeness.as_ref(), &mut reasons);
+            Some(settings) => {
+                let tried =
+                    Self::create_elsewhere(settings, named, likeness.as_ref(), &mut reasons);
                 if let Some(it) = tried.await? {
                     return Ok(it);
                 }
@@ -180,9 +182,13 @@ impl Scratch {
                 return Err(ScratchError::None { reasons });
             }
         };
-        let url = embedded.0.url("postgres");
         let what = "the throwaway server";
-        let tried = Self::create_elsewhere(&url, what, likeness.as_ref(), &mut reasons);
+        let settings = Settings::parse(&embedded.0.url("postgres"), Origin::Program);
+        let settings = settings.map_err(|source| ScratchError::Connect {
+            what: what.to_owned(),
+            source,
+        })?;
+        let tried = Self::create_elsewhere(&settings, what, likeness.as_ref(), &mut reasons);
         match tried.await? {
             Some(it) => Ok(it.on(Some(embedded))),
             None => Err(ScratchError::None { reasons }),
@@ -191,12 +197,12 @@ impl Scratch {
 
     /// Creates one on a server that is not the target's; none, with a reason more, if the server refuses.
     async fn create_elsewhere(
-        url: &str,
+        settings: &Settings,
         what: &'static str,
         likeness: Option<&Likeness>,
         reasons: &mut Vec<String>,
     ) -> Result<Option<Self>, ScratchError> {
-        let (server, mut conn) = connect(url, what).await?;
+        let (server, mut conn) = connect(settings, what).await?;
         let own = Likeness::read(&mut conn)
             .await
             .map_err(|source| failed("prepare", "", source))?;
@@ -243,7 +249,7 @@ impl Scratch {
     }
 
     async fn create_on(
-        server: PgConnectOptions,
+        server: Settings,
         whose: &'static str,
         conn: &mut PgConnection,
         likeness: Likeness,
@@ -266,7 +272,7 @@ impl Scratch {
 
     /// Creates one from what `source` says of its template.
     async fn create_from(
-        server: PgConnectOptions,
+        server: Settings,
         whose: &'static str,
         conn: &mut PgConnection,
         likeness: Likeness,
@@ -309,14 +315,16 @@ impl Scratch {
     /// [`ScratchError::SetUp`] and [`ScratchError::Connect`].
     pub async fn copy(&self) -> Result<Self, ScratchError> {
         let what = "the server of the scratch database";
-        let mut conn = PgConnection::connect_with(&self.server)
+        let mut conn = self
+            .server
+            .connect()
             .await
             .map_err(|source| ScratchError::Connect {
                 what: what.to_owned(),
                 source,
             })?;
         let failed = |source| failed("copy", &self.name, source);
-        let row = conn.fetch_one(sqlx::raw_sql(TAIL)).await.map_err(failed)?;
+        let row = own_row(&mut conn, TAIL).await.map_err(failed)?;
         let tail = row.try_get(0).map_err(failed)?;
         let likeness = Likeness {
             tail,
@@ -344,8 +352,7 @@ impl Scratch {
 
     /// Whose server it is on, and where: `the target's server (localhost:5432)`.
     pub(crate) fn server_name(&self) -> String {
-        let (whose, server) = (self.whose, &self.server);
-        format!("{whose} ({}:{})", server.get_host(), server.get_port())
+        format!("{} ({})", self.whose, self.server.server())
     }
 
     /// The schema of names without one, which is there already.
@@ -365,19 +372,23 @@ impl Scratch {
     }
 
     async fn open(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut conn =
-            PgConnection::connect_with(&self.server.clone().database(&self.name)).await?;
+        let mut conn = self.server.with_database(&self.name).connect().await?;
         let calls: Vec<String> = self
             .likeness
             .settings
             .iter()
             .map(|(name, value)| {
-                format!("set_config({}, {}, false)", Literal(name), Literal(value))
+                format!(
+                    "pg_catalog.set_config({}, {}, false)",
+                    Literal(name),
+                    Literal(value)
+                )
             })
             .collect();
         // Nothing in it survives a crash of the server, so nothing needs to wait for the disk.
-        let calls = std::iter::once("set_config('synchronous_commit', 'off', false)".to_owned())
-            .chain(calls);
+        let calls =
+            std::iter::once("pg_catalog.set_config('synchronous_commit', 'off', false)".to_owned())
+                .chain(calls);
         run(
             &mut conn,
             &format!("SELECT {}", calls.collect::<Vec<_>>().join(", ")),
@@ -392,11 +403,11 @@ impl Drop for Scratch {
         // `FORCE` (PostgreSQL 13) ends connections that are still open.
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let server = self.server.clone();
-        let inside = self.server.clone().database(&self.name);
+        let inside = self.server.with_database(&self.name);
         // A failure is not reported: the server may be gone, or the run fails for a better reason already. The next run
         // finds what is left.
         wait_for(async move {
-            if let Ok(mut conn) = PgConnection::connect_with(&server).await {
+            if let Ok(mut conn) = server.connect().await {
                 if run(&mut conn, &sql).await.is_err() {
                     drop_subscriptions(&inside).await;
                     let _ = run(&mut conn, &sql).await;
@@ -411,14 +422,16 @@ impl Likeness {
     async fn read(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
         // The columns of the locale differ by version (15: provider and ICU locale, 17: one column for both), so the row
         // is read as JSON.
+        // The search path is known by the setting that `own_sql` puts it aside in.
         const SQL: &str = "SELECT current_setting('server_version_num')::int4 / 10000, pg_encoding_to_char(d.encoding)::text, \
              d.datcollate::text, d.datctype::text, to_jsonb(d)->>'datlocprovider', coalesce(to_jsonb(d)->>'datlocale', \
              to_jsonb(d)->>'daticulocale'), to_jsonb(d)->>'daticurules', current_schema()::text, array(SELECT name FROM \
              pg_settings WHERE source IN ('database', 'user', 'database user') AND context IN ('user', 'superuser') ORDER BY \
-             name), array(SELECT setting FROM pg_settings WHERE source IN ('database', 'user', 'database user') AND context \
-             IN ('user', 'superuser') ORDER BY name), to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
-             substr(replace(gen_random_uuid()::text, '-', ''), 1, 10) FROM pg_database d WHERE d.datname = current_database()";
-        let row = conn.fetch_one(sqlx::raw_sql(SQL)).await?;
+             name) || 'search_path'::text, array(SELECT setting FROM pg_settings WHERE source IN ('database', 'user', 'database \
+             user') AND context IN ('user', 'superuser') ORDER BY name) || current_setting('limbeck.search_path'), to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
+             substr(replace(gen_random_uuid()::text, '-', ''), 1, 10) FROM pg_database d WHERE d.datname = current_database() AND ";
+        let sql = format!("{SQL}{}", own_sql::PRINTS);
+        let row = own_row(conn, &sql).await?;
         let (encoding, collate, ctype): (String, String, String) =
             (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         let mut clauses = format!(
@@ -468,7 +481,7 @@ async fn drop_leftovers(conn: &mut PgConnection) {
         "SELECT d.datname::text, extract(epoch FROM clock_timestamp())::int8 FROM pg_database d WHERE starts_with(d.datname::text, \
          '{SCRATCH_PREFIX}') AND pg_has_role(d.datdba, 'USAGE') AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)"
     );
-    let Ok(rows) = conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await else {
+    let Ok(rows) = own_rows(conn, &sql).await else {
         return;
     };
     for row in rows {
@@ -488,14 +501,14 @@ async fn drop_leftovers(conn: &mut PgConnection) {
 
 /// Drops the subscriptions of a database, which would keep it from being dropped. Their slots, if they have any, are
 /// another server's.
-async fn drop_subscriptions(inside: &PgConnectOptions) {
+async fn drop_subscriptions(inside: &Settings) {
     const SQL: &str = "SELECT format('ALTER SUBSCRIPTION %1$I DISABLE; ALTER SUBSCRIPTION %1$I SET (slot_name = NONE); DROP \
          SUBSCRIPTION %1$I', s.subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = \
          current_database()";
-    let Ok(mut conn) = PgConnection::connect_with(inside).await else {
+    let Ok(mut conn) = inside.connect().await else {
         return;
     };
-    for row in conn.fetch_all(sqlx::raw_sql(SQL)).await.unwrap_or_default() {
+    for row in own_rows(&mut conn, SQL).await.unwrap_or_default() {
         if let Ok(sql) = row.try_get::<String, _>(0) {
             let _ = run(&mut conn, &sql).await;
         }
@@ -517,17 +530,17 @@ fn is_leftover(name: &str, now: i64) -> bool {
     pid.parse::<u32>().is_ok() && hex(random) && age.is_ok_and(|it| it > limit)
 }
 
-async fn connect(url: &str, what: &str) -> Result<(PgConnectOptions, PgConnection), ScratchError> {
-    let failed = |source| ScratchError::Connect {
-        what: what.to_owned(),
-        source,
-    };
-    let options = PgConnectOptions::from_str(url).map_err(failed)?;
-    let options = options
-        .application_name("limbeck")
-        .disable_statement_logging();
-    let conn = PgConnection::connect_with(&options).await.map_err(failed)?;
-    Ok((options, conn))
+async fn connect(
+    settings: &Settings,
+    what: &str,
+) -> Result<(Settings, PgConnection), ScratchError> {
+    match settings.connect().await {
+        Ok(conn) => Ok((settings.clone(), conn)),
+        Err(source) => Err(ScratchError::Connect {
+            what: what.to_owned(),
+            source,
+        }),
+    }
 }
 
 fn failed(doing: &'static str, name: &str, source: sqlx::Error) -> ScratchError {

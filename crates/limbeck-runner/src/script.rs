@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use limbeck_revision::graph::{Direction, RevisionGraph, Step};
 use limbeck_revision::{RevisionId, SegmentMode};
 use limbeck_schema::Literal;
+use limbeck_sql::Comment;
 
 use crate::error::{RunnerError, word};
 use crate::history::History;
@@ -71,7 +72,7 @@ pub fn script(
         let it = work(history, step)?;
         it.check_control()?;
         let revision = history.read(&step.revision)?;
-        writer.add(&format!("-- {}", limbeck_sql::one_line(&it.running().line())));
+        writer.add(Comment::new(&it.running().line()).to_string().trim_end());
         writer.guard = Some(guard(&history.graph, step, rows, &tables));
         for segment in segments(&revision, step.direction) {
             match segment.mode {

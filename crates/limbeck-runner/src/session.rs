@@ -1,21 +1,18 @@
 //! One connection: its statements, its settings, and how it is cancelled.
 
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use limbeck_schema::{Ident, Literal, Name};
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Decode, Executor, PgConnection, Postgres, Row, Type};
+use limbeck_connect::{ConnectError, Settings};
+use limbeck_schema::{Ident, Literal, Name, own_sql};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
 
 /// How often a run that pauses looks whether it is to end.
 const CANCEL_LOOKS: Duration = Duration::from_millis(100);
-
-/// The search path of Limbeck's own statements in the transactions of revisions.
-const OWN_PATH: &str = "pg_catalog, pg_temp";
 
 /// A connection with what is known about it.
 #[derive(Debug)]
@@ -65,20 +62,14 @@ pub struct Canceller {
 
 impl Canceller {
     /// Asks the server to cancel the statement of the runner's connection (`pg_cancel_backend`), over a connection of
-    /// its own to `url`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
-    /// at the latest. Nothing here limits how long the server may take to answer.
+    /// its own with `settings`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
+    /// at the latest.
     ///
     /// # Errors
-    /// The driver's, when the server cannot be reached; the run ends before its next statement all the same.
-    pub async fn cancel(&self, url: &str) -> Result<(), sqlx::Error> {
+    /// [`ConnectError`], when the server does not answer within 3 s; the run ends before its next statement all the same.
+    pub async fn cancel(&self, settings: &Settings) -> Result<(), ConnectError> {
         self.shared.cancelled.store(true, Ordering::SeqCst);
-        let mut conn = PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?;
-        conn.execute(sqlx::raw_sql(AssertSqlSafe(format!(
-            "SELECT pg_catalog.pg_cancel_backend({})",
-            self.pid
-        ))))
-        .await?;
-        conn.close().await
+        settings.cancel(self.pid).await
     }
 
     /// The error of a run that is given up while the server has not answered.
@@ -95,12 +86,15 @@ impl Session {
     /// Takes over a connection.
     pub(crate) async fn new(mut conn: PgConnection) -> Result<Self, RunnerError> {
         const DOING: &str = "read the connection's settings";
+        // It asks for the search path, so it runs under that path. Revisions are cut into statements by the rules of
+        // `standard_conforming_strings`, so they have to run under it.
         let sql = "SELECT pg_catalog.current_schema()::pg_catalog.text, pg_catalog.pg_backend_pid(), \
                    pg_catalog.current_setting('search_path'), pg_catalog.current_setting('role'), \
                    (SELECT CASE WHEN s.usesysid OPERATOR(pg_catalog.=) r.oid THEN NULL ELSE r.rolname::pg_catalog.text END \
                    FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s, pg_catalog.pg_roles r \
                    WHERE r.rolname OPERATOR(pg_catalog.=) SESSION_USER), \
-                   pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid";
+                   pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid, \
+                   pg_catalog.set_config('standard_conforming_strings', 'on', false)";
         let row = fetch(&mut conn, sql)
             .await
             .map_err(|error| RunnerError::own(DOING, error))?
@@ -161,13 +155,31 @@ impl Session {
 
     /// Runs a statement of Limbeck's own; `doing` says what for: `create the version table limbeck_version`.
     pub(crate) async fn own(&mut self, doing: &str, sql: &str) -> Result<u64, RunnerError> {
-        self.execute(sql)
+        self.execute(&own_sql::enclosed(sql))
             .await
             .map_err(|error| self.own_error(doing, error))
     }
 
     /// The rows of a query of Limbeck's own.
     pub(crate) async fn query(
+        &mut self,
+        doing: &str,
+        sql: &str,
+    ) -> Result<Vec<PgRow>, RunnerError> {
+        fetch(&mut self.conn, &own_sql::enclosed(sql))
+            .await
+            .map_err(|error| self.own_error(doing, error))
+    }
+
+    /// Runs a statement under the settings of the session, for one that means what a revision means by its names. All else
+    /// in it has to be qualified.
+    pub(crate) async fn own_as_it_is(&mut self, doing: &str, sql: &str) -> Result<(), RunnerError> {
+        let done = self.execute(sql).await;
+        done.map(drop).map_err(|error| self.own_error(doing, error))
+    }
+
+    /// The rows of a query under the settings of the session; see [`Self::own_as_it_is`].
+    pub(crate) async fn query_as_it_is(
         &mut self,
         doing: &str,
         sql: &str,
@@ -222,7 +234,7 @@ impl Session {
     pub(crate) async fn restore(&mut self, scope: Scope) -> Result<bool, RunnerError> {
         const DOING: &str = "reset the connection's settings";
         let sql = self.start.sql(scope);
-        let rows = self.query(DOING, &sql).await?;
+        let rows = self.query_as_it_is(DOING, &sql).await?;
         let row = rows
             .last()
             .ok_or_else(|| RunnerError::own(DOING, sqlx::Error::RowNotFound))?;
@@ -236,17 +248,6 @@ impl Session {
                 self.pid
             ),
         })
-    }
-
-    /// Gives the next revision of a transaction the search path of the start, after Limbeck's own statements.
-    pub(crate) async fn begin_next(&mut self) -> Result<(), RunnerError> {
-        let sql = format!(
-            "SELECT pg_catalog.set_config('search_path', {}, true)",
-            Literal(&self.start.search_path)
-        );
-        self.own("reset the connection's settings", &sql)
-            .await
-            .map(drop)
     }
 
     /// Ends what a revision left in the session beside settings; in a transaction, what ends with it stays.
@@ -313,11 +314,10 @@ impl Start {
             Scope::Session => {
                 sql.push_str("RESET ALL; ");
                 values.push(set("search_path", &self.search_path, false));
+                values.push(set("standard_conforming_strings", "on", false));
             }
             Scope::Transaction => values.push(set("statement_timeout", "0", true)),
         }
-        // Outside of transactions this one ends with its statement.
-        values.push(set("search_path", OWN_PATH, true));
         format!("{sql}SELECT {}", values.join(", "))
     }
 }

@@ -212,7 +212,7 @@ impl Runner {
             regclass(table)
         );
         let (mut valid, mut invalid) = (Vec::new(), Vec::new());
-        for row in self.session.query(DOING, &sql).await? {
+        for row in self.session.query_as_it_is(DOING, &sql).await? {
             let oid: String = get(DOING, &row, 0)?;
             if known.is_some_and(|known| known.contains(&oid)) {
                 continue;
@@ -263,7 +263,7 @@ impl Runner {
 
     /// The first column of a query, without NULLs.
     async fn texts(&mut self, doing: &str, sql: &str) -> Result<Vec<String>, RunnerError> {
-        let rows = self.session.query(doing, sql).await?;
+        let rows = self.session.query_as_it_is(doing, sql).await?;
         let texts = rows.iter().map(|row| get::<Option<String>>(doing, row, 0));
         texts.filter_map(Result::transpose).collect()
     }

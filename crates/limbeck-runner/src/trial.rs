@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use limbeck_catalog::own_rows;
 use limbeck_revision::{Segment, SegmentMode, SplitError};
 use limbeck_schema::{Ident, Name};
 use limbeck_sql::Transaction;
@@ -239,10 +240,7 @@ impl<'a> Trial<'a> {
         // An index that could not be built concurrently stays as an invalid one.
         let invalid = "SELECT format('DROP INDEX %I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = \
                        i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid AND c.relkind = 'i'";
-        let drops = conn
-            .fetch_all(sqlx::raw_sql(invalid))
-            .await
-            .unwrap_or_default();
+        let drops = own_rows(conn, invalid).await.unwrap_or_default();
         for row in drops {
             if let Ok(sql) = row.try_get::<String, _>(0) {
                 let _ = execute(conn, &sql).await;

@@ -4,14 +4,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use limbeck_connect::Settings;
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{Direction, GraphError, RevisionGraph, Selection, Step};
 use limbeck_runner::{
     Canceller, Event, History, Planned, Reached, Runner, RunnerError, RunnerOptions, script,
     version_table_script,
 };
-
-use sqlx::Connection;
 
 use super::Outcome;
 use crate::args::{Downgrade, EnsureVersion, How, Stamp, Upgrade};
@@ -169,7 +168,7 @@ impl Context<'_> {
     ) -> Result<Outcome, CliError> {
         if options.sql {
             let text = version_table_script(&self.runner_options());
-            self.output.text(&text);
+            self.output.sql(&text);
             return Ok(Outcome::Agree);
         }
         self.runner(self.runner_options())
@@ -187,7 +186,7 @@ impl Context<'_> {
         how: Option<&How>,
     ) -> Result<Outcome, CliError> {
         let text = script(history, steps, rows, &self.run_options(how))?;
-        self.output.text(&text);
+        self.output.sql(&text);
         if steps.is_empty() {
             self.output.say("nothing to do");
         }
@@ -231,7 +230,7 @@ impl Context<'_> {
                 let mut runner = self.runner(options).await?;
                 let mut other = self.connect().await?;
                 runner.check_pooling(&mut other).await?;
-                let _ = other.close().await;
+                limbeck_connect::close(other).await;
                 Ok(runner)
             } => runner,
         }
@@ -245,7 +244,7 @@ impl Context<'_> {
         }
         let mut runner = self.runner_unpooled(self.run_options(how)).await?;
         let canceller = runner.canceller();
-        let url = self.url()?;
+        let settings = self.settings()?.clone();
         let mut revisions = Vec::new();
         let output = &mut self.output;
         let live = output.live.clone();
@@ -269,7 +268,7 @@ impl Context<'_> {
                 cancellable(
                     runner.upgrade(&history, target, &mut progress),
                     &canceller,
-                    &url,
+                    &settings,
                     &live,
                 )
                 .await
@@ -278,14 +277,14 @@ impl Context<'_> {
                 cancellable(
                     runner.downgrade(&history, target, &mut progress),
                     &canceller,
-                    &url,
+                    &settings,
                     &live,
                 )
                 .await
             }
             Way::Stamp(targets, purge) => {
                 let run = runner.stamp(&history, targets, purge == Purge::Yes, &mut progress);
-                cancellable(run, &canceller, &url, &live).await
+                cancellable(run, &canceller, &settings, &live).await
             }
         };
         let n_done = done?;
@@ -370,7 +369,7 @@ const ROLLBACK_WAIT: Duration = Duration::from_secs(2);
 async fn cancellable(
     run: impl Future<Output = Result<usize, RunnerError>>,
     canceller: &Canceller,
-    url: &str,
+    settings: &Settings,
     live: &Live,
 ) -> Result<usize, RunnerError> {
     let mut run = pin!(async {
@@ -393,7 +392,7 @@ async fn cancellable(
         end_soon();
     }
     let answered = async {
-        let asked = tokio::time::timeout(CANCEL_WAIT, canceller.cancel(url)).await;
+        let asked = tokio::time::timeout(CANCEL_WAIT, canceller.cancel(settings)).await;
         if !matches!(asked, Ok(Ok(()))) {
             return;
         }

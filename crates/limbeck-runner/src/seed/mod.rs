@@ -6,13 +6,14 @@
 
 mod facts;
 mod hints;
+mod narrow;
 mod rows;
 mod search;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::Name;
+use limbeck_schema::{Name, own_sql};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use self::facts::{Facts, Form, Reference};
@@ -169,7 +170,7 @@ impl Seeder<'_> {
     async fn move_sequences(&mut self) -> Result<(), sqlx::Error> {
         let sql = "SELECT nextval(c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = \
                    'S' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
-        served(run(self.conn, sql).await)?;
+        served(run(self.conn, &own_sql::enclosed(sql)).await)?;
         Ok(())
     }
 }

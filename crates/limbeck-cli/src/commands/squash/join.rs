@@ -2,8 +2,10 @@
 
 use limbeck_revision::graph::Node;
 use limbeck_revision::{Revision, Segment, SegmentMode, Statement, split};
+use limbeck_sql::Comment;
 
 use crate::error::one_line;
+use crate::read_back::Expected;
 
 /// How much of a statement a reason shows.
 const SHOWN_CHARS: usize = 40;
@@ -21,6 +23,34 @@ pub(super) fn join(revisions: &[Revision]) -> (Vec<Segment>, Vec<Segment>) {
         downgrade.add(it, &it.downgrade);
     }
     (upgrade.segments, downgrade.segments)
+}
+
+/// The statements that the segments of [`join`] hold, of the upgrade and of the downgrade.
+pub(super) fn expected(revisions: &[Revision]) -> [Vec<Expected>; 2] {
+    fn each<'r>(all: impl Iterator<Item = (&'r Revision, &'r [Segment])>) -> Vec<Expected> {
+        let of_one = |(revision, segments): (&Revision, &[Segment])| {
+            let object = format!("revision {}", revision.header.revision);
+            let own = segments.iter().flat_map(statements).map(|it| it.sql);
+            let resets = resets(segments).into_iter();
+            let resets = resets.map(|it| it.trim_end_matches(';').to_owned());
+            own.chain(resets)
+                .map(|sql| Expected {
+                    object: object.clone(),
+                    sql,
+                })
+                .collect::<Vec<_>>()
+        };
+        all.flat_map(of_one).collect()
+    }
+    [
+        each(revisions.iter().map(|it| (it, it.upgrade.as_slice()))),
+        each(
+            revisions
+                .iter()
+                .rev()
+                .map(|it| (it, it.downgrade.as_slice())),
+        ),
+    ]
 }
 
 /// What of the revisions is more than definitions, so that no plan could stand for it; none if nothing is.
@@ -61,7 +91,8 @@ impl Joined {
         let title = Node::from(&revision.header).title();
         let comma = if title.is_empty() { "" } else { ", " };
         // The empty line keeps it apart from what is said of the first statement.
-        let begin = format!("-- from revision {id}{comma}{title}\n\n");
+        let begin = format!("from revision {id}{comma}{title}");
+        let begin = format!("{}\n", Comment::new(&begin));
         for (n, segment) in segments.iter().enumerate() {
             let plain = is_plain(segment);
             let mut text = if n == 0 { begin.clone() } else { String::new() };
@@ -77,8 +108,9 @@ impl Joined {
         let resets = resets(segments);
         if let (false, Some(last)) = (resets.is_empty(), self.segments.last_mut()) {
             let text = format!(
-                "{}\n\n-- the settings of revision {id} end here\n{}",
+                "{}\n\n{}{}",
                 last.text,
+                Comment::new(&format!("the settings of revision {id} end here")),
                 resets.join("\n")
             );
             *last = Segment::new(last.mode, &text);

@@ -21,7 +21,8 @@ use super::revision::{NEW_FILE, review};
 use crate::args::Squash;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::variables::plain_segments;
+use crate::read_back::check_revision;
+use crate::variables::{plain_segments, plain_statements};
 
 /// How many remarks on what is not managed a reason has room for.
 const SHOWN_DIFFERENCES: usize = 3;
@@ -126,6 +127,8 @@ impl Context<'_> {
         };
         let mut file = File::new(header.clone());
         (file.upgrade, file.downgrade) = join::join(old);
+        let [up, down] = join::expected(old);
+        let file = check_revision(&file, Path::new(NEW_FILE), &up, &down)?;
         let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
         match stages.prove(&run).await? {
             proof @ Proof::Held { .. } => Ok(Squashed {
@@ -141,8 +144,8 @@ impl Context<'_> {
 
     /// Brings one scratch database to the state before the range, and a copy of it to the state after it.
     async fn stages(&mut self, history: &History, range: &Range) -> Result<Stages, CliError> {
-        let like = self.proof_url(None)?;
-        let before = self.scratch(like.as_deref()).await?;
+        let like = self.proof_settings(None)?;
+        let before = self.scratch(like.as_ref()).await?;
         let mut conn = before.connect().await?;
         let last = range.members.last().map_or("base", RevisionId::as_str);
         let steps = history.graph.upgrade(last, &[])?;
@@ -223,7 +226,7 @@ impl Context<'_> {
             }));
         }
         let Some(Written { path, removed }) = written else {
-            self.output.text(&file.render());
+            self.output.file(&file.render());
             self.output.say("Nothing is changed.");
             return Ok(());
         };
@@ -300,7 +303,10 @@ async fn planned(
         scope: Scope::everything(),
         ..Desired::default()
     };
-    let options = CompareOptions { read: read.clone() };
+    let options = CompareOptions {
+        read: read.clone(),
+        ..CompareOptions::default()
+    };
     let compared = compare_desired(&mut conn, desired, &options).await?;
     for it in [conn, goal] {
         let _ = it.close().await;
@@ -313,6 +319,8 @@ async fn planned(
     let mut file = File::new(header.clone());
     file.upgrade = plain_segments(&plan.upgrade);
     file.downgrade = plain_segments(&plan.downgrade);
+    let [up, down] = [&plan.upgrade, &plan.downgrade].map(plain_statements);
+    let file = check_revision(&file, Path::new(NEW_FILE), &up, &down)?;
     let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
     if let Some(why) = same_rows(&stages.before, old, &run, &read.own_tables).await? {
         return Ok(Err(format!("a plan may not do the same to rows, {why}")));
