@@ -35,7 +35,9 @@ impl Lost {
         match self {
             Self::Nothing => ROLLS_BACK,
             Self::Commit => "it is not known whether the transaction was committed",
-            Self::Statement => "it is not known how far the statement came, which the next run finds out",
+            Self::Statement => {
+                "it is not known how far the statement came, which the next run finds out"
+            }
             Self::Anything => "it is not known how far the statement came",
         }
     }

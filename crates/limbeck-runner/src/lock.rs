@@ -93,9 +93,7 @@ impl Session {
             "SELECT pg_catalog.pg_try_advisory_lock({})",
             lock_key(table)
         );
-        self.one(&doing, &sql)
-            .await
-            .map(Option::unwrap_or_default)
+        self.one(&doing, &sql).await.map(Option::unwrap_or_default)
     }
 
     /// The session that has the lock now, if there is one.
@@ -240,7 +238,8 @@ impl Runner {
         match kept && unlocked == Some(true) {
             true => Ok(()),
             false => Err(RunnerError::Pooled {
-                found: "a lock that one connection took belonged to another one afterwards".to_owned(),
+                found: "a lock that one connection took belonged to another one afterwards"
+                    .to_owned(),
             }),
         }
     }

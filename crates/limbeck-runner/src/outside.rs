@@ -417,8 +417,8 @@ impl Runner {
                     "{place} was done in part by the run that was broken off; `{sql}` does the rest"
                 )));
                 self.session
-                            .own_as_it_is("finish the statement", &sql)
-                            .await?;
+                    .own_as_it_is("finish the statement", &sql)
+                    .await?;
                 Ok(Next::GoOnAfter)
             }
             Fate::Dropped(names) => {

@@ -136,7 +136,10 @@ fn left_in_session(text: &str) -> Vec<&'static str> {
 fn guard(graph: &RevisionGraph, step: &Step, rows: &[RevisionId], tables: &Tables) -> String {
     let list = |ids: &[&RevisionId]| {
         let ids = ids.iter().map(|it| Literal(it.as_str()).to_string());
-        format!("ARRAY[{}]::pg_catalog.text[]", ids.collect::<Vec<_>>().join(", "))
+        format!(
+            "ARRAY[{}]::pg_catalog.text[]",
+            ids.collect::<Vec<_>>().join(", ")
+        )
     };
     let updated = step.update.iter().map(|(old, _)| old);
     let needed: Vec<&RevisionId> = step.delete.iter().chain(updated).collect();

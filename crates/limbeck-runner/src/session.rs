@@ -205,9 +205,7 @@ impl Session {
     pub(crate) async fn exists(&mut self, table: &Name) -> Result<bool, RunnerError> {
         let doing = format!("look for the table {table}");
         let sql = crate::tables::Tables::exists(table);
-        self.one(&doing, &sql)
-            .await
-            .map(Option::unwrap_or_default)
+        self.one(&doing, &sql).await.map(Option::unwrap_or_default)
     }
 
     /// The one value of a query of Limbeck's own, if it has a row.
@@ -323,8 +321,7 @@ impl Start {
 }
 
 /// Whether the session has prepared statements, cursors, channels or temporary tables.
-const LEFT_IN_SESSION: &str =
-    "EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql) \
+const LEFT_IN_SESSION: &str = "EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql) \
      OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) \
      OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) \
      OR CASE WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid \

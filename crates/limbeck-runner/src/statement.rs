@@ -125,7 +125,14 @@ pub(crate) fn left(sql: &str) -> Left {
         };
     }
     let repeats = [
-        "VACUUM", "ANALYZE", "ANALYSE", "CLUSTER", "REFRESH", "ALTER SYSTEM", "CHECKPOINT", "DISCARD",
+        "VACUUM",
+        "ANALYZE",
+        "ANALYSE",
+        "CLUSTER",
+        "REFRESH",
+        "ALTER SYSTEM",
+        "CHECKPOINT",
+        "DISCARD",
     ];
     match repeats.iter().any(|it| cursor.is_at(it)) {
         true => Left::Nothing,
@@ -202,9 +209,10 @@ fn label(mut cursor: Cursor<'_, '_>) -> Left {
 
 /// Whether the body of a `DO` says `COMMIT` or `ROLLBACK`.
 fn commits(tokens: &[Token<'_>]) -> bool {
-    tokens.iter().filter_map(Token::value).any(|body| {
-        significant(&body).any(|it| it.is_word("COMMIT") || it.is_word("ROLLBACK"))
-    })
+    tokens
+        .iter()
+        .filter_map(Token::value)
+        .any(|body| significant(&body).any(|it| it.is_word("COMMIT") || it.is_word("ROLLBACK")))
 }
 
 /// Whether `sql` lasts as long as the session: a setting that is not the transaction's alone, a prepared statement, a
@@ -213,8 +221,8 @@ pub(crate) fn lasts(sql: &str) -> bool {
     let Some(head) = Head::of(sql) else {
         return false;
     };
-    let of_transaction = head.has(Modifier::Local)
-        || matches!(head.object, Some("TRANSACTION" | "CONSTRAINTS"));
+    let of_transaction =
+        head.has(Modifier::Local) || matches!(head.object, Some("TRANSACTION" | "CONSTRAINTS"));
     manner(sql) == Manner::Session
         && !of_transaction
         && !matches!(head.verb.as_str(), "SHOW" | "DISCARD" | "CLOSE")
@@ -268,13 +276,21 @@ mod tests {
     #[test]
     fn an_index_is_known_however_its_statement_is_written() {
         for (sql, index, table) in [
-            ("CREATE INDEX CONCURRENTLY ix ON account (email)", Some("ix"), name(&["account"])),
+            (
+                "CREATE INDEX CONCURRENTLY ix ON account (email)",
+                Some("ix"),
+                name(&["account"]),
+            ),
             (
                 "create /* big */ unique index\n-- now\nconcurrently if  not exists \"I x\"\nON ONLY s.\"T t\"(a)",
                 Some("I x"),
                 name(&["s", "T t"]),
             ),
-            ("CREATE INDEX CONCURRENTLY ON account (email)", None, name(&["account"])),
+            (
+                "CREATE INDEX CONCURRENTLY ON account (email)",
+                None,
+                name(&["account"]),
+            ),
             (
                 "CREATE INDEX CONCURRENTLY IF NOT EXISTS/**/IX ON Account(a)",
                 Some("ix"),
@@ -287,7 +303,11 @@ mod tests {
             };
             check(sql, Manner::Outside, left);
         }
-        check("CREATE INDEX ix ON account (email)", Manner::Together, Left::Unknown);
+        check(
+            "CREATE INDEX ix ON account (email)",
+            Manner::Together,
+            Left::Unknown,
+        );
     }
 
     #[test]
@@ -295,10 +315,20 @@ mod tests {
         check(
             "DROP INDEX CONCURRENTLY IF EXISTS s.ix",
             Manner::Outside,
-            Left::NoIndex { index: name(&["s", "ix"]) },
+            Left::NoIndex {
+                index: name(&["s", "ix"]),
+            },
         );
-        check("REINDEX (VERBOSE, CONCURRENTLY) TABLE t", Manner::Outside, Left::Copies);
-        check("REINDEX INDEX /* x */ CONCURRENTLY ix", Manner::Outside, Left::Copies);
+        check(
+            "REINDEX (VERBOSE, CONCURRENTLY) TABLE t",
+            Manner::Outside,
+            Left::Copies,
+        );
+        check(
+            "REINDEX INDEX /* x */ CONCURRENTLY ix",
+            Manner::Outside,
+            Left::Copies,
+        );
         check("REINDEX TABLE t", Manner::Together, Left::Copies);
         check(
             "ALTER TABLE IF EXISTS ONLY \"A\".t DETACH PARTITION t1 /* x */ CONCURRENTLY",
@@ -308,7 +338,11 @@ mod tests {
                 partition: name(&["t1"]),
             },
         );
-        check("ALTER TABLE t DETACH PARTITION t1 FINALIZE", Manner::Together, Left::Unknown);
+        check(
+            "ALTER TABLE t DETACH PARTITION t1 FINALIZE",
+            Manner::Together,
+            Left::Unknown,
+        );
         check(
             "ALTER TYPE s.mood ADD VALUE IF NOT EXISTS 'it''s' BEFORE 'a'",
             Manner::Together,
@@ -330,11 +364,35 @@ mod tests {
         check("VACUUM (FULL) t", Manner::Outside, Left::Nothing);
         check("CALL p()", Manner::Together, Left::Unknown);
         check("DO $$ BEGIN COMMIT; END $$", Manner::Outside, Left::Unknown);
-        check("DO $$ BEGIN PERFORM 1; END $$", Manner::Together, Left::Unknown);
-        check("REFRESH MATERIALIZED VIEW CONCURRENTLY v", Manner::Together, Left::Nothing);
-        check("UPDATE t SET concurrently = 1", Manner::Together, Left::Unknown);
-        check("COMMIT PREPARED 'x'", Manner::Outside, Left::Prepared { gid: "x".into() });
-        check("/* x */ SET search_path = a", Manner::Session, Left::Unknown);
-        check("SELECT pg_catalog.set_config('search_path', '', false)", Manner::Session, Left::Unknown);
+        check(
+            "DO $$ BEGIN PERFORM 1; END $$",
+            Manner::Together,
+            Left::Unknown,
+        );
+        check(
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
+            Manner::Together,
+            Left::Nothing,
+        );
+        check(
+            "UPDATE t SET concurrently = 1",
+            Manner::Together,
+            Left::Unknown,
+        );
+        check(
+            "COMMIT PREPARED 'x'",
+            Manner::Outside,
+            Left::Prepared { gid: "x".into() },
+        );
+        check(
+            "/* x */ SET search_path = a",
+            Manner::Session,
+            Left::Unknown,
+        );
+        check(
+            "SELECT pg_catalog.set_config('search_path', '', false)",
+            Manner::Session,
+            Left::Unknown,
+        );
     }
 }

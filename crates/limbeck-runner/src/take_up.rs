@@ -56,7 +56,10 @@ impl Runner {
             ),
             Left::NoIndex { index } => (
                 "index",
-                format!("SELECT {}::pg_catalog.oid::pg_catalog.text", regclass(index)),
+                format!(
+                    "SELECT {}::pg_catalog.oid::pg_catalog.text",
+                    regclass(index)
+                ),
             ),
             Left::Copies => ("invalid indexes", copies()),
             Left::Partition { table, partition } => (
@@ -130,7 +133,10 @@ impl Runner {
                 })
             }
             Left::NoIndex { index } => {
-                let sql = format!("SELECT {}::pg_catalog.oid::pg_catalog.text", regclass(index));
+                let sql = format!(
+                    "SELECT {}::pg_catalog.oid::pg_catalog.text",
+                    regclass(index)
+                );
                 self.fate_of_drop(&sql, known.as_deref(), earlier).await
             }
             Left::Prepared { .. } => {
@@ -168,10 +174,12 @@ impl Runner {
     ) -> Result<Fate, RunnerError> {
         let found = self.texts("look for what was to be created", sql).await?;
         let is_new = |it: &String| known.is_none_or(|known| !known.contains(it));
-        Ok(match found.iter().any(is_new) && earlier == Earlier::Killed {
-            true => Fate::Done,
-            false => Fate::Again,
-        })
+        Ok(
+            match found.iter().any(is_new) && earlier == Earlier::Killed {
+                true => Fate::Done,
+                false => Fate::Again,
+            },
+        )
     }
 
     /// The fate of a statement that drops what a query finds.

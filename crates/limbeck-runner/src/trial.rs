@@ -375,7 +375,11 @@ fn transactions(steps: &[Step]) -> Vec<&[Step]> {
     while let Some(first) = rest.first() {
         let controls = |it: &Step| controls_transaction(&it.sql);
         let length = match controls(first) {
-            true => rest.iter().skip(1).position(controls).map_or(1, |it| it + 2),
+            true => rest
+                .iter()
+                .skip(1)
+                .position(controls)
+                .map_or(1, |it| it + 2),
             false => 1,
         };
         let (part, after) = rest.split_at(length);

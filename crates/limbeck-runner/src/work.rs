@@ -176,7 +176,9 @@ impl Work<'_> {
                 self.id()
             ),
             Lost::Statement => {
-                format!("{done} stay in force; run the same command again to go on at this statement")
+                format!(
+                    "{done} stay in force; run the same command again to go on at this statement"
+                )
             }
             Lost::Anything => {
                 let done = match is_first {

@@ -203,9 +203,7 @@ impl Context<'_> {
                 && how.is_some_and(|it| !it.accept_hazards),
             transaction: transaction.unwrap_or(self.config.transaction).into(),
             lock_timeout: lock_timeout.map_or(options.lock_timeout, timeout_option),
-            lock_wait: how
-                .and_then(|it| it.lock_wait)
-                .or(options.lock_wait),
+            lock_wait: how.and_then(|it| it.lock_wait).or(options.lock_wait),
             resume: how.and_then(|it| it.resume).map(Into::into),
             ..options
         }
@@ -228,9 +226,11 @@ impl Context<'_> {
             () = interrupted() => Err(CliError::Interrupted),
             runner = async {
                 let mut runner = self.runner(options).await?;
-                let mut other = self.connect().await?;
-                runner.check_pooling(&mut other).await?;
-                limbeck_connect::close(other).await;
+                // A role may be allowed one connection; then each transaction finds out by itself.
+                if let Ok(mut other) = self.connect().await {
+                    runner.check_pooling(&mut other).await?;
+                    limbeck_connect::close(other).await;
+                }
                 Ok(runner)
             } => runner,
         }

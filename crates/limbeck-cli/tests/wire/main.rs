@@ -158,7 +158,8 @@ async fn other_commands_end_as_well_when_the_server_is_silent() {
 }
 
 #[tokio::test]
-async fn a_pooler_that_shares_connections_between_transactions_is_refused_and_nothing_stays_locked() {
+async fn a_pooler_that_shares_connections_between_transactions_is_refused_and_nothing_stays_locked()
+{
     let world = World::new("pooled", "CREATE TABLE a ();").await;
     let url = pooler::url(world.db.url());
     for args in [&["upgrade"] as &[&str], &["stamp", "head", "--unchecked"]] {
@@ -174,7 +175,8 @@ async fn a_pooler_that_shares_connections_between_transactions_is_refused_and_no
     let left = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database \
                 WHERE datname = current_database())";
     assert_eq!(world.count(left).await, 0);
-    let made = "SELECT count(*) FROM pg_class WHERE relname IN ('a', 'limbeck_version', 'limbeck_log')";
+    let made =
+        "SELECT count(*) FROM pg_class WHERE relname IN ('a', 'limbeck_version', 'limbeck_log')";
     assert_eq!(world.count(made).await, 0);
     // One that keeps a connection for each client is none of that sort.
     let proxy = Proxy::start(port(world.db.url()));
@@ -185,8 +187,16 @@ async fn a_pooler_that_shares_connections_between_transactions_is_refused_and_no
 async fn a_cut_connection_says_whether_the_transaction_was_to_be_committed() {
     let world = World::new("cut", "CREATE TABLE a ();").await;
     let direct = Proxy::start(port(world.db.url()));
-    check(&world.run(&direct.url(world.db.url()), &["upgrade"]), 0, &[]);
-    world.revision("aaaa2", "aaaa1", &format!("CREATE TABLE b ();\n{SLEEPING};"));
+    check(
+        &world.run(&direct.url(world.db.url()), &["upgrade"]),
+        0,
+        &[],
+    );
+    world.revision(
+        "aaaa2",
+        "aaaa1",
+        &format!("CREATE TABLE b ();\n{SLEEPING};"),
+    );
     let proxy = Proxy::start(port(world.db.url()));
     let child = world.start(&proxy.url(world.db.url()), &["upgrade"]);
     world.until(ASLEEP).await;

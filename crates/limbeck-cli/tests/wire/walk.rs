@@ -86,10 +86,20 @@ CREATE SCHEMA other;
 
 /// Revision number `n`; `alone` says whether segments outside transactions are allowed.
 fn upgrade(n: usize, alone: bool, major: u32) -> String {
-    let outside = if alone { "-- segment: no transaction\n" } else { "" };
-    let inside = if alone { "-- segment: transaction\n" } else { "" };
+    let outside = if alone {
+        "-- segment: no transaction\n"
+    } else {
+        ""
+    };
+    let inside = if alone {
+        "-- segment: transaction\n"
+    } else {
+        ""
+    };
     let concurrently = if alone { " CONCURRENTLY" } else { "" };
-    let table = format!("CREATE TABLE t{n} (id int PRIMARY KEY, a int);\nINSERT INTO t{n} SELECT i, i FROM generate_series(1, 20) i;\n");
+    let table = format!(
+        "CREATE TABLE t{n} (id int PRIMARY KEY, a int);\nINSERT INTO t{n} SELECT i, i FROM generate_series(1, 20) i;\n"
+    );
     match n % 10 {
         1 => format!("{table}SELECT pg_sleep(0.005);\nCREATE INDEX ON t{n} (a);"),
         2 => format!(
@@ -121,7 +131,10 @@ fn upgrade(n: usize, alone: bool, major: u32) -> String {
         8 if alone => format!("{outside}CALL work({n});\nINSERT INTO batch VALUES (-{n});"),
         8 => format!("INSERT INTO batch VALUES ({n});"),
         9 => format!("{table}SET lock_timeout = '1min';\nSET SESSION AUTHORIZATION pg_monitor;"),
-        _ => format!("{outside}INSERT INTO account SELECT {n}000 + i, i FROM generate_series(1, 30) i;\n{}", if alone { "VACUUM account;" } else { "" }),
+        _ => format!(
+            "{outside}INSERT INTO account SELECT {n}000 + i, i FROM generate_series(1, 30) i;\n{}",
+            if alone { "VACUUM account;" } else { "" }
+        ),
     }
 }
 
