@@ -23,6 +23,7 @@ mod keep;
 mod load;
 mod lock;
 mod options;
+mod own_tables;
 mod outside;
 mod progress;
 mod proof;

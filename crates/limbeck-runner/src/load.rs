@@ -213,6 +213,15 @@ pub async fn load(
             at: 0,
             line: 1,
         };
+        // Strings are read as they were when the text was cut into statements, whatever the database's setting is.
+        let strings = sqlx::raw_sql("SET standard_conforming_strings = on");
+        strings
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| LoadError::Driver {
+                place: source.spot(0),
+                source: error,
+            })?;
         for statement in &statements {
             source.find(statement);
             if let Some(words) = cluster_wide(&statement.sql) {

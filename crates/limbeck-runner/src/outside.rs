@@ -347,7 +347,7 @@ impl Runner {
         };
         if lost(&error).is_none() {
             let reached = Reached::Failed {
-                error: limbeck_connect::redact(&one_line(&error.to_string())),
+                error: one_line(&error.to_string()),
                 before: alone.map(|(_, before)| before),
             };
             self.note(spot, &reached).await?;

@@ -428,7 +428,7 @@ impl Likeness {
              to_jsonb(d)->>'daticulocale'), to_jsonb(d)->>'daticurules', current_schema()::text, array(SELECT name FROM \
              pg_settings WHERE source IN ('database', 'user', 'database user') AND context IN ('user', 'superuser') ORDER BY \
              name) || 'search_path'::text, array(SELECT setting FROM pg_settings WHERE source IN ('database', 'user', 'database \
-             user') AND context IN ('user', 'superuser') ORDER BY name) || current_setting('limbeck.search_path'), to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
+             user') AND context IN ('user', 'superuser') ORDER BY name) || replace(current_setting('limbeck.search_path'), '\"$user\"', quote_ident(current_user)), to_hex(extract(epoch FROM clock_timestamp())::int8) || '_' || \
              substr(replace(gen_random_uuid()::text, '-', ''), 1, 10) FROM pg_database d WHERE d.datname = current_database() AND ";
         let sql = format!("{SQL}{}", own_sql::PRINTS);
         let row = own_row(conn, &sql).await?;
@@ -460,12 +460,16 @@ impl Likeness {
             _ => {}
         }
         let (names, values): (Vec<String>, Vec<String>) = (row.try_get(8)?, row.try_get(9)?);
+        let default_schema = text(&row, 7)?.map(Ident::from);
+        // A path that leads nowhere would leave the scratch database without a place for names.
+        let leads = |name: &str| name != "search_path" || default_schema.is_some();
+        let settings = names.into_iter().zip(values);
         Ok(Self {
             major: row.try_get(0)?,
             clauses,
             encoding,
-            settings: names.into_iter().zip(values).collect(),
-            default_schema: text(&row, 7)?.map(Ident::from),
+            settings: settings.filter(|(name, _)| leads(name)).collect(),
+            default_schema,
             tail: row.try_get(10)?,
         })
     }

@@ -86,7 +86,7 @@ pub fn script(
                 SegmentMode::NoTransaction if by_segment => writer.leave(),
                 SegmentMode::NoTransaction => return Err(it.cannot_join()),
             }
-            let text = terminated(&segment.text);
+            let text = segment.terminated();
             writer.add(&text);
             if !text.is_empty() {
                 for line in left_in_session(&segment.text) {
@@ -271,14 +271,4 @@ impl Writer {
 #[must_use]
 pub fn version_table_script(options: &RunnerOptions) -> String {
     format!("{};\n", Tables::new(options, None).create_version())
-}
-
-/// The text with its last statement ended: a file may leave out the last semicolon, a script may not.
-fn terminated(text: &str) -> String {
-    let text = text.trim_end();
-    if text.is_empty() || text.ends_with(';') {
-        text.to_owned()
-    } else {
-        format!("{text}\n;")
-    }
 }

@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
+use crate::own_tables::{Guard, Standing, look};
 
 /// How often a run that pauses looks whether it is to end.
 const CANCEL_LOOKS: Duration = Duration::from_millis(100);
@@ -22,6 +23,7 @@ pub(crate) struct Session {
     pub(crate) pid: i32,
     start: Start,
     shared: Arc<Shared>,
+    guard: Guard,
 }
 
 /// The settings that a connection has when a runner takes it over. `RESET ALL` goes back to those that it was opened
@@ -66,7 +68,7 @@ impl Canceller {
     /// at the latest.
     ///
     /// # Errors
-    /// [`ConnectError`], when the server does not answer within 3 s; the run ends before its next statement all the same.
+    /// [`ConnectError`], when the server does not answer within 2 s; the run ends before its next statement all the same.
     pub async fn cancel(&self, settings: &Settings) -> Result<(), ConnectError> {
         self.shared.cancelled.store(true, Ordering::SeqCst);
         settings.cancel(self.pid).await
@@ -114,6 +116,7 @@ impl Session {
             conn,
             start,
             shared: Arc::default(),
+            guard: Guard::default(),
         })
     }
 
@@ -155,7 +158,8 @@ impl Session {
 
     /// Runs a statement of Limbeck's own; `doing` says what for: `create the version table limbeck_version`.
     pub(crate) async fn own(&mut self, doing: &str, sql: &str) -> Result<u64, RunnerError> {
-        self.execute(&own_sql::enclosed(sql))
+        let sql = self.prepared(sql).await?;
+        self.execute(&sql)
             .await
             .map_err(|error| self.own_error(doing, error))
     }
@@ -166,7 +170,8 @@ impl Session {
         doing: &str,
         sql: &str,
     ) -> Result<Vec<PgRow>, RunnerError> {
-        fetch(&mut self.conn, &own_sql::enclosed(sql))
+        let sql = self.prepared(sql).await?;
+        fetch(&mut self.conn, &sql)
             .await
             .map_err(|error| self.own_error(doing, error))
     }
@@ -201,11 +206,39 @@ impl Session {
         RunnerError::own(doing, error)
     }
 
-    /// Whether a table is there and visible to this role.
+    /// Whether one of Limbeck's tables is there and visible to this role.
+    ///
+    /// # Errors
+    /// [`RunnerError::Stranger`] where using it would run somebody else's code.
     pub(crate) async fn exists(&mut self, table: &Name) -> Result<bool, RunnerError> {
         let doing = format!("look for the table {table}");
-        let sql = crate::tables::Tables::exists(table);
-        self.one(&doing, &sql).await.map(Option::unwrap_or_default)
+        let sql = own_sql::enclosed(&look(table));
+        let rows = fetch(&mut self.conn, &sql).await;
+        let rows = rows.map_err(|error| self.own_error(&doing, error))?;
+        let Some(row) = rows.first() else {
+            return Ok(false);
+        };
+        if let Some(trouble) = get(&doing, row, 0)? {
+            let table = table.clone();
+            return Err(RunnerError::Stranger { table, trouble });
+        }
+        let owner = get::<Option<i64>>(&doing, row, 1)?;
+        let standing = owner.map_or(Standing::Other, |owner| Standing::Plain { owner });
+        self.guard.learn(table, standing);
+        Ok(true)
+    }
+
+    /// A statement of Limbeck's own as it is sent: under PostgreSQL's search path, and with what looks after its tables.
+    async fn prepared(&mut self, sql: &str) -> Result<String, RunnerError> {
+        for table in self.guard.unknown(sql) {
+            self.exists(&table).await?;
+        }
+        Ok(own_sql::enclosed(&self.guard.before(sql)))
+    }
+
+    /// Has every statement that names one of these tables look after it.
+    pub(crate) fn guard(&mut self, tables: impl IntoIterator<Item = Name>) {
+        self.guard = Guard::new(tables);
     }
 
     /// The one value of a query of Limbeck's own, if it has a row.

@@ -5,8 +5,8 @@
 
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Step;
-use limbeck_schema::{Ident, Literal, Name};
-use sea_query::{Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
+use limbeck_schema::{Ident, Name};
+use sea_query::{BinOper, Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
 
 use crate::error::Reached;
 use crate::options::RunnerOptions;
@@ -80,18 +80,12 @@ impl Tables {
             .to_string(PostgresQueryBuilder)
     }
 
-    /// Whether a table is there: one row with one boolean.
-    pub(crate) fn exists(name: &Name) -> String {
-        format!(
-            "SELECT to_regclass({}) IS NOT NULL",
-            Literal(&name.to_string())
-        )
-    }
-
     /// The statements of one step's changes. Each one changes exactly one row. Deletes come first, so that an update
     /// never meets a row that is about to go.
     pub(crate) fn changes(&self, step: &Step) -> Vec<Change> {
-        let is = |id: &RevisionId| Expr::col(VERSION_NUM).eq(id.as_str());
+        // A script runs under a search path that nobody knows.
+        const EQUALS: BinOper = BinOper::Custom("OPERATOR(pg_catalog.=)");
+        let is = |id: &RevisionId| Expr::col(VERSION_NUM).binary(EQUALS, id.as_str());
         let deletes = step.delete.iter().map(|old| Change {
             sql: Query::delete()
                 .from_table(table(&self.version))
@@ -200,7 +194,7 @@ impl Tables {
             .table(table(&self.log))
             .value("statement", count(statement))
             .value("checksum", checksum)
-            .value("error", reached)
+            .value("error", limbeck_connect::redact(reached))
             .and_where(Expr::col("id").eq(id))
             .to_string(PostgresQueryBuilder)
     }

@@ -31,5 +31,6 @@ pub use printable::{for_psql, printable};
 pub use split::{SplitError, SplitProblem, Splitter, Statement, own_lines, split, split_with};
 pub use token::{Token, TokenKind};
 pub use visible::{
-    is_hidden, is_line_end, is_space, one_line, one_line_keeping, visible_json, visible_lines,
+    excerpt, is_hidden, is_line_end, is_space, one_line, one_line_keeping, visible_json,
+    visible_lines,
 };

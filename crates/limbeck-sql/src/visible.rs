@@ -51,6 +51,32 @@ fn escaped(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Returns what a message shows of a text that may be long: its first `most` characters on one line, with one blank for
+/// each run of white space, and `…` if there is more.
+#[must_use]
+pub fn excerpt(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    let mut n_chars = 0;
+    for word in text.split_whitespace() {
+        let gap = usize::from(n_chars > 0);
+        let shown: String = word
+            .chars()
+            .take(most.saturating_sub(n_chars + gap))
+            .collect();
+        let n_shown = shown.chars().count();
+        if n_shown > 0 {
+            out.push_str(&" ".repeat(gap));
+            out.push_str(&one_line(&shown));
+            n_chars += gap + n_shown;
+        }
+        if shown.len() < word.len() {
+            out.push('…');
+            break;
+        }
+    }
+    out
+}
+
 /// Characters that show nothing or change how their neighbours are shown: Unicode's format characters and whatever else
 /// is to be ignored where it cannot be displayed (`Default_Ignorable_Code_Point`), but for the selectors of emoji and
 /// Hangul fillers that fonts draw. Line and paragraph separators are among them. Sorted.

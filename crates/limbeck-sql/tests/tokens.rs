@@ -338,6 +338,19 @@ fn nothing_ends_a_line_that_was_made_one() {
     );
 }
 
+#[test]
+fn an_excerpt_is_one_line_of_limited_length() {
+    let check =
+        |text: &str, most, expect: &str| assert_eq!(limbeck_sql::excerpt(text, most), expect);
+    check("SELECT\n  1", 20, "SELECT 1");
+    check("SELECT 1", 8, "SELECT 1");
+    check("SELECT 12", 8, "SELECT 1…");
+    check("SELECT 12", 6, "SELECT…");
+    check("SELECT 12", 7, "SELECT…");
+    check("é\u{1b}é", 2, "é\\u{1b}…");
+    check("", 2, "");
+}
+
 /// Texts of what is special to the lexer.
 fn hostile() -> impl Strategy<Value = std::string::String> {
     let piece = prop::sample::select(vec![

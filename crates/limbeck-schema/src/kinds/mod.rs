@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::expr::ExprSlot;
+use crate::facts::{Facts, Holder};
 use crate::key::Key;
 use crate::op::Verdict;
 use crate::own_sql;
@@ -28,7 +29,9 @@ mod enum_type;
 mod exclusion;
 mod foreign_key;
 mod index;
+mod inherited_column;
 mod kind;
+mod loss;
 mod named;
 mod namespace;
 mod not_null;
@@ -37,6 +40,7 @@ mod physical;
 mod primary_key;
 mod range;
 mod registry;
+mod retype;
 mod sequence;
 mod sequence_owner;
 mod table;
@@ -64,6 +68,7 @@ kinds! {
     sequence::Sequence = "sequence",
     table::Table = "table",
     column::Column = "column",
+    inherited_column::InheritedColumn = "inherited column",
     sequence_owner::SequenceOwner = "sequence owner",
     primary_key::PrimaryKey = "primary key",
     unique::Unique = "unique",
@@ -141,7 +146,9 @@ pub use column::{Identity, columns_of};
 pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};
+pub use inherited_column::{OwnDefault, align, default_of, has_inheritance, is_not_null};
 pub use physical::{Physical, StorageMode};
+pub use retype::questions;
 pub use sequence::SequenceOptions;
 pub use usage::{operands_of, type_owner};
 

@@ -5,10 +5,14 @@ mod join;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
+use limbeck_catalog::{
+    Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired, read_facts,
+};
 use limbeck_plan::migration;
 use limbeck_revision::graph::{Direction, Node, Squash as Range};
-use limbeck_revision::{Checksums, Header, NewFile, Revision as File, RevisionId, Timestamp};
+use limbeck_revision::{
+    Checksums, Header, NewFile, Revision as File, RevisionId, Segment, Timestamp,
+};
 use limbeck_runner::{
     History, Proof, Runner, Scratch, SquashClaim, check_replay, prove_squash, same_rows,
 };
@@ -307,7 +311,14 @@ async fn planned(
         read: read.clone(),
         ..CompareOptions::default()
     };
-    let compared = compare_desired(&mut conn, desired, &options).await?;
+    let mut compared = compare_desired(&mut conn, desired, &options).await?;
+    compared.desired.facts = read_facts(
+        &mut conn,
+        &compared.catalog,
+        &compared.desired,
+        &compared.ops,
+    )
+    .await?;
     for it in [conn, goal] {
         let _ = it.close().await;
     }
@@ -379,9 +390,8 @@ fn seal(mut file: File, proof: &Proof, old: &[File]) -> File {
 /// The hazards of the upgrade, counted from its comments.
 fn hazards(file: &File) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
-    for line in file.upgrade.iter().flat_map(|it| it.text.lines()) {
-        let hazard = line.trim().strip_prefix("-- hazard ");
-        if let Some((hazard, _)) = hazard.and_then(|it| it.split_once(':')) {
+    for hazard in file.upgrade.iter().flat_map(Segment::hazards) {
+        if let Some((hazard, _)) = hazard.split_once(':') {
             *counts.entry(hazard).or_default() += 1;
         }
     }
