@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use limbeck_runner::{RunnerOptions, Transactions};
+use limbeck_runner::{RunnerOptions, STATEMENT_TIMEOUT, Transactions};
 use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -75,6 +75,9 @@ pub(crate) struct Config {
 pub(crate) struct ScratchServer {
     /// Any database of it; `${NAME}` stands for an environment variable.
     pub url: Option<String>,
+    /// How long a statement in a scratch database may run, `5min`.
+    #[serde(default, deserialize_with = "lock_timeout")]
+    pub statement_timeout: Option<Duration>,
 }
 
 /// What a run commits together.
@@ -239,6 +242,12 @@ impl Config {
             .as_deref()
             .map(|url| expand("[scratch] url", url, |name| std::env::var(name).ok()))
             .transpose()
+    }
+
+    /// How long a statement in a scratch database may run.
+    pub(crate) fn scratch_timeout(&self) -> Duration {
+        let said = self.scratch.statement_timeout;
+        said.filter(|it| !it.is_zero()).unwrap_or(STATEMENT_TIMEOUT)
     }
 
     /// What the runner is told.

@@ -9,9 +9,12 @@ use limbeck_catalog::{
 use limbeck_metadata::MetaData;
 use limbeck_revision::FileNaming;
 use limbeck_revision::graph::Direction;
-use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
+use limbeck_runner::{
+    Embedded, Runner, RunnerOptions, Scratch, ScratchOptions, check_replay, execute, load,
+    sql_files,
+};
 use limbeck_schema::{Desired, Ident, Name, Op, Scope, Variables};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use crate::args::Global;
 use crate::config::Config;
@@ -128,7 +131,7 @@ impl Context<'_> {
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
             (Target::Models(_), Purpose::Report) => Unmanaged::default(),
-            _ => Unmanaged::read(&mut current.conn).await?,
+            _ => current.unmanaged().await?,
         };
         let source = match target {
             Target::Models(load) => {
@@ -141,7 +144,7 @@ impl Context<'_> {
         let mut other = self.open(source, like.as_deref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
         let schema = Catalog::read(&mut other.conn, &read).await?.schema;
-        let unmanaged = Unmanaged::read(&mut other.conn).await?;
+        let unmanaged = other.unmanaged().await?;
         other.close().await;
         self.say_unmanaged(&rest, &unmanaged)?;
         let desired = Desired {
@@ -226,7 +229,7 @@ impl Context<'_> {
                 let files = sql_files(&path)?;
                 let scratch = self.scratch(like).await?;
                 let mut conn = scratch.connect().await?;
-                let loaded = load(&mut conn, &files, scratch.default_schema()).await;
+                let loaded = load(&scratch, &mut conn, &files).await;
                 loaded.map_err(|error| error.in_scratch(&scratch))?;
                 // The files may have changed the connection's settings.
                 let _ = conn.close().await;
@@ -242,7 +245,7 @@ impl Context<'_> {
                 let steps = history.graph.upgrade(&target, &[])?;
                 let mut conn = scratch.connect().await?;
                 check_replay(&mut conn, &history, &steps, &[Direction::Upgrade]).await?;
-                let mut runner = Runner::new(conn, options).await?;
+                let mut runner = Runner::in_scratch(&scratch, conn, options).await?;
                 let output = &mut self.output;
                 runner
                     .upgrade(&history, &target, &mut |event| output.explain_event(&event))
@@ -256,7 +259,7 @@ impl Context<'_> {
         let mut metadata = metadata;
         metadata.set_variables(&self.variables);
         let mut opened = Opened::scratch(self.scratch(like).await?).await?;
-        build(&mut opened.conn, &metadata).await?;
+        opened.build(&metadata).await?;
         Ok(opened)
     }
 
@@ -266,7 +269,13 @@ impl Context<'_> {
     /// If none can be had.
     pub(crate) async fn scratch(&mut self, like: Option<&str>) -> Result<Scratch, CliError> {
         let fallback = self.config.scratch_url()?;
-        let scratch = Scratch::create(like, fallback.as_deref()).await?;
+        let scratch = Scratch::with(&ScratchOptions {
+            target: like,
+            fallback: fallback.as_deref(),
+            trusted: self.global.trusted,
+            statement_timeout: self.config.scratch_timeout(),
+        })
+        .await?;
         if let Some(it) = scratch.embedded() {
             self.output
                 .explain("a throwaway server is started for scratch databases");
@@ -423,26 +432,35 @@ impl Opened {
         })
     }
 
+    /// Brings an empty database to declared models.
+    async fn build(&mut self, metadata: &MetaData) -> Result<(), CliError> {
+        let it = compare(&mut self.conn, metadata, &CompareOptions::default()).await?;
+        let migration =
+            limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)?;
+        let rights = self.scratch.as_ref().and_then(Scratch::rights);
+        for statement in migration.upgrade.statements() {
+            execute(rights.as_ref(), &mut self.conn, &statement.sql)
+                .await
+                .map_err(|source| CliError::Build {
+                    statement: one_line(&statement.sql),
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+
+    /// What of it no kind stands for.
+    async fn unmanaged(&mut self) -> Result<Unmanaged, CliError> {
+        Ok(match &self.scratch {
+            Some(scratch) => scratch.unmanaged(&mut self.conn).await?,
+            None => Unmanaged::read(&mut self.conn).await?,
+        })
+    }
+
     /// Ends it before its time, so that two scratch databases need not be held longer than one is used.
     async fn close(self) {
         let Self { conn, scratch } = self;
         let _ = conn.close().await;
         drop(scratch);
     }
-}
-
-/// Brings an empty database to declared models.
-async fn build(conn: &mut PgConnection, metadata: &MetaData) -> Result<(), CliError> {
-    let it = compare(conn, metadata, &CompareOptions::default()).await?;
-    let migration = limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)?;
-    for statement in migration.upgrade.statements() {
-        let sql = AssertSqlSafe(statement.sql.clone());
-        conn.execute(sqlx::raw_sql(sql))
-            .await
-            .map_err(|source| CliError::Build {
-                statement: one_line(&statement.sql),
-                source,
-            })?;
-    }
-    Ok(())
 }

@@ -222,6 +222,7 @@ fn fail(error: &CliError) -> u8 {
         quiet: false,
         json: false,
         strict: false,
+        trusted: false,
         color: Color::Auto,
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());

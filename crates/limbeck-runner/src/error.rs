@@ -389,7 +389,7 @@ impl RunnerError {
                 },
                 None => Self::Failed {
                     place,
-                    answer,
+                    answer: Box::new(scratch.explain(*answer)),
                     state,
                 },
             },

@@ -51,7 +51,10 @@ pub use proof::{Claim, Proof, prove, verify};
 pub use rebuild::Rebuild;
 pub use replay::check_replay;
 pub use runner::Runner;
-pub use scratch::{Embedded, SCRATCH_PREFIX, Scratch, ScratchError};
+pub use scratch::{
+    Embedded, Rights, SCRATCH_PREFIX, STATEMENT_TIMEOUT, Scratch, ScratchError, ScratchOptions,
+    execute, left_behind,
+};
 pub use script::{script, version_table_script};
 pub use session::Canceller;
 pub use squash::{SquashClaim, prove_squash, same_rows};

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
+use crate::scratch::{Rights, execute};
 
 /// How soon a run that waits for another one looks again, and how often once that takes long.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
@@ -27,6 +28,8 @@ pub(crate) struct Session {
     /// What brings the settings back to those of the start, since a revision may have changed them.
     restore: String,
     cancelled: Arc<AtomicBool>,
+    /// In a scratch database: what runs the statements that need more than its role may.
+    pub(crate) rights: Option<Rights>,
 }
 
 /// Ends the statement that a [`Runner`](crate::Runner) is waiting for, from outside.
@@ -88,6 +91,7 @@ impl Session {
             pid,
             restore,
             cancelled: Arc::default(),
+            rights: None,
         })
     }
 
@@ -111,11 +115,7 @@ impl Session {
 
     /// Runs text of a revision; gives the driver's error back as it is.
     pub(crate) async fn execute(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
-        let done = self
-            .conn
-            .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
-            .await?;
-        Ok(done.rows_affected())
+        execute(self.rights.as_ref(), &mut self.conn, sql).await
     }
 
     /// Runs a statement of Limbeck's own; `doing` says what for: `create the version table limbeck_version`.
