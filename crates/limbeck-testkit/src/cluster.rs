@@ -297,6 +297,19 @@ fn free_port() -> Result<u16, TestkitError> {
         ))
 }
 
+/// The URL with the role and its password replaced.
+pub(crate) fn with_role(url: &str, role: &str, password: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..]
+        .find(['/', '?'])
+        .map_or(url.len(), |at| start + at);
+    let host = url[start..end]
+        .rfind('@')
+        .map_or(start, |at| start + at + 1);
+    let (role, password) = (encoded(role), encoded(password));
+    format!("{}{role}:{password}@{}", &url[..start], &url[host..])
+}
+
 /// The URL with its database replaced. Userinfo, host and parameters stay as they are.
 fn with_database(url: &str, database: &str) -> String {
     let (address, parameters) = url
@@ -329,7 +342,7 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cluster, with_database};
+    use super::{Cluster, with_database, with_role};
 
     #[track_caller]
     fn check(url: &str, database: &str, expected: &str) {
@@ -354,6 +367,16 @@ mod tests {
             "Größe 1/2?",
             "postgresql://h/Gr%C3%B6%C3%9Fe%201%2F2%3F",
         );
+    }
+
+    #[test]
+    fn a_url_changes_its_role_and_nothing_else() {
+        let check = |url: &str, expected: &str| assert_eq!(with_role(url, "a b", "c"), expected);
+        check(
+            "postgresql://u:p@h:5/x?y=@",
+            "postgresql://a%20b:c@h:5/x?y=@",
+        );
+        check("postgresql://h/x", "postgresql://a%20b:c@h/x");
     }
 
     #[test]
