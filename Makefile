@@ -16,11 +16,14 @@ test: ## run every test of the workspace on one throwaway server
 soak: ## try SOAK=2000 random pairs of schemas from LIMBECK_SEED=1 on, on all cores; one that fails is made small and kept
 	@scripts/with-cluster.sh -- env -u DATABASE_URL SOAK=$${SOAK:-2000} cargo test --quiet -p limbeck-tests --test property -- --nocapture
 
-check: ## formatting, lints, documentation, the architecture's guards
+check: ## formatting, lints, spelling, unused dependencies, documentation, the architecture's guards
+	@scripts/tools.sh
 	git ls-files -z '*.rs' | xargs -0 rustfmt --edition 2024 --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	scripts/guards.sh
+	.limbeck/tools/venv/bin/typos
+	.limbeck/tools/bin/cargo-machete crates tests
 
 fmt: ## format the sources
 	git ls-files -z '*.rs' | xargs -0 rustfmt --edition 2024

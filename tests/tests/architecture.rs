@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-derive", &[]),
     ("limbeck-sql", &[]),
     ("limbeck-testkit", &[]),
+    ("limbeck-connect", &[]),
     ("limbeck-schema", &["limbeck-sql"]),
     ("limbeck-revision", &["limbeck-sql"]),
     ("limbeck-metadata", &["limbeck-schema"]),
@@ -20,7 +21,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-plan", &["limbeck-schema"]),
     (
         "limbeck-catalog",
-        &["limbeck-schema", "limbeck-metadata", "limbeck-plan"],
+        &[
+            "limbeck-connect",
+            "limbeck-schema",
+            "limbeck-metadata",
+            "limbeck-plan",
+        ],
     ),
     (
         "limbeck-runner",
@@ -52,6 +58,7 @@ const KNOW_NO_KIND: &[&str] = &[
     "limbeck-catalog",
     "limbeck-cli",
     "limbeck-codegen",
+    "limbeck-connect",
     "limbeck-plan",
     "limbeck-revision",
     "limbeck-runner",
@@ -181,6 +188,43 @@ fn pure_crates_hold_no_io_and_no_async_code() {
         }
     }
     check("pure crates do no IO", &breaches);
+}
+
+/// The file whose `Comment` writes comment lines.
+const WRITES_COMMENTS: &str = "crates/limbeck-sql/src/comment.rs";
+
+/// Format strings that put a value behind `-- `: whatever ends a line in the value would end the comment.
+fn comments_formatted(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for begin in ["\"-- ", "\\n-- ", "}-- ", "\"--{"] {
+        for (at, _) in code.match_indices(begin) {
+            let literal = &code[at + 1..];
+            let line = literal.split(['"', '\n']).next().unwrap_or_default();
+            if line.contains('{') {
+                found.push(line);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn comment_lines_have_one_writer() {
+    let mut breaches = Vec::new();
+    for source in &sources() {
+        if source.path != WRITES_COMMENTS {
+            for line in comments_formatted(&source.code()) {
+                breaches.push(format!("{}: `{line}`", source.path));
+            }
+        }
+    }
+    check(
+        "a comment line with a value is written by limbeck_sql::Comment",
+        &breaches,
+    );
+    assert_eq!(comments_formatted("format!(\"-- {x}\")"), ["-- {x}"]);
+    assert_eq!(comments_formatted("format!(\"a\\n-- b {x}\")").len(), 1);
+    assert!(comments_formatted("println!(\"a line -- {x}\"); \"-- b\"").is_empty());
 }
 
 #[test]

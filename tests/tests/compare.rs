@@ -285,16 +285,21 @@ async fn a_large_catalog_read_by_two_connections_is_the_same() {
         .await
         .unwrap();
     let options = ReadOptions {
-        companion: Some(db.url().to_owned()),
+        companion: Some(settings(db.url())),
         ..ReadOptions::default()
     };
     let together = Catalog::read(&mut conn, &options).await.unwrap();
     assert_eq!(together.schema, alone.schema);
     assert_eq!(alone.schema.len(), 1100 * 5);
     let options = ReadOptions {
-        companion: Some("postgresql://nobody@127.0.0.1:1/none".into()),
+        companion: Some(settings("postgresql://nobody@127.0.0.1:1/none")),
         ..ReadOptions::default()
     };
     let refused = Catalog::read(&mut conn, &options).await.unwrap();
     assert_eq!(refused.schema, alone.schema, "one connection is enough");
+}
+
+/// The settings of a URL.
+fn settings(url: &str) -> limbeck_connect::Settings {
+    limbeck_connect::Settings::parse(url, limbeck_connect::Origin::Program).unwrap()
 }

@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::kinds::{operands_of, type_owner};
 use limbeck_schema::{Desired, Expr, Ident, Key, Name, Object, Role, Schema, SqlType};
+use limbeck_sql::excerpt;
 use sqlx::PgConnection;
 
 use crate::judge::{Answer, Judge, Question};
+use crate::read::Session;
 use crate::{Catalog, CompareError};
+
+/// How much of an expression a message shows.
+const SHOWN_CHARS: usize = 200;
 
 /// Where a question came from.
 struct Asked {
@@ -21,8 +26,7 @@ pub(crate) async fn canonicalise(
     conn: &mut PgConnection,
     catalog: &Catalog,
     desired: &mut Desired,
-    in_recovery: bool,
-    narrow_path: &str,
+    session: &Session,
 ) -> Result<(), CompareError> {
     let types = unknown_types(&catalog.schema, desired);
     let (asked, questions) = questions(&catalog.schema, desired);
@@ -30,13 +34,13 @@ pub(crate) async fn canonicalise(
         return Ok(());
     }
     let count = types.len() + questions.len();
-    if in_recovery {
+    if session.in_recovery {
         return Err(CompareError::Judge {
             count,
             message: "the server is a read-only standby".into(),
         });
     }
-    let mut judge = Judge::begin(conn, narrow_path)
+    let mut judge = Judge::begin(conn, session)
         .await
         .map_err(|message| CompareError::Judge { count, message })?;
     let types = judge.types(&types).await;
@@ -268,7 +272,7 @@ fn adopt_expressions(
                 return Err(CompareError::Expression {
                     place: place(&desired.places, &it.key),
                     key: Box::new(it.key),
-                    expression: question.expr.to_string(),
+                    expression: excerpt(question.expr.as_str(), SHOWN_CHARS),
                     message,
                 });
             }

@@ -6,13 +6,15 @@ use sqlx::PgConnection;
 
 use crate::canonical::{canonicalise, place};
 use crate::read::Session;
-use crate::{Catalog, CompareError, ReadOptions};
+use crate::{Catalog, CompareError, Ignore, ReadOptions};
 
 /// How to compare.
 #[derive(Clone, Debug, Default)]
 pub struct CompareOptions {
     /// What to leave out of the catalog.
     pub read: ReadOptions,
+    /// What to leave alone on both sides.
+    pub ignore: Ignore,
 }
 
 /// Both sides and what differs.
@@ -108,13 +110,16 @@ async fn compare_in<E: From<CompareError>>(
     desired: impl Future<Output = Result<Desired, E>>,
     options: &CompareOptions,
 ) -> Result<Comparison, E> {
-    let in_recovery = session.in_recovery;
-    let narrow_path = session.narrow_path.clone();
     let reading = async {
-        let catalog = Catalog::read_in(conn, session, &options.read).await;
+        let catalog = Catalog::read_in(conn, &session, &options.read).await;
         Ok(catalog.map_err(CompareError::from)?)
     };
     let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    let mut ignore = options.ignore.clone();
+    let noted = ignore.note_owners(conn).await;
+    noted.map_err(CompareError::from)?;
+    let applied = ignore.apply(&catalog.schema, &mut desired, &catalog.default_schema);
+    applied.map_err(|n_objects| CompareError::NothingLeft { n_objects })?;
     if let Some((key, since)) = desired.newer_than(catalog.version) {
         return Err(CompareError::Newer {
             place: place(&desired.places, key),
@@ -124,7 +129,7 @@ async fn compare_in<E: From<CompareError>>(
         }
         .into());
     }
-    canonicalise(conn, &catalog, &mut desired, in_recovery, &narrow_path).await?;
+    canonicalise(conn, &catalog, &mut desired, &session).await?;
     let ops = limbeck_plan::diff(&catalog.schema, &desired).map_err(CompareError::from)?;
     Ok(Comparison {
         catalog,

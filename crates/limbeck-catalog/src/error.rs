@@ -1,5 +1,6 @@
 //! What can go wrong while reading and comparing.
 
+use limbeck_connect::ConnectError;
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
 use limbeck_schema::Key;
@@ -10,21 +11,12 @@ use limbeck_schema::row::DecodeError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// The connection string is none.
-    #[error(
-        "cannot read the connection string {url}: {reason}; write it as postgresql://user@host:port/database"
-    )]
-    Url {
-        /// The string, without its password.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The server cannot be reached or refuses.
-    #[error("cannot connect to {url}: {}{}", answer(.source), remedy(.source))]
-    Connect {
-        /// The connection string, without its password.
-        url: String,
+    /// There is no connection: the settings are wrong, or no server takes it.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A pool gives no connection.
+    #[error("cannot take a connection of the pool: {}", answer(.source))]
+    Pool {
         /// What the driver says.
         source: sqlx::Error,
     },
@@ -69,23 +61,6 @@ pub fn answer(error: &sqlx::Error) -> String {
         .map_or_else(|| error.to_string(), |it| it.message().to_owned())
 }
 
-fn remedy(error: &sqlx::Error) -> String {
-    let hint = match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => {
-            "; is the server running, and are host and port right?"
-        }
-        sqlx::Error::Tls(_) => "; set sslmode in the connection string",
-        sqlx::Error::Database(it) => match it.code().as_deref() {
-            Some("28P01" | "28000") => "; check user and password",
-            Some("3D000") => "; create the database first",
-            Some("42501") => "; the role needs CONNECT on the database",
-            _ => "",
-        },
-        _ => "",
-    };
-    hint.into()
-}
-
 /// Why a comparison could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -118,7 +93,7 @@ pub enum CompareError {
         place: Option<String>,
         /// The object.
         key: Box<Key>,
-        /// The expression as declared.
+        /// The expression as declared, cut where it is long.
         expression: String,
         /// What the server says.
         message: String,
@@ -137,6 +112,14 @@ pub enum CompareError {
         since: Since,
         /// The server's major version.
         found: u32,
+    },
+    /// What is to be left alone is everything.
+    #[error(
+        "nothing is left to compare: `ignore` matches all {n_objects} objects of both sides; name only what is not yours"
+    )]
+    NothingLeft {
+        /// How many objects there are.
+        n_objects: usize,
     },
     /// The server cannot judge expressions for this role.
     #[error(

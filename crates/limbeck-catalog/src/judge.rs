@@ -1,17 +1,22 @@
 //! The server as judge: expressions go through PostgreSQL's own parser and come back in its own words.
 //!
-//! Many questions share one temporary table: it has the columns that they mention, and each expression is a check, a
-//! default or a generated column of it. A table is dear and an expression in it is cheap, so thousands of expressions
-//! take tens of statements. All of it is rolled back.
+//! Many questions share one temporary table: it has the columns that they mention, and each expression is a check or a
+//! default of it. A table is dear and an expression in it is cheap, so thousands of expressions take tens of statements.
+//! All of it is rolled back.
+//!
+//! The expressions are other people's, so nothing of them may run. PostgreSQL parses a check or a default and stores it;
+//! the expression of a generated column or of an index it plans as well, and planning calls every immutable function that
+//! has constants for arguments. Such expressions are therefore asked as checks too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::{Expr, Ident, Name, Role, SqlType};
-use sqlx::postgres::PgConnection;
+use limbeck_schema::{Expr, Ident, Literal, Name, Role, SqlType, own_sql};
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor, Row};
 
 use crate::CompareError;
 use crate::canonical::door;
+use crate::read::Session;
 
 /// Expressions in one table; a table can have 1,600 columns.
 const ITEMS_PER_TABLE: usize = 300;
@@ -89,7 +94,7 @@ type Printed = Result<String, (String, String)>;
 /// A transaction in which the server judges.
 pub(crate) struct Judge<'a> {
     conn: &'a mut PgConnection,
-    narrow_path: &'a str,
+    session: &'a Session,
     n_tables: usize,
 }
 
@@ -162,9 +167,10 @@ impl Pool {
                 // The value is wrapped so that it is a condition, and unwrapped when it is read back.
                 Role::Value => format!("CONSTRAINT limbeck_{at} CHECK (({expr}\n) IS NOT NULL)"),
                 Role::Default(ty) => format!("limbeck_{at} {ty} DEFAULT ({expr}\n)"),
-                Role::Generated(ty) => {
-                    format!("limbeck_{at} {ty} GENERATED ALWAYS AS ({expr}\n) STORED")
-                }
+                Role::Generated(ty) => format!(
+                    "CONSTRAINT limbeck_{at} CHECK (CAST(({expr}\n) AS {}) IS NOT NULL)",
+                    without_modifiers(ty)
+                ),
             }
         });
         let body: Vec<String> = columns.chain(items).collect();
@@ -178,14 +184,20 @@ impl Pool {
 impl<'a> Judge<'a> {
     pub(crate) async fn begin(
         conn: &'a mut PgConnection,
-        narrow_path: &'a str,
+        session: &'a Session,
     ) -> Result<Self, String> {
-        conn.execute("BEGIN READ WRITE")
+        // Event triggers are about the changes that people make.
+        let begin = if session.is_superuser && session.version >= 170_000 {
+            "BEGIN READ WRITE; SET LOCAL event_triggers = off"
+        } else {
+            "BEGIN READ WRITE"
+        };
+        conn.execute(sqlx::raw_sql(begin))
             .await
             .map_err(|it| message(&it).1)?;
         Ok(Self {
             conn,
-            narrow_path,
+            session,
             n_tables: 0,
         })
     }
@@ -219,40 +231,23 @@ impl<'a> Judge<'a> {
     }
 
     async fn printed_type(&mut self, table: &str) -> Result<String, CompareError> {
-        self.narrow(true).await?;
-        let sql = "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-                   WHERE c.relnamespace = pg_my_temp_schema() AND c.relname = $1 AND a.attnum = 1";
-        let row = sqlx::query(sql)
-            .persistent(false)
-            .bind(table)
-            .fetch_one(&mut *self.conn)
-            .await;
-        let text = row.and_then(|it| it.try_get(0)).map_err(|it| broken(&it))?;
-        self.narrow(false).await?;
-        Ok(text)
+        let sql = format!(
+            "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE \
+             c.relnamespace = pg_my_temp_schema() AND c.relname = {} AND a.attnum = 1 AND {}",
+            Literal(table),
+            own_sql::PRINTS
+        );
+        let rows = self.read(&sql).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound);
+        row.and_then(|it| it.try_get(0)).map_err(|it| broken(&it))
     }
 
-    /// Names are printed relative to the search path, but have to be read under the connection's own.
-    async fn narrow(&mut self, on: bool) -> Result<(), CompareError> {
-        if on {
-            let set = "SELECT set_config('search_path', $1, true)";
-            sqlx::query("SAVEPOINT limbeck_path")
-                .persistent(false)
-                .execute(&mut *self.conn)
-                .await
-                .map_err(|it| broken(&it))?;
-            let query = sqlx::query(set).persistent(false).bind(self.narrow_path);
-            query
-                .execute(&mut *self.conn)
-                .await
-                .map_err(|it| broken(&it))?;
-        } else {
-            self.conn
-                .execute("ROLLBACK TO limbeck_path")
-                .await
-                .map_err(|it| broken(&it))?;
-        }
-        Ok(())
+    /// Reads what was made. Names are printed relative to the default schema, but what is judged has to be read under the
+    /// connection's own settings.
+    async fn read(&mut self, sql: &str) -> Result<Vec<PgRow>, CompareError> {
+        let sql = own_sql::enclosed_read(sql, &self.session.narrow_path);
+        let rows = self.conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        rows.map_err(|it| broken(&it))
     }
 
     /// Answers all questions, in their order. The catalog's own texts are read again only where the declared one does
@@ -404,16 +399,15 @@ impl<'a> Judge<'a> {
         table: &Ident,
         acc: &mut [Printed],
     ) -> Result<(), CompareError> {
-        self.narrow(true).await?;
-        let sql = "WITH t AS (SELECT oid FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relname = $1) SELECT \
-                   o.conname::text, pg_get_expr(o.conbin, o.conrelid) FROM pg_constraint o JOIN t ON t.oid = o.conrelid WHERE \
-                   o.contype = 'c' UNION ALL SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN t \
-                   ON t.oid = d.adrelid JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum";
-        let query = sqlx::query(sql).persistent(false).bind(table.as_str());
-        let rows = query
-            .fetch_all(&mut *self.conn)
-            .await
-            .map_err(|it| broken(&it))?;
+        let sql = format!(
+            "WITH t AS (SELECT oid FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relname = {}) SELECT o.conname, \
+             pg_get_expr(o.conbin, o.conrelid) FROM pg_constraint o JOIN t ON t.oid = o.conrelid WHERE o.contype = 'c' AND \
+             {prints} UNION ALL SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN t ON t.oid = \
+             d.adrelid JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE {prints}",
+            Literal(table.as_str()),
+            prints = own_sql::PRINTS
+        );
+        let rows = self.read(&sql).await?;
         for row in rows {
             let name: String = row.try_get(0).map_err(|it| broken(&it))?;
             let text: Option<String> = row.try_get(1).map_err(|it| broken(&it))?;
@@ -423,13 +417,13 @@ impl<'a> Judge<'a> {
                 && let Some(place) = acc.get_mut(at)
             {
                 let text = text.unwrap_or_default();
-                let is_value = matches!(pool.items[at].role, Role::Value);
+                let is_value = matches!(pool.items[at].role, Role::Value | Role::Generated(_));
                 *place = Ok(unwrapped(&text)
                     .filter(|_| is_value)
                     .map_or_else(|| text.clone(), str::to_owned));
             }
         }
-        self.narrow(false).await
+        Ok(())
     }
 
     /// Runs a statement so that its failure leaves the transaction alive.
@@ -460,6 +454,19 @@ impl<'a> Judge<'a> {
             Err(it) => Err(broken(&it)),
         }
     }
+}
+
+/// The type that the value of a generated column is brought to by an implicit cast. One to a type with modifiers is left
+/// out, as an explicit cast would cut what an implicit one refuses; `bit` and `character` have a modifier even if none is
+/// written, but for their names in the catalog.
+fn without_modifiers(ty: &SqlType) -> String {
+    let base = match ty.base().as_str() {
+        "bit" => "pg_catalog.\"bit\"".to_owned(),
+        "character" => "pg_catalog.bpchar".to_owned(),
+        other => other.to_owned(),
+    };
+    let brackets = if ty.is_array() { "[]" } else { "" };
+    format!("{base}{brackets}")
 }
 
 /// A value's text without the condition it was wrapped in.

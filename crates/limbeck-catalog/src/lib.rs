@@ -15,7 +15,9 @@ mod canonical;
 mod compare;
 mod connection;
 mod error;
+mod ignore;
 mod judge;
+mod own;
 mod read;
 mod row;
 pub mod sea;
@@ -24,7 +26,9 @@ mod unmanaged;
 pub use compare::{
     CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };
-pub use connection::{connect, redact};
+pub use connection::connect;
 pub use error::{CatalogError, CompareError, answer};
+pub use ignore::{Ignore, IgnoreError, IgnoreRule};
+pub use own::{own_row, own_rows};
 pub use read::{Catalog, ReadOptions};
 pub use unmanaged::{Extension, Unmanaged};

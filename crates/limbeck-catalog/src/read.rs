@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt;
+use limbeck_connect::Settings;
 use limbeck_schema::kinds::extension_objects_sql;
 use limbeck_schema::row::{Decoding, Fields};
-use limbeck_schema::{Ident, Key, KindTag, Name, Schema};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use limbeck_schema::{Ident, Key, KindTag, Name, Schema, own_sql};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::CatalogError;
 use crate::row::DriverRow;
@@ -15,13 +16,16 @@ use crate::row::DriverRow;
 /// The oldest server that is supported.
 const OLDEST: u32 = 13;
 
+/// The schema that new databases have.
+const IMPLIED: &str = "public";
+
 /// What to leave out.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
     /// Limbeck's own tables; by default those of the default configuration.
     pub own_tables: Vec<Name>,
-    /// The connection string of the same database, for a second connection where the catalog is large.
-    pub companion: Option<String>,
+    /// The connection settings of the same database, for a second connection where the catalog is large.
+    pub companion: Option<Settings>,
 }
 
 impl Default for ReadOptions {
@@ -51,46 +55,63 @@ pub(crate) struct Session {
     pub in_recovery: bool,
     /// The text to set `search_path` to so that just the default schema is searched.
     pub narrow_path: String,
+    pub is_superuser: bool,
     /// Whether a second connection is worth its while.
     pub is_large: bool,
 }
 
 impl Session {
     pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self, CatalogError> {
-        const SQL: &str = "SELECT current_schema()::text, current_setting('server_version_num')::int4, pg_is_in_recovery(), \
-                           quote_ident(current_schema()), current_setting('search_path'), pg_relation_size('pg_class') > $1";
+        // It asks for the search path, so it runs under that path: every function is qualified, and what would need an
+        // operator or another type is done here.
+        const SQL: &str = "SELECT pg_catalog.current_schema(), pg_catalog.current_setting('server_version_num'), \
+                           pg_catalog.pg_is_in_recovery(), pg_catalog.quote_ident(pg_catalog.current_schema()), \
+                           pg_catalog.current_setting('search_path'), pg_catalog.current_setting('is_superuser'), \
+                           pg_catalog.pg_relation_size('pg_catalog.pg_class')";
         /// A catalog of about a thousand tables; below, a second connection costs more than it wins.
         const LARGE_BYTES: i64 = 1 << 20;
         let failed = |source| CatalogError::Query {
             what: "the session",
             source,
         };
-        let row = sqlx::query(SQL)
-            .persistent(false)
-            .bind(LARGE_BYTES)
-            .fetch_one(conn)
-            .await
-            .map_err(failed)?;
-        let version: i32 = row.try_get(1).map_err(failed)?;
-        let version = u32::try_from(version).unwrap_or_default();
+        let row = conn.fetch_one(sqlx::raw_sql(SQL)).await.map_err(failed)?;
+        let version: String = row.try_get(1).map_err(failed)?;
+        let version = version.parse().unwrap_or_default();
         if version / 10_000 < OLDEST {
             return Err(CatalogError::TooOld {
                 found: version / 10_000,
             });
         }
-        let default_schema: Option<String> = row.try_get(0).map_err(failed)?;
-        let Some(default_schema) = default_schema else {
-            return Err(CatalogError::NoSchema {
-                search_path: row.try_get(4).map_err(failed)?,
-            });
+        let search_path: String = row.try_get(4).map_err(failed)?;
+        let found: Option<String> = row.try_get(0).map_err(failed)?;
+        let narrow_path: Option<String> = row.try_get(3).map_err(failed)?;
+        // Where every schema of the path is missing, the one that new databases have is the place of names without one.
+        let implied = || listed(&search_path, IMPLIED).then(|| IMPLIED.to_owned());
+        let Some(default_schema) = found.or_else(implied) else {
+            return Err(CatalogError::NoSchema { search_path });
         };
+        let is_superuser: String = row.try_get(5).map_err(failed)?;
+        let size: i64 = row.try_get(6).map_err(failed)?;
         Ok(Self {
             default_schema: Ident::from(default_schema),
             version,
             in_recovery: row.try_get(2).map_err(failed)?,
-            narrow_path: row.try_get(3).map_err(failed)?,
-            is_large: row.try_get(5).map_err(failed)?,
+            narrow_path: narrow_path.unwrap_or_else(|| IMPLIED.to_owned()),
+            is_superuser: is_superuser == "on",
+            is_large: size > LARGE_BYTES,
         })
+    }
+
+    /// Begins the transaction that the catalog is read in, with its settings; `and` comes first in it.
+    ///
+    /// The planner would spend more on workers than it wins, and the statements join in the order in which they should, so
+    /// it need not look for a better one. Joins of a large catalog fit into this much memory.
+    fn begin(&self, and: &str) -> String {
+        const PLANNING: &str = "SELECT set_config('max_parallel_workers_per_gather', '0', true), set_config('work_mem', '64MB', \
+                                true), set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
+        let settings = own_sql::read_settings(&self.narrow_path);
+        let extensions = extension_objects_sql();
+        format!("{BEGIN}; {and}{settings}; {PLANNING}; {extensions}")
     }
 }
 
@@ -104,26 +125,26 @@ impl Catalog {
         options: &ReadOptions,
     ) -> Result<Self, CatalogError> {
         let session = Session::read(conn).await?;
-        Self::read_in(conn, session, options).await
+        Self::read_in(conn, &session, options).await
     }
 
     pub(crate) async fn read_in(
         conn: &mut PgConnection,
-        session: Session,
+        session: &Session,
         options: &ReadOptions,
     ) -> Result<Self, CatalogError> {
-        let mut tx = conn.begin_with(BEGIN).await.map_err(broken)?;
-        prepare(&mut tx, &session).await?;
+        let begin = AssertSqlSafe(session.begin(""));
+        let mut tx = conn.begin_with(begin).await.map_err(broken)?;
         let mut companion = match &options.companion {
-            Some(url) if session.is_large => Companion::join(&mut tx, url, &session).await,
+            Some(it) if session.is_large => Companion::join(&mut tx, it, session).await,
             _ => None,
         };
         let queue = Queue::new();
         let schema = match &mut companion {
-            None => queue.read(&mut tx, &session).await,
+            None => queue.read(&mut tx, session).await,
             Some(Companion(other)) => {
                 let both =
-                    tokio::try_join!(queue.read(&mut tx, &session), queue.read(other, &session));
+                    tokio::try_join!(queue.read(&mut tx, session), queue.read(other, session));
                 both.map(|(mut schema, rest)| {
                     schema.append(rest);
                     schema
@@ -133,8 +154,7 @@ impl Catalog {
         let mut schema = schema?;
         tx.rollback().await.map_err(broken)?;
         if let Some(Companion(other)) = companion {
-            // All has been read; how the other connection ends changes nothing.
-            let _ = other.close().await;
+            limbeck_connect::close(other).await;
         }
         if !options.own_tables.is_empty() {
             let is_own = |key: &Key| {
@@ -145,10 +165,16 @@ impl Catalog {
         }
         Ok(Self {
             schema,
-            default_schema: session.default_schema,
+            default_schema: session.default_schema.clone(),
             version: session.version,
         })
     }
+}
+
+/// Whether a search path lists a schema.
+fn listed(search_path: &str, schema: &str) -> bool {
+    let mut names = search_path.split(',');
+    names.any(|it| it.trim().trim_matches('"') == schema)
 }
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -158,38 +184,20 @@ fn broken(source: sqlx::Error) -> CatalogError {
     CatalogError::Query { what, source }
 }
 
-/// Settings of a transaction that reads. Names and expressions are printed relative to the search path, so it is the
-/// default schema alone. The planner takes catalogs for large and would spend more on just-in-time compilation and on
-/// workers than it wins, and the statements join in the order in which they should, so it need not look for a better
-/// one. Joins of a large catalog fit into this much memory.
-async fn prepare(conn: &mut PgConnection, session: &Session) -> Result<(), CatalogError> {
-    const SET: &str = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true), \
-                       set_config('max_parallel_workers_per_gather', '0', true), set_config('work_mem', '64MB', true), \
-                       set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)";
-    let set = sqlx::query(SET)
-        .persistent(false)
-        .bind(&session.narrow_path);
-    set.execute(&mut *conn).await.map_err(broken)?;
-    let extensions = sqlx::query(AssertSqlSafe(extension_objects_sql())).persistent(false);
-    extensions.execute(conn).await.map_err(broken)?;
-    Ok(())
-}
-
 /// A second connection in the same snapshot, so that two of the server's processes share the work.
 struct Companion(PgConnection);
 
 impl Companion {
     /// `None` where there can be none: the snapshot cannot be shared, or no connection is left. One is enough.
-    async fn join(conn: &mut PgConnection, url: &str, session: &Session) -> Option<Self> {
-        let export = sqlx::query_scalar("SELECT pg_export_snapshot()").persistent(false);
-        let snapshot: String = export.fetch_one(conn).await.ok()?;
-        let mut other = crate::connect(url).await.ok()?;
-        let join = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'");
+    async fn join(conn: &mut PgConnection, settings: &Settings, session: &Session) -> Option<Self> {
+        let export = sqlx::raw_sql("SELECT pg_export_snapshot()");
+        let snapshot: String = conn.fetch_one(export).await.ok()?.try_get(0).ok()?;
+        let mut other = settings.connect().await.ok()?;
+        let join = session.begin(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'; "));
         sqlx::raw_sql(AssertSqlSafe(join))
             .execute(&mut other)
             .await
             .ok()?;
-        prepare(&mut other, session).await.ok()?;
         Some(Self(other))
     }
 }
@@ -236,8 +244,8 @@ async fn read_kind(
     };
     let mut collector = kind.collector();
     // The statement is ours: nothing of it comes from outside.
-    let query = sqlx::query(AssertSqlSafe(kind.catalog_sql(version))).persistent(false);
-    let mut rows = query.fetch(conn);
+    let sql = format!("{}; {}", kind.catalog_sql(version), own_sql::RESET_PATH);
+    let mut rows = conn.fetch(sqlx::raw_sql(AssertSqlSafe(sql)));
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         collector
             .row(&mut Fields::new(&DriverRow(&row), decoding))

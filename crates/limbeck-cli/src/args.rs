@@ -112,6 +112,15 @@ pub(crate) enum Command {
                             --target models.json\n  limbeck revision --branch accounts \"add email\""
     )]
     Revision(Revision),
+    /// Allow the config file to name programs and servers, until it is edited
+    #[command(
+        after_help = "Examples:\n  limbeck allow\n  limbeck allow services/accounts/limbeck.toml\n  limbeck allow --list\n  \
+                      limbeck allow --revoke\n\nA config file can name a program that prints the models (cmd:), post-write \
+                      hooks and a server for scratch databases, or send environment variables to a server. None of that \
+                      happens until this user allowed the file. On a terminal it is asked about. LIMBECK_ALLOW=1 in the \
+                      environment, for CI, allows any file."
+    )]
+    Allow(Allow),
     /// Say what differs between the models and the database; exit status 1 if anything does
     #[command(
         after_help = "Examples:\n  limbeck check --target models.json\n  limbeck check --json | jq '.[].summary'"
@@ -237,7 +246,8 @@ pub(crate) struct Inspect {
     /// What to write the database as [default: a list of its objects]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// The file to write to, in place of one that is there [default: standard output]
+    /// The file to write to, in place of one that is there; a device or a pipe is written into, and - is standard output
+    /// [default: standard output]
     #[arg(short, long, value_name = "FILE", requires = "format")]
     pub output: Option<PathBuf>,
 }
@@ -270,6 +280,20 @@ pub(crate) struct Mkdir {
     /// Branches with a folder of their own, or folders [default: all that are configured]
     #[arg(id = "names", value_name = "BRANCH|DIR")]
     pub folders: Vec<String>,
+}
+
+/// `allow`.
+#[derive(Debug, Args)]
+pub(crate) struct Allow {
+    /// The config file [default: that of --config, then limbeck.toml]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// List the files that are allowed
+    #[arg(long, conflicts_with_all = ["file", "revoke"])]
+    pub list: bool,
+    /// Allow the file no more
+    #[arg(long)]
+    pub revoke: bool,
 }
 
 /// `revision`.

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use limbeck_connect::{Origin, Settings};
 use limbeck_runner::{RunnerOptions, STATEMENT_TIMEOUT, Transactions};
 use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::allow::ConfigFile;
 use crate::error::CliError;
 use crate::folders::Folder;
+use crate::ignore::{Entry, rules};
 
 /// The name of the config file that is read without being named.
 pub(crate) const FILE_NAME: &str = "limbeck.toml";
@@ -32,6 +35,9 @@ pub(crate) struct Config {
     pub revisions: Vec<Folder>,
     /// The models.
     pub target: Option<String>,
+    /// What comparisons leave alone on both sides, whatever these are.
+    #[serde(default)]
+    pub ignore: Vec<Entry>,
     /// How revision files are named, with Alembic's tokens.
     pub file_template: Option<String>,
     /// The time zone of file names and of `created:`.
@@ -67,6 +73,9 @@ pub(crate) struct Config {
     /// The folder of the file.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The file itself; none where all settings are defaults.
+    #[serde(skip)]
+    pub file: Option<ConfigFile>,
 }
 
 /// A server for scratch databases.
@@ -182,6 +191,10 @@ impl Config {
         })?;
         config.folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
         config.check(file)?;
+        config.file = Some(ConfigFile {
+            path: file.to_owned(),
+            text,
+        });
         Ok(config)
     }
 
@@ -194,6 +207,12 @@ impl Config {
                 problem: format!(
                     "revisions: the branch {branch:?} has two folders; new revisions can go to one only"
                 ),
+            });
+        }
+        if let Err(error) = rules(&self.ignore) {
+            return Err(CliError::Setting {
+                path: file.to_owned(),
+                problem: format!("ignore: {error}"),
             });
         }
         match self
@@ -221,27 +240,35 @@ impl Config {
         }
     }
 
-    /// The URL with its variables replaced.
+    /// The settings of `url`, with its variables replaced.
     ///
     /// # Errors
-    /// If a variable is not set.
-    pub(crate) fn url(&self) -> Result<Option<String>, CliError> {
-        self.url
-            .as_deref()
-            .map(|url| expand("url", url, |name| std::env::var(name).ok()))
-            .transpose()
+    /// If a variable is not set, or the connection string cannot be read.
+    pub(crate) fn settings(&self) -> Result<Option<Settings>, CliError> {
+        self.read_settings("url", self.url.as_deref())
     }
 
-    /// The URL of the server for scratch databases with its variables replaced.
+    /// The settings of the server for scratch databases.
     ///
     /// # Errors
-    /// If a variable is not set.
-    pub(crate) fn scratch_url(&self) -> Result<Option<String>, CliError> {
-        self.scratch
-            .url
-            .as_deref()
-            .map(|url| expand("[scratch] url", url, |name| std::env::var(name).ok()))
-            .transpose()
+    /// As [`Self::settings`].
+    pub(crate) fn scratch_settings(&self) -> Result<Option<Settings>, CliError> {
+        self.read_settings("[scratch] url", self.scratch.url.as_deref())
+    }
+
+    /// Reads a connection string of the file. The values of its variables are part of the string, so a password in one of
+    /// them is encoded as the string asks for.
+    fn read_settings(
+        &self,
+        setting: &'static str,
+        url: Option<&str>,
+    ) -> Result<Option<Settings>, CliError> {
+        let Some(url) = url else {
+            return Ok(None);
+        };
+        let url = expand(setting, url, |name| std::env::var(name).ok())?;
+        let origin = Origin::Config(format!("{setting} of the config file"));
+        Ok(Some(Settings::parse(&url, origin)?))
     }
 
     /// How long a statement in a scratch database may run.
@@ -379,6 +406,15 @@ mod tests {
             (
                 "\n\nlock_timeout = 'soon'",
                 "DIR/limbeck.toml:3: \"soon\" is no time",
+            ),
+            ("ignore = ['a[b']", "ignore: \"a[b\" is no pattern: "),
+            (
+                "ignore = [{ kind = 'tables' }]",
+                "ignore: there is no kind \"tables\"; kinds are ",
+            ),
+            (
+                "ignore = [{ table = 'a' }]",
+                "DIR/limbeck.toml:1: expected a pattern over names, or { kind = ",
             ),
             (
                 "review = 'never'",

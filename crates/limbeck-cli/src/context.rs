@@ -1,11 +1,14 @@
 //! What every command needs: config, database, models, history.
 
+use std::cell::Cell;
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, ReadOptions, Unmanaged, compare, compare_desired,
-    compare_loaded, connect,
+    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, compare, compare_desired,
+    compare_loaded,
 };
+use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
 use limbeck_revision::FileNaming;
 use limbeck_revision::graph::Direction;
@@ -16,9 +19,11 @@ use limbeck_runner::{
 use limbeck_schema::{Desired, Ident, Name, Op, Scope, Variables};
 use sqlx::{Connection, PgConnection, Row};
 
+use crate::allow::{Wish, wishes};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::{CliError, one_line};
+use crate::ignore::rules;
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
 
@@ -36,29 +41,72 @@ pub(crate) struct Context<'o> {
     pub output: Output<'o>,
     /// The throwaway server for scratch databases, once one was needed.
     pub embedded: Option<Embedded>,
+    /// Whether there is a person at a terminal to answer questions.
+    pub asks: bool,
+    /// Whether the config file is known to be allowed.
+    pub allowed: Cell<bool>,
+    /// The connection settings, once they were read.
+    pub database: OnceLock<Settings>,
 }
 
+/// How messages call the argument that names the current side of a comparison.
+const FROM: &str = "FROM";
+
 impl Context<'_> {
-    /// The database's URL.
+    /// The database's connection settings, which are read once: from `--url`, from `DATABASE_URL`, from the config file, or
+    /// from libpq's variables.
     ///
     /// # Errors
-    /// [`CliError::NoUrl`], and if a variable of the config file's has no value.
-    pub(crate) fn url(&self) -> Result<String, CliError> {
+    /// [`CliError::NoUrl`], and if they cannot be read.
+    pub(crate) fn settings(&self) -> Result<&Settings, CliError> {
+        if let Some(it) = self.database.get() {
+            return Ok(it);
+        }
+        let settings = self.read_settings()?;
+        Ok(self.database.get_or_init(|| settings))
+    }
+
+    fn read_settings(&self) -> Result<Settings, CliError> {
         if let Some(url) = &self.global.url {
-            return Ok(url.clone());
+            return Ok(Settings::parse_argument(url, "--url")?);
         }
         match std::env::var("DATABASE_URL") {
-            Ok(url) if !url.is_empty() => Ok(url),
-            _ => self.config.url()?.ok_or(CliError::NoUrl),
+            Ok(url) if !url.is_empty() => {
+                let origin = Origin::Environment("DATABASE_URL".to_owned());
+                return Ok(Settings::parse(&url, origin)?);
+            }
+            _ => {}
         }
+        if let Some(it) = self.config.settings()? {
+            for wish in wishes(&self.config) {
+                if matches!(wish, Wish::Url(_)) {
+                    self.require_allowed(&wish)?;
+                }
+            }
+            return Ok(it);
+        }
+        Settings::from_environment()?.ok_or(CliError::NoUrl)
     }
 
     /// A connection to the database.
     ///
     /// # Errors
     /// If there is none, or it cannot be reached.
-    pub(crate) async fn connect(&self) -> Result<PgConnection, CliError> {
-        Ok(connect(&self.url()?).await?)
+    pub(crate) async fn connect(&mut self) -> Result<PgConnection, CliError> {
+        let settings = self.settings()?.clone();
+        self.open_connection(&settings).await
+    }
+
+    /// A connection with the given settings. What the user should know about it is said.
+    pub(crate) async fn open_connection(
+        &mut self,
+        settings: &Settings,
+    ) -> Result<PgConnection, CliError> {
+        let opened = settings.connect().await;
+        for notice in settings.take_notices() {
+            self.output.warn(&notice);
+        }
+        Ok(opened?)
     }
 
     /// What the runner is told.
@@ -71,7 +119,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// As [`Self::connect`].
-    pub(crate) async fn runner(&self, options: RunnerOptions) -> Result<Runner, CliError> {
+    pub(crate) async fn runner(&mut self, options: RunnerOptions) -> Result<Runner, CliError> {
         Ok(Runner::new(self.connect().await?, options).await?)
     }
 
@@ -100,7 +148,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// If it cannot be reached or read.
-    pub(crate) async fn inspect(&self) -> Result<Catalog, CliError> {
+    pub(crate) async fn inspect(&mut self) -> Result<Catalog, CliError> {
         let mut conn = self.connect().await?;
         let options = self.read_options(&mut conn).await?;
         Ok(Catalog::read(&mut conn, &options).await?)
@@ -116,17 +164,21 @@ impl Context<'_> {
         to: Option<&str>,
         purpose: Purpose,
     ) -> Result<Compared, CliError> {
-        let from = from.map(Source::parse).transpose()?;
+        let from = from.map(|it| Source::parse(it, FROM)).transpose()?;
         let target = self.target(to)?;
-        let like = self.like(from.as_ref(), &target)?;
-        let companion = from.is_none().then(|| self.url()).transpose()?;
+        let like = self.like(from.as_ref(), &target)?.cloned();
+        let companion = match from {
+            None => Some(self.settings()?.clone()),
+            Some(_) => None,
+        };
         let mut current = match from {
             None => Opened::database(self.connect().await?),
-            Some(source) => self.open(source, like.as_deref(), purpose).await?,
+            Some(source) => self.open(source, like.as_ref(), purpose).await?,
         };
         let read = self.read_options(&mut current.conn).await?;
-        let options = CompareOptions {
+        let mut options = CompareOptions {
             read: ReadOptions { companion, ..read },
+            ignore: self.ignore(),
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
@@ -137,22 +189,27 @@ impl Context<'_> {
             Target::Models(load) => {
                 let (load, kept) = self.with_variables(load, purpose);
                 let it = compare_loaded(&mut current.conn, load, &options).await?;
+                self.explain_ignored(&it);
                 return Ok(Compared::new(it, rest, kept.try_recv().ok()));
             }
             Target::Source(source) => source,
         };
-        let mut other = self.open(source, like.as_deref(), Purpose::Report).await?;
+        let mut other = self.open(source, like.as_ref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
         let schema = Catalog::read(&mut other.conn, &read).await?.schema;
         let unmanaged = other.unmanaged().await?;
+        for conn in [&mut current.conn, &mut other.conn] {
+            options.ignore.note_owners(conn).await?;
+        }
         other.close().await;
-        self.say_unmanaged(&rest, &unmanaged)?;
+        self.say_unmanaged(&rest, &unmanaged, &options.ignore)?;
         let desired = Desired {
             schema,
             scope: Scope::everything(),
             ..Desired::default()
         };
         let it = compare_desired(&mut current.conn, desired, &options).await?;
+        self.explain_ignored(&it);
         Ok(Compared::new(it, rest, None))
     }
 
@@ -174,11 +231,19 @@ impl Context<'_> {
     }
 
     /// Names what is not managed, and warns where it differs.
-    fn say_unmanaged(&mut self, current: &Unmanaged, desired: &Unmanaged) -> Result<(), CliError> {
+    fn say_unmanaged(
+        &mut self,
+        current: &Unmanaged,
+        desired: &Unmanaged,
+        ignore: &Ignore,
+    ) -> Result<(), CliError> {
+        let (mut current, mut desired) = (current.clone(), desired.clone());
+        ignore.retain(&mut current);
+        ignore.retain(&mut desired);
         for line in desired.lines() {
             self.output.say(&format!("not managed: {line}"));
         }
-        let differences = Unmanaged::differences(current, desired);
+        let differences = Unmanaged::differences(&current, &desired);
         for line in &differences {
             self.output
                 .warn(&format!("not managed, so left as it is: {line}"));
@@ -191,14 +256,18 @@ impl Context<'_> {
     }
 
     /// The database that scratch databases are to be like; none if no side is one and none is named.
-    fn like(&self, from: Option<&Source>, target: &Target) -> Result<Option<String>, CliError> {
+    fn like<'a>(
+        &'a self,
+        from: Option<&'a Source>,
+        target: &'a Target,
+    ) -> Result<Option<&'a Settings>, CliError> {
         match (from, target) {
-            (Some(Source::Database(url)), _) => return Ok(Some(url.clone())),
-            (Some(_), Target::Source(Source::Database(url))) => return Ok(Some(url.clone())),
+            (Some(Source::Database(it)), _) => return Ok(Some(it)),
+            (Some(_), Target::Source(Source::Database(it))) => return Ok(Some(it)),
             _ => {}
         }
-        match self.url() {
-            Ok(url) => Ok(Some(url)),
+        match self.settings() {
+            Ok(it) => Ok(Some(it)),
             Err(CliError::NoUrl) => Ok(None),
             Err(error) => Err(error),
         }
@@ -208,9 +277,11 @@ impl Context<'_> {
     ///
     /// # Errors
     /// If a variable of the config file's URL has no value.
-    pub(crate) fn proof_url(&self, from: Option<&str>) -> Result<Option<String>, CliError> {
-        match (from.map(Source::parse).transpose()?, self.url()) {
-            (Some(Source::Database(url)), _) | (_, Ok(url)) => Ok(Some(url)),
+    pub(crate) fn proof_settings(&self, from: Option<&str>) -> Result<Option<Settings>, CliError> {
+        let from = from.map(|it| Source::parse(it, FROM)).transpose()?;
+        match (from, self.settings()) {
+            (Some(Source::Database(it)), _) => Ok(Some(*it)),
+            (_, Ok(it)) => Ok(Some(it.clone())),
             (_, Err(CliError::NoUrl)) => Ok(None),
             (_, Err(error)) => Err(error),
         }
@@ -220,17 +291,21 @@ impl Context<'_> {
     async fn open(
         &mut self,
         source: Source,
-        like: Option<&str>,
+        like: Option<&Settings>,
         purpose: Purpose,
     ) -> Result<Opened, CliError> {
         let metadata = match source {
-            Source::Database(url) => return Ok(Opened::database(connect(&url).await?)),
+            Source::Database(it) => {
+                return Ok(Opened::database(self.open_connection(&it).await?));
+            }
             Source::Sql(path) => {
                 let files = sql_files(&path)?;
                 let scratch = self.scratch(like).await?;
                 let mut conn = scratch.connect().await?;
                 let loaded = load(&scratch, &mut conn, &files).await;
-                loaded.map_err(|error| error.in_scratch(&scratch))?;
+                for note in loaded.map_err(|error| error.in_scratch(&scratch))? {
+                    self.output.say(&note);
+                }
                 // The files may have changed the connection's settings.
                 let _ = conn.close().await;
                 return Opened::scratch(scratch).await;
@@ -267,15 +342,24 @@ impl Context<'_> {
     ///
     /// # Errors
     /// If none can be had.
-    pub(crate) async fn scratch(&mut self, like: Option<&str>) -> Result<Scratch, CliError> {
-        let fallback = self.config.scratch_url()?;
+    pub(crate) async fn scratch(&mut self, like: Option<&Settings>) -> Result<Scratch, CliError> {
+        let fallback = self.config.scratch_settings()?;
+        if let Some(url) = &self.config.scratch.url {
+            self.require_allowed(&Wish::Scratch(url.clone()))?;
+        }
         let scratch = Scratch::with(&ScratchOptions {
             target: like,
-            fallback: fallback.as_deref(),
+            fallback: fallback.as_ref(),
             trusted: self.global.trusted,
             statement_timeout: self.config.scratch_timeout(),
         })
-        .await?;
+        .await;
+        for settings in [like, fallback.as_ref()].into_iter().flatten() {
+            for notice in settings.take_notices() {
+                self.output.warn(&notice);
+            }
+        }
+        let scratch = scratch?;
         if let Some(it) = scratch.embedded() {
             self.output
                 .explain("a throwaway server is started for scratch databases");
@@ -286,6 +370,26 @@ impl Context<'_> {
         Ok(scratch)
     }
 
+    /// What comparisons leave alone.
+    pub(crate) fn ignore(&self) -> Ignore {
+        // The config file is refused where one of its rules cannot be used.
+        rules(&self.config.ignore).unwrap_or_default()
+    }
+
+    /// Names what the config file's `ignore` left alone.
+    fn explain_ignored(&mut self, comparison: &Comparison) {
+        if self.config.ignore.is_empty() {
+            return;
+        }
+        let ignored = comparison.desired.scope.ignored.iter();
+        let whole = ignored.filter(|it| it.part.is_none() && it.about.is_none());
+        let names: Vec<String> = whole.map(ToString::to_string).collect();
+        self.output.explain(&match names.as_slice() {
+            [] => "ignored: nothing, no pattern of `ignore` matches".to_owned(),
+            names => format!("ignored: {}", names.join(", ")),
+        });
+    }
+
     /// The models: those named by the command line, else those that the program brought along, else those of the config
     /// file.
     fn target(&mut self, to: Option<&str>) -> Result<Target, CliError> {
@@ -294,9 +398,16 @@ impl Context<'_> {
             self.metadata.take(),
             &self.config.target,
         ) {
-            (Some(text), _, _) => Source::parse(text)?,
+            (Some(text), _, _) => Source::parse(text, "--target")?,
             (None, Some(metadata), _) => return Ok(Target::Models(Box::new(|| Ok(metadata)))),
-            (None, None, Some(text)) => Source::parse_in(text, |it| self.config.resolve(it))?,
+            (None, None, Some(text)) => {
+                let origin = Origin::Config("target of the config file".to_owned());
+                let source = Source::parse_in(text, &origin, |it| self.config.resolve(it))?;
+                if let (Source::Program(_), Some(command)) = (&source, text.strip_prefix("cmd:")) {
+                    self.require_allowed(&Wish::Models(command.trim().to_owned()))?;
+                }
+                source
+            }
             (None, None, None) => return Err(CliError::NoTarget),
         };
         Ok(match source {
@@ -326,8 +437,8 @@ impl Context<'_> {
         let mut own_tables = self.runner_options().own_tables();
         if own_tables.iter().any(|it| it.schema.is_some()) {
             let what = "the default schema";
-            let row = sqlx::query("SELECT current_schema()::text")
-                .fetch_one(conn)
+            let row = conn
+                .fetch_one(sqlx::raw_sql("SELECT pg_catalog.current_schema()"))
                 .await;
             let schema = row.and_then(|it| it.try_get::<Option<String>, _>(0));
             let schema =
@@ -460,7 +571,7 @@ impl Opened {
     /// Ends it before its time, so that two scratch databases need not be held longer than one is used.
     async fn close(self) {
         let Self { conn, scratch } = self;
-        let _ = conn.close().await;
+        limbeck_connect::close(conn).await;
         drop(scratch);
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use limbeck_catalog::{CatalogError, CompareError};
+use limbeck_connect::ConnectError;
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
 use limbeck_revision::alembic::ImportError;
@@ -13,6 +14,8 @@ use limbeck_revision::{IdError, RevisionError};
 use limbeck_runner::{LoadError, RunnerError, ScratchError};
 use limbeck_schema::variables::VariableError;
 
+use crate::allow::shown;
+
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,6 +23,9 @@ pub(crate) enum CliError {
     /// From the catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// From the connection settings, or from connecting.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// From the comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -131,6 +137,61 @@ pub(crate) enum CliError {
         /// Why they do not.
         source: Box<RunnerError>,
     },
+    /// SQL that was put together would be read as something else.
+    #[error(
+        "{what} would not be read as it was written, at {object}: {problem}; nothing was run. Rename the object, or report \
+         this as a bug"
+    )]
+    NotReadBack {
+        /// What was written.
+        what: String,
+        /// The object whose statement differs.
+        object: String,
+        /// What is read instead.
+        problem: String,
+    },
+    /// A control character of a name would be taken for a variable.
+    #[error(
+        "{object} has a control character (U+0001 or U+0002) in a name or text, which cannot be written into a revision \
+         with variables; rename it"
+    )]
+    Placeholder {
+        /// The object.
+        object: String,
+    },
+    /// The config file wants what this user has not allowed.
+    #[error(
+        "{} is not allowed yet and would {wish}{why}; read the file, then run `limbeck allow {}`, or set LIMBECK_ALLOW=1 \
+         where such files are your own",
+        shown(.path), shown(.path)
+    )]
+    NotAllowed {
+        /// The config file.
+        path: PathBuf,
+        /// What it wants.
+        wish: String,
+        /// Why that cannot be told, in parentheses.
+        why: String,
+    },
+    /// `LIMBECK_ALLOW` has a value that means nothing.
+    #[error(
+        "LIMBECK_ALLOW in the environment is neither 1 nor 0; set it to 1 to allow every config file, or unset it"
+    )]
+    AllowVariable,
+    /// What was allowed cannot be read or written.
+    #[error("{}: {problem}", .path.display())]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong, and the remedy.
+        problem: String,
+    },
+    /// Alembic would be run without having been named.
+    #[error(
+        "`alembic` would run env.py and the revisions of this folder as programs; pass --alembic alembic if you trust them, \
+         or scripts that Alembic printed by --sql"
+    )]
+    AlembicNotNamed,
     /// A file cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
@@ -191,7 +252,7 @@ pub(crate) enum CliError {
     },
     /// Nothing names a database.
     #[error(
-        "no database is named; pass --url postgresql://user@host/name, set DATABASE_URL, or write url into limbeck.toml"
+        "no database is named; pass --url postgresql://user@host/name, set DATABASE_URL or PGHOST and PGDATABASE, or write url into limbeck.toml"
     )]
     NoUrl,
     /// Nothing names the models.
@@ -377,7 +438,7 @@ impl CliError {
     #[must_use]
     pub(crate) fn excerpt(&self) -> Option<String> {
         match self {
-            Self::Load(it) => it.excerpt().map(|it| limbeck_catalog::redact(&it)),
+            Self::Load(it) => it.excerpt().map(|it| limbeck_connect::redact(&it)),
             _ => None,
         }
     }
@@ -397,7 +458,7 @@ impl CliError {
             }
             cause = it.source().filter(|_| answer.is_none());
         }
-        limbeck_catalog::redact(&one_line(&text))
+        limbeck_connect::redact(&one_line(&text))
     }
 }
 

@@ -14,20 +14,25 @@
 //! Exit status as in diff(1): 0 agree or done, 1 differences found, 2 trouble; 130 for a run that was cancelled.
 
 mod alembic;
+mod allow;
 mod args;
 mod commands;
 mod config;
 mod context;
 mod error;
 mod folders;
+mod ignore;
 mod live;
 mod output;
+mod read_back;
 mod source;
 mod variables;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser;
 use limbeck_metadata::MetaData;
@@ -66,7 +71,7 @@ pub fn run_alone() -> ExitCode {
 
 /// Runs a command line (the program's name first) on streams of the caller's; gives the exit status.
 ///
-/// The environment variables `DATABASE_URL`, `NO_COLOR`, `VISUAL` and `EDITOR`, those that the config file names and those
+/// The environment variables `LIMBECK_ALLOW`, `XDG_STATE_HOME`, `HOME`, `DATABASE_URL`, `NO_COLOR`, `VISUAL` and `EDITOR`, those that the config file names and those
 /// that begin with `LIMBECK_X_` are read, and relative paths are seen from the current folder.
 pub async fn run_with(
     args: impl IntoIterator<Item = OsString>,
@@ -87,7 +92,8 @@ async fn run_on(
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            let text = limbeck_catalog::redact(&error.render().to_string());
+            let text = limbeck_connect::redact(&error.render().to_string());
+            let text = limbeck_sql::visible_lines(&text);
             // Help and version are results, asked for.
             if error.use_stderr() {
                 let _ = err.write_all(text.as_bytes());
@@ -122,9 +128,15 @@ async fn run_on(
         variables,
         output,
         embedded: None,
+        asks: terminal == Terminal::Yes && std::io::stdin().is_terminal(),
+        allowed: Cell::new(false),
+        database: OnceLock::new(),
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));
+    for it in limbeck_runner::left_behind() {
+        context.output.warn(&it);
+    }
     match done {
         Ok(Outcome::Agree) => 0,
         Ok(Outcome::Differ) => 1,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use limbeck_sql::one_line;
 
 /// What takes longer than this is shown while it runs, and said when it is done.
 pub(crate) const WORTH_A_WORD: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl Live {
     pub(crate) fn begin(&self, text: String) {
         self.with(|line| {
             line.bar.finish_and_clear();
-            line.text = text;
+            line.text = one_line(&text).into_owned();
             line.since = Instant::now();
         });
     }

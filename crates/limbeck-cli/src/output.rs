@@ -1,9 +1,13 @@
 //! Where results and talk go: results to standard output, talk to standard error.
+//!
+//! All that a command prints leaves through [`Output`], which shows no control character of anybody else's: in lines they
+//! are escapes ([`limbeck_sql::one_line`]), in JSON they are JSON's, in SQL they are PostgreSQL's.
 
 use std::io::{self, IsTerminal, Write};
 
-use limbeck_catalog::redact;
+use limbeck_connect::redact;
 use limbeck_runner::Event;
+use limbeck_sql::{for_psql, one_line, printable, visible_json, visible_lines};
 use serde::Serialize;
 
 use crate::args::{Color, Global};
@@ -78,23 +82,55 @@ impl<'o> Output<'o> {
 
     /// A line of the result.
     pub(crate) fn line(&mut self, text: &str) {
-        if let Err(error) = writeln!(self.out, "{text}") {
-            self.note(error);
-        }
+        self.put(&format!("{}\n", one_line(text)));
+    }
+
+    /// Several lines of the result, the last one without its end.
+    pub(crate) fn block(&mut self, text: &str) {
+        self.put(&format!("{}\n", visible_lines(text)));
     }
 
     /// A line of the result in colour.
     pub(crate) fn toned(&mut self, tone: Tone, text: &str) {
         if self.color {
-            let text = format!("{}{text}\u{1b}[0m", tone.code());
-            self.line(&text);
+            self.put(&format!("{}{}\u{1b}[0m\n", tone.code(), one_line(text)));
         } else {
             self.line(text);
         }
     }
 
-    /// A result as it stands, its last line ended.
+    /// A result of several lines, its last line ended.
     pub(crate) fn text(&mut self, text: &str) {
+        self.put(&visible_lines(text));
+    }
+
+    /// The text of a revision file.
+    pub(crate) fn file(&mut self, text: &str) {
+        self.put(&printable(text));
+    }
+
+    /// A script for psql, its last line ended.
+    pub(crate) fn sql(&mut self, sql: &str) {
+        let sql = printable(sql);
+        let sql = for_psql(&sql);
+        if !self.color {
+            return self.put(&sql);
+        }
+        for line in sql.lines() {
+            if line.starts_with("--") {
+                self.toned(Tone::Remark, line);
+            } else {
+                self.put(&format!("{line}\n"));
+            }
+        }
+    }
+
+    /// A result that is JSON already, its last line ended.
+    pub(crate) fn json_text(&mut self, json: &str) {
+        self.put(&visible_json(json));
+    }
+
+    fn put(&mut self, text: &str) {
         if let Err(error) = self.out.write_all(text.as_bytes()) {
             self.note(error);
         }
@@ -106,7 +142,7 @@ impl<'o> Output<'o> {
     /// If the value cannot be JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string_pretty(value).map_err(CliError::Json)?;
-        self.line(&text);
+        self.put(&format!("{}\n", visible_json(&text)));
         Ok(())
     }
 
@@ -114,7 +150,7 @@ impl<'o> Output<'o> {
     pub(crate) fn say(&mut self, text: &str) {
         if !self.quiet {
             self.live.clear();
-            let _ = writeln!(self.err, "{}", redact(text));
+            let _ = writeln!(self.err, "{}", one_line(&redact(text)));
         }
     }
 
@@ -139,7 +175,7 @@ impl<'o> Output<'o> {
 
     /// An error's further lines.
     pub(crate) fn error_lines(&mut self, text: &str) {
-        let _ = writeln!(self.err, "{text}");
+        let _ = writeln!(self.err, "{}", visible_lines(text));
     }
 
     /// An error.
@@ -150,7 +186,7 @@ impl<'o> Output<'o> {
         } else {
             ("", "")
         };
-        let _ = writeln!(self.err, "{on}error:{off} {text}");
+        let _ = writeln!(self.err, "{on}error:{off} {}", one_line(text));
     }
 
     /// Ends the output.

@@ -3,21 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use limbeck_catalog::redact;
+use limbeck_connect::{Origin, Settings, is_connection_string, redact};
 use limbeck_metadata::MetaData;
 
 use crate::error::{CliError, one_line};
 use crate::variables::ENVIRONMENT;
 
 /// A source of models, as the command line or the config file names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// A file of JSON metadata.
     Json(PathBuf),
     /// A program that prints JSON metadata, with its arguments.
     Program(Vec<String>),
     /// A database to compare with.
-    Database(String),
+    Database(Box<Settings>),
     /// A file of SQL, or a folder of them.
     Sql(PathBuf),
     /// The history, up to a target.
@@ -29,13 +29,15 @@ impl Source {
     ///
     /// # Errors
     /// [`CliError::Target`] with what is supported.
-    pub(crate) fn parse(text: &str) -> Result<Self, CliError> {
-        Self::parse_in(text, Path::to_path_buf)
+    pub(crate) fn parse(text: &str, argument: &str) -> Result<Self, CliError> {
+        let origin = Origin::Argument(argument.to_owned());
+        Self::parse_in(text, &origin, Path::to_path_buf)
     }
 
-    /// As [`Self::parse`], with paths seen from another folder.
+    /// As [`Self::parse`], from another place and with paths seen from another folder.
     pub(crate) fn parse_in(
         text: &str,
+        origin: &Origin,
         resolve: impl Fn(&Path) -> PathBuf,
     ) -> Result<Self, CliError> {
         let refuse = |problem| {
@@ -51,15 +53,19 @@ impl Source {
                 None => refuse("a quote is not closed"),
             };
         }
-        if text.starts_with("postgresql://") || text.starts_with("postgres://") {
-            return Ok(Self::Database(text.to_owned()));
+        if is_connection_string(text) {
+            return Ok(Self::Database(Box::new(Settings::parse(
+                text,
+                origin.clone(),
+            )?)));
         }
         if let Some(target) = text.strip_prefix("revisions:") {
             let target = if target.is_empty() { "heads" } else { target };
             return Ok(Self::Revisions(target.to_owned()));
         }
         let path = resolve(Path::new(text));
-        match path.extension().and_then(|it| it.to_str()) {
+        let extension = path.extension().and_then(|it| it.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
             Some("json") => Ok(Self::Json(path)),
             Some("sql") => Ok(Self::Sql(path)),
             // A folder that is not there yet is found missing when it is read, with the folder it was looked for in.
@@ -167,22 +173,22 @@ mod tests {
     #[test]
     fn sources_that_are_not_supported_say_what_is() {
         for text in ["models.yaml", "cmd:", "cmd:a 'b", "no-such-folder"] {
-            let error = Source::parse(text).unwrap_err().to_string();
+            let error = Source::parse(text, "--target").unwrap_err().to_string();
             assert!(
                 error.contains("supported are a .json or .sql file") && error.contains(text),
                 "{error}"
             );
         }
-        let check =
-            |text: &str, expected: Source| assert_eq!(Source::parse(text).unwrap(), expected);
-        check("m.json", Source::Json("m.json".into()));
-        check("schema.sql", Source::Sql("schema.sql".into()));
-        check(".", Source::Sql(".".into()));
-        check("revisions:", Source::Revisions("heads".into()));
-        check("revisions:9e31", Source::Revisions("9e31".into()));
-        assert_eq!(
-            Source::parse("cmd:python m.py").unwrap(),
-            Source::Program(vec!["python".into(), "m.py".into()])
-        );
+        let check = |text: &str, expected: &str| {
+            let source = Source::parse(text, "--target").unwrap();
+            assert_eq!(format!("{source:?}"), expected, "{text}");
+        };
+        check("m.json", "Json(\"m.json\")");
+        check("schema.sql", "Sql(\"schema.sql\")");
+        check("SCHEMA.SQL", "Sql(\"SCHEMA.SQL\")");
+        check(".", "Sql(\".\")");
+        check("revisions:", "Revisions(\"heads\")");
+        check("revisions:9e31", "Revisions(\"9e31\")");
+        check("cmd:python m.py", "Program([\"python\", \"m.py\"])");
     }
 }

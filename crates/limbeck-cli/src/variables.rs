@@ -6,13 +6,15 @@ use limbeck_metadata::{LowerOptions, MetaData};
 use limbeck_plan::{Migration, Plan, migration};
 use limbeck_revision::{Segment, SegmentMode};
 use limbeck_runner::History;
-use limbeck_schema::variables::{escape, restore, written_names};
+use limbeck_schema::variables::{escape, has_placeholder, restore, written_names};
 use limbeck_schema::{Spelling, Variables};
+use limbeck_sql::printable;
 
 use crate::args::Global;
 use crate::config::Config;
 use crate::context::Compared;
 use crate::error::CliError;
+use crate::read_back::{Expected, planned};
 
 /// What the environment variable of a variable's value begins with.
 pub(crate) const ENVIRONMENT: &str = "LIMBECK_X_";
@@ -59,6 +61,8 @@ pub(crate) fn variables(
 pub(crate) struct Written {
     pub(crate) upgrade: Vec<Segment>,
     pub(crate) downgrade: Vec<Segment>,
+    /// The statements that each has to hold.
+    pub(crate) expected: [Vec<Expected>; 2],
     /// Names that are written with the present value of a variable, as no reference says them.
     pub(crate) left_out: Vec<String>,
 }
@@ -77,9 +81,17 @@ pub(crate) fn written(
         return Ok(Written {
             upgrade: plain_segments(&plain.upgrade),
             downgrade: plain_segments(&plain.downgrade),
+            expected: [&plain.upgrade, &plain.downgrade].map(plain_statements),
             left_out: Vec::new(),
         });
     };
+    // A value of a variable holds no control character, so one in this plan is of a name or a text.
+    for plan in [&plain.upgrade, &plain.downgrade] {
+        let placed = planned(plan, str::to_owned);
+        if let Some(it) = placed.into_iter().find(|it| has_placeholder(&it.sql)) {
+            return Err(CliError::Placeholder { object: it.object });
+        }
+    }
     let Compared {
         catalog, desired, ..
     } = compared;
@@ -105,17 +117,27 @@ pub(crate) fn written(
     }
     let current = spelling.schema(&catalog.schema, &desired.scope);
     let spelled = migration(&current, &spelling.desired(desired), catalog.version)?;
-    let restored = |plan| segments(plan, |it| restore(it, policy));
+    let write = |it: &str| printable(&restore(it, policy)).into_owned();
     Ok(Written {
-        upgrade: restored(&spelled.upgrade),
-        downgrade: restored(&spelled.downgrade),
+        upgrade: segments(&spelled.upgrade, write),
+        downgrade: segments(&spelled.downgrade, write),
+        expected: [&spelled.upgrade, &spelled.downgrade].map(|it| planned(it, write)),
         left_out,
     })
 }
 
 /// The segments of a plan as a file without variables holds them: what looks like one is text.
 pub(crate) fn plain_segments(plan: &Plan) -> Vec<Segment> {
-    segments(plan, |it| escape(it).into_owned())
+    segments(plan, plain)
+}
+
+/// The statements of [`plain_segments`].
+pub(crate) fn plain_statements(plan: &Plan) -> Vec<Expected> {
+    planned(plan, plain)
+}
+
+fn plain(sql: &str) -> String {
+    printable(&escape(sql)).into_owned()
 }
 
 fn segments(plan: &Plan, write: impl Fn(&str) -> String) -> Vec<Segment> {

@@ -1,5 +1,7 @@
 //! The text of Rust: literals, attributes, chains of calls, in lines as rustfmt breaks them.
 
+use limbeck_sql::is_hidden;
+
 /// The widest line.
 pub(crate) const WIDTH: usize = 100;
 
@@ -118,7 +120,7 @@ pub(crate) fn call(method: &str, first: &str, calls: &[String], depth: usize) ->
 /// A text as a literal of Rust: raw where that spares backslashes.
 pub(crate) fn literal(text: &str) -> String {
     let is_plain = !text.contains(['"', '\\']);
-    if is_plain || text.chars().any(char::is_control) {
+    if is_plain || text.contains(is_hidden) {
         return format!("{text:?}");
     }
     // As many marks as it takes for no quote inside to end the literal.

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::variables::{Misuse, VariableError, mentions};
+use limbeck_schema::variables::{Misuse, VariableError, escape, escape_name, mentions};
 use limbeck_schema::{Ident, Name, Truncation, Variables};
 use serde::Serialize;
 
 use crate::error::MetaDataError;
 use crate::model::MetaData;
-use crate::model::texts::Text;
+use crate::model::texts::{Text, TextVisitor};
 use crate::naming::NamingConvention;
 
 /// A table by its schema, if it names one, and its name.
@@ -124,24 +124,50 @@ impl MetaData {
         self.expanded_by(&self.variables()?.placeholders())
     }
 
+    /// The metadata with everything that looks like a variable as text, for what was read from a database.
+    pub(crate) fn escaped(mut self) -> Result<Self, MetaDataError> {
+        if self.mentions_variables() {
+            self.visit_texts(&mut |text| {
+                match text {
+                    Text::Name(name) if mentions(name.as_str()) => {
+                        *name = Ident::new(escape_name(name.as_str()));
+                    }
+                    Text::Glob(glob) => *glob = escape_name(glob),
+                    Text::Sql(sql) => *sql = escape(sql).into_owned(),
+                    Text::Name(_) => {}
+                }
+                Ok(())
+            })?;
+        }
+        Ok(self)
+    }
+
     fn expanded_by(&self, variables: &Variables) -> Result<Self, MetaDataError> {
         let mut it = self.clone();
         it.write_prefixes();
         it.variables = BTreeMap::new();
-        let place = it.place.clone();
-        let mut visit = |text: Text<'_>| expand(text, variables);
-        it.own_texts(&mut visit)
+        it.visit_texts(&mut |text| expand(text, variables))?;
+        Ok(it)
+    }
+
+    /// Lends out every text that can hold a variable; an error gets the place of the declaration.
+    fn visit_texts(
+        &mut self,
+        visit: &mut TextVisitor<'_, MetaDataError>,
+    ) -> Result<(), MetaDataError> {
+        let place = self.place.clone();
+        self.own_texts(visit)
             .map_err(|error| error.at(place.as_deref()))?;
-        macro_rules! expand_all {
+        macro_rules! visit_all {
             ($($list:ident $what:literal,)*) => { $(
-                for it in &mut it.$list {
+                for it in &mut self.$list {
                     let object = format!("{} {}", $what, Name::plain(it.name.clone()));
-                    it.texts(&mut visit)
+                    it.texts(visit)
                         .map_err(|error| error.within(&object).at(it.place.as_deref()))?;
                 }
             )* };
         }
-        expand_all! {
+        visit_all! {
             enums "enum",
             domains "domain",
             composite_types "composite type",
@@ -150,7 +176,7 @@ impl MetaData {
             sequences "sequence",
             tables "table",
         }
-        Ok(it)
+        Ok(())
     }
 
     /// Writes the prefix before the names of tables and their references.

@@ -72,6 +72,11 @@ fn rekey(schema: &mut Schema, from: &Key, to: &Key) {
     }
 }
 
+/// Whether what is desired was not asked for: a whole database holds it without that.
+fn is_unsaid(object: &Object, schema: &Schema, desired: &Desired) -> bool {
+    desired.scope.kinds.is_none() && object.is_implied(schema)
+}
+
 /// The operations between two paired states: the renames, then everything by key.
 pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> Result<Vec<Op>, PlanError> {
     let mut acc = pairs.renames.clone();
@@ -90,10 +95,15 @@ pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> Result<Vec<Op>, Plan
         let left = if order.is_le() { current.next() } else { None };
         let right = if order.is_ge() { wanted.next() } else { None };
         match (left, right) {
-            (Some((_, object)), None) if desired.scope.covers(object, &pairs.current) => {
+            (Some((_, object)), None)
+                if desired.scope.covers(object, &pairs.current)
+                    && !object.is_implied(&pairs.current) =>
+            {
                 acc.push(Op::Drop(object.clone()));
             }
-            (None, Some((key, object))) if !desired.scope.ignores(key) => {
+            (None, Some((key, object)))
+                if !desired.scope.ignores(key) && !is_unsaid(object, &pairs.desired, desired) =>
+            {
                 acc.push(Op::Create(object.clone()))
             }
             (Some((key, a)), Some((_, b))) if !desired.scope.ignores(key) => {

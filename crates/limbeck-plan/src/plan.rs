@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use limbeck_schema::variables::PLACE_MARKS;
 use limbeck_schema::{Hazard, Key, Statement};
+use limbeck_sql::Comment;
 use serde::Serialize;
 
 /// Statements in order, in the segments they run in.
@@ -65,12 +67,11 @@ impl PlanSegment {
             if !acc.is_empty() {
                 acc.push('\n');
             }
-            for line in step.ops.iter().flat_map(|it| it.lines()) {
-                // Writing to a `String` cannot fail.
-                let _ = writeln!(acc, "-- {line}");
-            }
-            for warning in step.statements.iter().flat_map(|it| &it.warnings) {
-                let _ = writeln!(acc, "-- hazard {}: {}", warning.hazard, warning.advice);
+            let warnings = step.statements.iter().flat_map(|it| &it.warnings);
+            let hazards = warnings.map(|it| format!("hazard {}: {}", it.hazard, it.advice));
+            for line in step.ops.iter().cloned().chain(hazards) {
+                // Writing to a `String` cannot fail. Placeholders of variables become text of a file later.
+                let _ = write!(acc, "{}", Comment::new(&line).keeping(&PLACE_MARKS));
             }
             for statement in &step.statements {
                 let _ = writeln!(acc, "{};", statement.sql);

@@ -230,7 +230,7 @@ impl RevisionDirectory {
         let text = revision.render();
         // Better no file than one that says something else.
         let why = match Revision::parse(&text, &path) {
-            Ok(read) if read == *revision => None,
+            Ok(read) if read == revision.as_written() => None,
             Ok(_) => Some(LOST_MARKERS.to_owned()),
             Err(err) => Some(err.to_string()),
         };

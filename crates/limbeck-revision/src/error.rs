@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::ids::{IdError, RevisionId};
 use limbeck_sql::SplitProblem;
+
+use crate::ids::{IdError, RevisionId};
 
 /// An error of reading, naming or writing revision files. Each message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,16 @@ pub enum RevisionError {
         remedy: &'static str,
         /// The operating system's reason.
         source: io::Error,
+    },
+    /// What is at a path cannot be written into.
+    #[error("cannot write {}; {remedy}", .path.display())]
+    Put {
+        /// The path.
+        path: PathBuf,
+        /// What to do about it.
+        remedy: &'static str,
+        /// The operating system's reason.
+        source: Option<io::Error>,
     },
     /// A squashed revision is written, and a file that it replaces is still there.
     #[error("revision {by} is squashed, but {} cannot be deleted; delete it by hand, for {by} does its work now", .path.display())]

@@ -1,4 +1,5 @@
-//! Writing files so that nobody ever sees half of one: to a temporary file beside it, to the disk, then renamed.
+//! Writing files so that nobody ever sees half of one: to a temporary file beside it, to the disk, then renamed. Only
+//! regular files are replaced; devices, pipes and sockets are written into.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -30,12 +31,186 @@ pub fn replace(path: &Path, text: &str) -> Result<(), RevisionError> {
         source,
     };
     let target = path.canonicalize().map_err(unreadable)?;
-    let permissions = fs::metadata(&target).map_err(unreadable)?.permissions();
+    let metadata = fs::metadata(&target).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(not_a_file(path, &metadata));
+    }
     let fill = |file: &mut File| {
-        file.set_permissions(permissions)?;
+        keep_owner(file, &metadata);
+        file.set_permissions(metadata.permissions())?;
         file.write_all(text.as_bytes())
     };
     commit(&target, fill, |temporary, path| fs::rename(temporary, path))
+}
+
+/// What a name of a file stands for, links followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Nothing yet, or a regular file: written whole or not at all.
+    File(PathBuf),
+    /// This process's own standard output.
+    Stdout,
+    /// A device, a named pipe, a socket, or a descriptor that is open: written into as it is.
+    Stream(PathBuf),
+}
+
+impl Destination {
+    /// Finds out what is at a path. A symbolic link that leads nowhere yet stands for the file that it names.
+    ///
+    /// # Errors
+    ///
+    /// [`RevisionError::Put`] if it is a folder, or its links lead in a circle or cannot be read.
+    pub fn of(path: &Path) -> Result<Self, RevisionError> {
+        let fail = |source: io::Error| put_error(path, source);
+        let mut at = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            match descriptor(&at) {
+                Some(it) if it == Descriptor::Stdout => return Ok(Self::Stdout),
+                Some(_) => return Ok(Self::Stream(at)),
+                None => {}
+            }
+            let metadata = match fs::symlink_metadata(&at) {
+                Ok(it) => it,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::File(at)),
+                Err(error) => return Err(fail(error)),
+            };
+            if metadata.is_symlink() {
+                let next = fs::read_link(&at).map_err(fail)?;
+                at = at.parent().unwrap_or(Path::new("")).join(next);
+            } else if metadata.is_file() {
+                return Ok(Self::File(at));
+            } else if metadata.is_dir() {
+                return Err(not_a_file(path, &metadata));
+            } else {
+                return Ok(Self::Stream(at));
+            }
+        }
+        Err(fail(io::Error::other("too many symbolic links")))
+    }
+
+    /// Writes a text there. A regular file keeps its owner and permissions; where it cannot be replaced, because its
+    /// folder is closed or it is mounted by itself, it is written over.
+    ///
+    /// # Errors
+    ///
+    /// [`RevisionError::Write`] and [`RevisionError::Put`] if it cannot be written.
+    pub fn write(&self, text: &str) -> Result<(), RevisionError> {
+        match self {
+            Self::File(path) => match fs::symlink_metadata(path) {
+                Ok(_) => match replace(path, text) {
+                    Err(RevisionError::Write { source, .. }) if is_closed(source.kind()) => {
+                        fs::write(path, text).map_err(|source| put_error(path, source))
+                    }
+                    done => done,
+                },
+                Err(_) => write_new(path, text),
+            },
+            Self::Stdout => match io::stdout().write_all(text.as_bytes()) {
+                // Whoever closed the pipe has read enough.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(put_error(Path::new("/dev/stdout"), error))
+                }
+                _ => Ok(()),
+            },
+            Self::Stream(path) => match write_into(path, text.as_bytes()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(put_error(path, error))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+/// As many links as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// An open file of this process, as a path names it: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Descriptor {
+    Stdout,
+    Other,
+}
+
+fn descriptor(path: &Path) -> Option<Descriptor> {
+    let name = path.file_name()?.to_str()?;
+    let parent = path.parent()?;
+    let folder = parent.canonicalize().ok()?;
+    let in_proc = folder.starts_with("/proc") && folder.file_name().is_some_and(|it| it == "fd");
+    if !(in_proc || folder == Path::new("/dev/fd")) || name.parse::<u32>().is_err() {
+        return None;
+    }
+    let own = !in_proc
+        || folder
+            == Path::new("/proc")
+                .join(std::process::id().to_string())
+                .join("fd");
+    let own = own || parent == Path::new("/proc/self/fd");
+    Some(if own && name == "1" {
+        Descriptor::Stdout
+    } else {
+        Descriptor::Other
+    })
+}
+
+fn write_into(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if fs::metadata(path).is_ok_and(|it| it.file_type().is_socket()) {
+            return std::os::unix::net::UnixStream::connect(path)?.write_all(bytes);
+        }
+    }
+    // Where the descriptor is one of a regular file, what is in the file stays.
+    let append = descriptor(path).is_some();
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).append(append).open(path)?;
+    file.write_all(bytes)?;
+    file.flush()
+}
+
+/// Whether a file cannot be replaced by a rename, but perhaps be written.
+fn is_closed(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ResourceBusy
+            | io::ErrorKind::CrossesDevices
+    )
+}
+
+/// Gives the new file the owner of the old one, if the system lets this user do so.
+fn keep_owner(file: &File, old: &fs::Metadata) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let now = file.metadata().map(|it| (it.uid(), it.gid())).ok();
+        if now != Some((old.uid(), old.gid())) {
+            let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (file, old);
+}
+
+fn not_a_file(path: &Path, metadata: &fs::Metadata) -> RevisionError {
+    let remedy = match metadata.is_dir() {
+        true => "it is a folder, so name a file in it",
+        false => "it is no regular file, so name one",
+    };
+    RevisionError::Put {
+        path: path.to_owned(),
+        remedy,
+        source: None,
+    }
+}
+
+fn put_error(path: &Path, source: io::Error) -> RevisionError {
+    RevisionError::Put {
+        path: path.to_owned(),
+        remedy: remedy(source.kind()),
+        source: Some(source),
+    }
 }
 
 /// Fills a temporary file and has it placed at `path`.
@@ -86,7 +261,7 @@ fn sync_folder(path: &Path) {
 pub(crate) fn remedy(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "make the folder writable for you"
+            "make it and its folder writable for you"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some disk space and run the command again"
@@ -220,6 +395,104 @@ mod tests {
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
         assert_eq!(names(folder.path()), ["a.sql"]);
+    }
+
+    /// Writes to what `name` of a folder stands for.
+    #[cfg(unix)]
+    fn put(folder: &Path, name: &str, text: &str) -> Result<(), RevisionError> {
+        Destination::of(&folder.join(name))?.write(text)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_wherever_they_lead() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        symlink("later.sql", path("to_nothing")).unwrap();
+        symlink("to_nothing", path("to_a_link")).unwrap();
+        symlink("circle", path("circle")).unwrap();
+        put(folder.path(), "to_a_link", "one").unwrap();
+        put(folder.path(), "to_a_link", "two").unwrap();
+        assert_eq!(fs::read_to_string(path("later.sql")).unwrap(), "two");
+        for link in ["to_nothing", "to_a_link"] {
+            assert!(fs::symlink_metadata(path(link)).unwrap().is_symlink());
+        }
+        let err = put(folder.path(), "circle", "x").unwrap_err();
+        assert!(matches!(err, RevisionError::Put { .. }), "{err}");
+        let names = names(folder.path());
+        assert_eq!(names, ["circle", "later.sql", "to_a_link", "to_nothing"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_and_sockets_are_written_into() {
+        use std::io::Read;
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let reader = {
+            let pipe = pipe.clone();
+            std::thread::spawn(move || fs::read_to_string(pipe).unwrap())
+        };
+        put(folder.path(), "pipe", "through the pipe").unwrap();
+        assert_eq!(reader.join().unwrap(), "through the pipe");
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+
+        let socket = folder.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        });
+        put(folder.path(), "socket", "through the socket").unwrap();
+        assert_eq!(reader.join().unwrap(), "through the socket");
+        assert!(
+            fs::symlink_metadata(&socket)
+                .unwrap()
+                .file_type()
+                .is_socket()
+        );
+
+        put(Path::new("/dev"), "null", "x").unwrap();
+        let null = fs::symlink_metadata("/dev/null").unwrap();
+        assert!(null.file_type().is_char_device());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn open_descriptors_are_written_into_behind_what_is_there() {
+        use std::os::fd::AsRawFd;
+        assert_eq!(
+            Destination::of(Path::new("/dev/stdout")).unwrap(),
+            Destination::Stdout
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sql");
+        fs::write(&path, "one").unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        put(
+            Path::new("/proc/self/fd"),
+            &file.as_raw_fd().to_string(),
+            " two",
+        )
+        .unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one two");
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let err = Destination::of(folder.path()).unwrap_err();
+        let expect = format!(
+            "cannot write {}; it is a folder, so name a file in it",
+            folder.path().display()
+        );
+        assert_eq!(err.to_string(), expect);
     }
 
     #[test]

@@ -24,7 +24,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use limbeck_sql::{
-    SplitError, Splitter, Statement, TokenKind, is_line_end, own_lines, split, tokens,
+    Comment, SplitError, Splitter, Statement, TokenKind, is_line_end, own_lines, significant,
+    split, tokens,
 };
 use sha2::{Digest, Sha256};
 
@@ -123,6 +124,17 @@ impl Segment {
 }
 
 impl Segment {
+    /// The text with its last statement ended: a file may leave out the last semicolon, what is written behind it may not.
+    #[must_use]
+    pub fn terminated(&self) -> String {
+        let text = self.text.trim_end();
+        match significant(text).last() {
+            // A comment may be the last line.
+            Some(last) if !last.is_mark(";") => format!("{text}\n;"),
+            _ => text.to_owned(),
+        }
+    }
+
     /// What the file says above the statements, in comments that have their line to themselves: the texts behind `--
     /// hazard `.
     pub fn hazards(&self) -> Vec<&str> {
@@ -147,6 +159,14 @@ impl Revision {
             header,
             upgrade: Vec::new(),
             downgrade: Vec::new(),
+        }
+    }
+
+    /// The revision as it is read from a file that was written of it: its header has no hidden characters.
+    pub(crate) fn as_written(&self) -> Self {
+        Self {
+            header: self.header.as_written(),
+            ..self.clone()
         }
     }
 
@@ -206,14 +226,14 @@ impl Revision {
         } = self;
         let mut hash = Sha256::new();
         for (name, segments) in [(UPGRADE, upgrade), (DOWNGRADE, downgrade)] {
-            hash.update(format!("-- {name}\n"));
+            hash.update(Comment::new(name).to_string());
             for Segment {
                 mode,
                 text,
                 line: _,
             } in segments
             {
-                hash.update(format!("-- {SEGMENT} {}\n", mode.as_str()));
+                hash.update(marker(*mode));
                 for line in trim_blank_lines(text).1.lines() {
                     hash.update(line.trim_end());
                     hash.update("\n");
@@ -224,12 +244,18 @@ impl Revision {
     }
 }
 
+/// The line before a segment of that mode.
+fn marker(mode: SegmentMode) -> String {
+    Comment::new(&format!("{SEGMENT} {}", mode.as_str())).to_string()
+}
+
 fn placeholder(section: &str) -> String {
-    format!("-- Write the SQL of the {section} here.")
+    let text = format!("Write the SQL of the {section} here.");
+    Comment::new(&text).to_string().trim_end().to_owned()
 }
 
 fn render_section(out: &mut String, name: &str, segments: &[Segment]) {
-    out.push_str(&format!("\n-- {name}\n{RULE}\n"));
+    out.push_str(&format!("\n{}{RULE}\n", Comment::new(name)));
     match segments {
         [] => out.push_str(&format!("{}\n", placeholder(name))),
         [
@@ -250,7 +276,7 @@ fn render_section(out: &mut String, name: &str, segments: &[Segment]) {
             ) in segments.iter().enumerate()
             {
                 let gap = if n == 0 { "" } else { "\n" };
-                out.push_str(&format!("{gap}-- {SEGMENT} {}\n", mode.as_str()));
+                out.push_str(&format!("{gap}{}", marker(*mode)));
                 push_text(out, text);
             }
         }

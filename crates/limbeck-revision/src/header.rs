@@ -5,6 +5,7 @@
 use std::fmt::{self, Write as _};
 use std::ops::ControlFlow;
 
+use limbeck_sql::{Comment, is_hidden, one_line, one_line_keeping};
 use serde::{Deserialize, Serialize};
 
 use crate::directory::FieldChange;
@@ -158,6 +159,17 @@ impl Header {
         applied == now || self.checksum.as_ref().is_some_and(squashed)
     }
 
+    /// The header as it is read from a file that was written of it: without hidden characters.
+    pub(crate) fn as_written(&self) -> Self {
+        let shown = |it: &Option<String>| it.as_deref().map(|it| one_line(it).into_owned());
+        Self {
+            message: lines(&self.message).join("\n"),
+            created: shown(&self.created),
+            review: shown(&self.review),
+            ..self.clone()
+        }
+    }
+
     /// The header as the comment lines it is in the file.
     pub(crate) fn render(&self) -> String {
         let Self {
@@ -173,8 +185,8 @@ impl Header {
         } = self;
         let mut out = String::new();
         // PostgreSQL ends a comment at a lone carriage return too, so that ends a line here.
-        for line in message.trim().replace("\r\n", "\n").split(['\n', '\r']) {
-            let escape = if needs_escape(line) { "\\" } else { "" };
+        for line in lines(message) {
+            let escape = if needs_escape(&line) { "\\" } else { "" };
             comment(&mut out, &format!("{escape}{line}"));
         }
         if !message.trim().is_empty() {
@@ -198,7 +210,7 @@ impl Header {
         field(&mut out, CREATED, created.as_deref().unwrap_or_default());
         if let Some(review) = review.as_deref().filter(|it| !it.trim().is_empty()) {
             comment(&mut out, "");
-            comment(&mut out, &format!("{REVIEW}: {}", one_line(review)));
+            comment(&mut out, &format!("{REVIEW}: {}", one_line(review.trim())));
         }
         // A header without a message would begin with an empty comment line.
         out.trim_start_matches("--\n").to_owned()
@@ -241,9 +253,19 @@ pub(crate) fn replace_field(text: &str, header: &Header, change: FieldChange<'_>
     lines.concat()
 }
 
+/// The lines of a message, in which only tabs are kept of what is hidden. PostgreSQL ends a comment at a lone carriage
+/// return too, so that ends a line here.
+fn lines(message: &str) -> Vec<String> {
+    let message = message.trim().replace("\r\n", "\n");
+    let lines = message.split(['\n', '\r']);
+    lines
+        .map(|it| one_line_keeping(it, &['\t']).into_owned())
+        .collect()
+}
+
 fn comment(out: &mut String, text: &str) {
-    out.push_str(format!("-- {text}").trim_end());
-    out.push('\n');
+    // Writing to a string cannot fail.
+    let _ = write!(out, "{}", Comment::new(text).keeping(&['\t']));
 }
 
 /// A field with its value in the common column; none if it has no value.
@@ -251,13 +273,9 @@ fn field(out: &mut String, name: &str, value: &str) {
     if !value.is_empty() {
         comment(
             out,
-            &format!("{:<15}{}", format!("{name}:"), one_line(value)),
+            &format!("{:<15}{}", format!("{name}:"), one_line(value.trim())),
         );
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.trim().replace(|it: char| it.is_control(), " ")
 }
 
 fn list(items: &[impl fmt::Display]) -> String {
@@ -450,7 +468,7 @@ fn dependency(text: &str) -> Result<Dependency, SyntaxProblem> {
 /// A branch label, or an id: any word without what targets use, but for the dash, which Alembic's labels may have.
 fn named(field: &'static str, text: &str) -> Result<String, SyntaxProblem> {
     let legal = |it: char| {
-        !it.is_whitespace() && !it.is_control() && !matches!(it, '@' | '+' | ':' | '<' | '>')
+        !it.is_whitespace() && !is_hidden(it) && !matches!(it, '@' | '+' | ':' | '<' | '>')
     };
     if text.is_empty() || !text.chars().all(legal) {
         return Err(SyntaxProblem::Name {

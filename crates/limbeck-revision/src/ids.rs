@@ -68,7 +68,7 @@ impl RevisionId {
 
 fn is_illegal(character: char) -> bool {
     character.is_whitespace()
-        || character.is_control()
+        || limbeck_sql::is_hidden(character)
         || matches!(
             character,
             '@' | '-' | '+' | ':' | ',' | '/' | '\\' | '<' | '>'

@@ -313,6 +313,12 @@ fn upgrades_take_what_is_missing_in_order() {
         &["upgrade b, c -> d: -b c>d"],
     );
     check(
+        DIAMOND,
+        "a",
+        "upgrade d-1",
+        &["upgrade a -> c: a>c", "upgrade a -> b: +b"],
+    );
+    check(
         SHOP,
         "u1",
         "upgrade user@head",
@@ -395,6 +401,21 @@ fn downgrades_take_what_stands_on_the_target() {
         "downgrade b",
         &["downgrade d -> b, c: +b d>c"],
     );
+    // One step back from a merge undoes the merge, and leaves all it follows.
+    for target in [
+        "downgrade -1",
+        "downgrade d-1",
+        "downgrade b@-1",
+        "downgrade head-1",
+    ] {
+        check(DIAMOND, "d", target, &["downgrade d -> b, c: +b d>c"]);
+    }
+    check(
+        DIAMOND,
+        "d",
+        "downgrade b@-2",
+        &["downgrade d -> b, c: +b d>c", "downgrade b -> a: -b"],
+    );
     check(
         FORK,
         "c e",
@@ -440,7 +461,7 @@ fn downgrades_that_cannot_be_are_errors_that_list_the_choices() {
     check(
         DIAMOND,
         "d",
-        "downgrade -1",
+        "downgrade -2",
         &["ambiguous walk from d: it could go to b, c; name one of them"],
     );
     check(
@@ -602,6 +623,29 @@ fn rows_that_do_not_fit_are_an_error() {
     };
     graph.apply(&mut rows, &enter).unwrap();
     assert_eq!(rows.into_iter().collect::<Vec<_>>(), ids("a b"));
+}
+
+#[test]
+fn ranges_go_all_ways_down_from_a_merge() {
+    let check = |drawing: &str, range: &str, expected: &str| {
+        let graph = graph(drawing);
+        let found = graph.history(Some(range), &ids("d")).unwrap();
+        let mut found: Vec<String> = found.iter().map(|it| it.id.to_string()).collect();
+        found.sort();
+        assert_eq!(found.join(" "), expected, "{drawing} {range}");
+    };
+    for range in ["d-1:", "head-1:", "-1:", "d-1:current"] {
+        check(DIAMOND, range, "b c d");
+    }
+    for range in ["d-2:", "-2:", "d-9:", "-9:"] {
+        check(DIAMOND, range, "a b c d");
+    }
+    check(DIAMOND, ":d-1", "a b c");
+    check(DIAMOND, "b-1:c", "a c");
+    // Ways of different length: each ends where it leaves the history.
+    check("a <- b <- d; c <- d", "d-2:", "a b c d");
+    check("a <- b <- d; c <- d", "d-1:", "b c d");
+    check(LINE, "c-1:", "b c");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{Direction, Step};
+use limbeck_revision::{RevisionId, Segment};
 
 use crate::error::{RunnerError, word};
 use crate::history::History;
@@ -97,10 +97,7 @@ fn planned(history: &History, step: &Step, joins: bool) -> Result<Planned, Runne
     }
     let file = history.read(it.id())?;
     let texts = segments(&file, step.direction);
-    let hazards = texts
-        .iter()
-        .flat_map(|it| it.text.lines())
-        .filter_map(|line| line.trim().strip_prefix("-- hazard "));
+    let hazards = texts.iter().flat_map(Segment::hazards).map(str::to_owned);
     let segment = |it: &Part| PlannedSegment {
         transaction: it.transaction,
         statements: it.statements.len(),
@@ -111,6 +108,6 @@ fn planned(history: &History, step: &Step, joins: bool) -> Result<Planned, Runne
         line: it.running().line(),
         path: it.path.to_path_buf(),
         segments: it.segments.iter().map(segment).collect(),
-        hazards: hazards.map(str::to_owned).collect(),
+        hazards: hazards.collect(),
     })
 }

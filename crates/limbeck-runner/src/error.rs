@@ -203,6 +203,17 @@ pub enum RunnerError {
          version_table.schema"
     )]
     NoSchema,
+    /// One of Limbeck's tables is not as Limbeck creates it, so that using it would run another role's code.
+    #[error(
+        "the table {table} {trouble}, so that using it could run that role's code; drop what was added to it, give it to the \
+         role that runs Limbeck, or name another table as version_table"
+    )]
+    Stranger {
+        /// The table.
+        table: Name,
+        /// What is wrong with it, as a verb and its objects.
+        trouble: String,
+    },
     /// A statement of a revision failed.
     #[error("{place} failed: {answer}; {state}")]
     Failed {

@@ -3,10 +3,10 @@
 use std::fmt::{self, Display};
 
 use limbeck_schema::Ident;
+use limbeck_sql::Head;
 
 use crate::error::ServerError;
 use crate::scratch::Scratch;
-use crate::work::words;
 
 /// An extension that could not be created in a scratch database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,29 +56,9 @@ impl Display for NoExtension {
 
 /// The extension that a statement creates, if it is `CREATE EXTENSION`.
 fn created(sql: &str) -> Option<Ident> {
-    let first: Vec<String> = words(sql).take(3).collect();
-    if first.get(..2)? != ["create", "extension"] {
-        return None;
-    }
-    let n_words = if first.get(2).is_some_and(|it| it == "if") {
-        5
-    } else {
-        2
-    };
-    let mut rest = sql;
-    for _ in 0..n_words {
-        let start = rest.find(char::is_alphanumeric)?;
-        let word = &rest[start..];
-        rest = &word[word.find(char::is_whitespace)?..];
-    }
-    let rest = rest.trim_start();
-    let end = match rest.strip_prefix('"') {
-        Some(quoted) => quoted.find('"')? + 2,
-        None => rest
-            .find(|c: char| c.is_whitespace() || c == ';')
-            .unwrap_or(rest.len()),
-    };
-    Ident::parse(&rest[..end])
+    let head = Head::of(sql)?;
+    let name = head.name().filter(|_| head.is("CREATE", "EXTENSION"))?;
+    Some(Ident::from(name.name().to_owned()))
 }
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::{Ident, Name};
+use limbeck_catalog::own_rows;
+use limbeck_schema::{Ident, Name, own_sql};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use crate::row_security::Excepted;
 
 /// How many tables are read by one statement.
 const TABLES_AT_ONCE: usize = 100;
@@ -21,10 +24,10 @@ const COLUMNS: &str = "WITH types AS (SELECT md5(concat((SELECT string_agg(forma
      END), current_schema()::text FROM types, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON \
      a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' WHERE c.relkind = 'r' AND n.nspname !~ \
      '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass \
-     AND e.objid = c.oid AND e.deptype = 'e') ORDER BY c.oid, a.attnum";
+     AND e.objid = c.oid AND e.deptype = 'e') AND {prints} ORDER BY c.oid, a.attnum";
 
 const SEQUENCES: &str = "SELECT schemaname::text, sequencename::text, last_value, increment_by < 0, current_schema()::text FROM \
-     pg_sequences WHERE schemaname !~ '^pg_'";
+     pg_sequences WHERE schemaname !~ '^pg_' AND {prints}";
 
 /// What a database holds.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +72,7 @@ impl Holding {
         own_tables: &[Name],
     ) -> Result<Self, sqlx::Error> {
         let mut acc = Self::default();
-        for row in fetch(conn, COLUMNS).await? {
+        for row in own_rows(conn, &COLUMNS.replace("{prints}", own_sql::PRINTS)).await? {
             let name = name(row.try_get(1)?, row.try_get(2)?, row.try_get(5)?);
             let (schema, bare): (String, String) = (row.try_get(1)?, row.try_get(2)?);
             let full = Name::qualified(Some(Ident::from(schema)), Ident::from(bare));
@@ -86,8 +89,10 @@ impl Holding {
                 table.columns.push((column, row.try_get(4)?));
             }
         }
+        let excepted = Excepted::begin(conn).await?;
         acc.read_rows(conn).await?;
-        for row in fetch(conn, SEQUENCES).await? {
+        excepted.end(conn).await?;
+        for row in own_rows(conn, &SEQUENCES.replace("{prints}", own_sql::PRINTS)).await? {
             let name = name(row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
             acc.sequences
                 .insert(name, (row.try_get(2)?, row.try_get(3)?));
@@ -106,10 +111,10 @@ impl Holding {
                     } = self.tables.get(oid)?;
                     let texts: Vec<String> = columns
                         .iter()
-                        .map(|(it, _)| format!("{it}::text"))
+                        .map(|(it, _)| format!("{it}::pg_catalog.text"))
                         .collect();
                     Some(format!(
-                        "SELECT {oid}::int8, ARRAY[{}]::text[] FROM ONLY {quoted}",
+                        "SELECT {oid}::pg_catalog.int8, ARRAY[{}]::pg_catalog.text[] FROM ONLY {quoted}",
                         texts.join(", ")
                     ))
                 })

@@ -3,14 +3,16 @@
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
+use limbeck_catalog::own_rows;
 use limbeck_revision::{SplitError, Statement, split};
 use limbeck_schema::{Ident, Literal};
 use limbeck_sql::Head;
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx::{Executor, PgConnection};
 
 use crate::error::{ServerError, one_line};
 use crate::extension::NoExtension;
 use crate::scratch::{Scratch, connects_nowhere, execute, mentions};
+use crate::sql_files::{SqlText, passed_over};
 
 /// Why SQL files could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +34,24 @@ pub enum LoadError {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// A file in another encoding.
+    #[error("{}:{line}: the file is not in UTF-8; convert it, or have pg_dump write it with --encoding=UTF8", .path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first byte that is wrong.
+        line: usize,
+    },
+    /// A file with a byte that no SQL has.
+    #[error("{}:{line}: the file holds a NUL byte; remove it", .path.display())]
+    Nul {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
     /// A folder without files.
-    #[error("the folder {} holds no .sql file", .0.display())]
+    #[error("the folder {} holds no .sql file, in no subfolder either", .0.display())]
     Empty(PathBuf),
     /// A file that begins a transaction and does not end it.
     #[error("{} ends inside a transaction, so nothing of it would stay; write COMMIT at its end, or leave BEGIN out", .0.display())]
@@ -149,6 +167,8 @@ impl LoadError {
             }
             Self::Reset { .. }
             | Self::Read { .. }
+            | Self::Encoding { .. }
+            | Self::Nul { .. }
             | Self::Empty(_)
             | Self::Open(_)
             | Self::Split { .. }
@@ -172,35 +192,9 @@ impl LoadError {
     }
 }
 
-/// The `.sql` files of a path: itself, or those in the folder, by name.
-///
-/// # Errors
-/// [`LoadError::Read`] and [`LoadError::Empty`].
-pub fn sql_files(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let failed = |source| LoadError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        if file.extension().is_some_and(|it| it == "sql") && file.is_file() {
-            files.push(file);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        Err(LoadError::Empty(path.to_owned()))
-    } else {
-        Ok(files)
-    }
-}
-
-/// Runs the statements of SQL files, each file's settings reset behind it. What `pg_dump` writes runs as it stands, but
-/// for the data of `COPY`. `CREATE SCHEMA` is passed over for the scratch database's default schema, which is there already.
+/// Runs the statements of SQL files, each file's settings reset behind it. What `pg_dump` writes runs as it stands; gives
+/// what of it was passed over, a line each: the rows of `COPY`, and settings that the server does not have. `CREATE SCHEMA`
+/// is passed over for the scratch database's default schema, which is there already.
 ///
 /// # Errors
 /// [`LoadError`]; what ran before stays.
@@ -208,13 +202,11 @@ pub async fn load(
     scratch: &Scratch,
     conn: &mut PgConnection,
     files: &[PathBuf],
-) -> Result<(), LoadError> {
+) -> Result<Vec<String>, LoadError> {
+    let mut passed = Vec::new();
     for path in files {
-        let text = std::fs::read_to_string(path).map_err(|source| LoadError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let text = without_restrictions(&text);
+        let SqlText { text, notes } = SqlText::read(path)?;
+        passed.extend(notes);
         let statements = split(&text).map_err(|error| LoadError::Split {
             path: path.clone(),
             error,
@@ -225,6 +217,15 @@ pub async fn load(
             at: 0,
             line: 1,
         };
+        // Strings are read as they were when the text was cut into statements, whatever the database's setting is.
+        let strings = sqlx::raw_sql("SET standard_conforming_strings = on");
+        strings
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| LoadError::Driver {
+                place: source.spot(0),
+                source: error,
+            })?;
         for statement in &statements {
             source.find(statement);
             if let Some(words) = cluster_wide(&statement.sql) {
@@ -239,7 +240,7 @@ pub async fn load(
                     role,
                 });
             }
-            run(scratch, conn, &source, statement).await?;
+            passed.extend(run(scratch, conn, &source, statement).await?);
         }
         if in_transaction(conn).await {
             return Err(LoadError::Open(path.clone()));
@@ -253,7 +254,7 @@ pub async fn load(
                 source,
             })?;
     }
-    Ok(())
+    Ok(passed)
 }
 
 /// Whether a transaction is open that changed something.
@@ -268,10 +269,10 @@ async fn run(
     conn: &mut PgConnection,
     source: &Source<'_>,
     statement: &Statement,
-) -> Result<(), LoadError> {
+) -> Result<Option<String>, LoadError> {
     let rights = scratch.rights();
     let Err(error) = execute(rights.as_ref(), conn, &statement.sql).await else {
-        return Ok(());
+        return Ok(None);
     };
     let Some(answer) = ServerError::of(&error) else {
         return Err(LoadError::Driver {
@@ -285,7 +286,10 @@ async fn run(
             .default_schema()
             .is_some_and(|it| answer.message.contains(&format!("\"{}\"", it.as_str())));
     if known && statement.head().is_some_and(|it| it.is("CREATE", "SCHEMA")) {
-        return Ok(());
+        return Ok(None);
+    }
+    if let Some(note) = passed_over(&statement.sql, &answer) {
+        return Ok(Some(format!("{}: {note}", source.spot(0))));
     }
     let position = answer.position.map_or(0, |it| it.saturating_sub(1));
     Err(LoadError::Statement {
@@ -343,19 +347,6 @@ impl Source<'_> {
                 .to_owned(),
         }
     }
-}
-
-/// The text with the lines `\restrict` and `\unrestrict` blank, which newer versions of `pg_dump` write for psql alone.
-fn without_restrictions(text: &str) -> String {
-    let mut acc = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        if line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ") {
-            acc.push_str(if line.ends_with('\n') { "\n" } else { "" });
-        } else {
-            acc.push_str(line);
-        }
-    }
-    acc
 }
 
 /// The first words of a statement that changes roles, databases, tablespaces or the server's configuration, or that
@@ -425,8 +416,8 @@ pub(crate) async fn missing_role(conn: &mut PgConnection, sql: &str) -> Option<O
             "SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) {}",
             Literal(name.as_str())
         );
-        let found = conn.fetch_optional(sqlx::raw_sql(AssertSqlSafe(sql))).await;
-        if matches!(found, Ok(None)) {
+        let found = own_rows(conn, &sql).await;
+        if found.is_ok_and(|it| it.is_empty()) {
             return Some(role);
         }
     }
@@ -529,14 +520,6 @@ mod tests {
         assert_eq!(
             error.excerpt().unwrap(),
             "  |\n3 | SELECT 2\n  |        ^ no"
-        );
-    }
-
-    #[test]
-    fn lines_of_new_dumps_for_psql_are_blank() {
-        assert_eq!(
-            without_restrictions("a\n\\restrict x\nb\n\\unrestrict x"),
-            "a\n\nb\n"
         );
     }
 }

@@ -443,7 +443,10 @@ pub(crate) async fn differences(
     desired: Desired,
     read: &ReadOptions,
 ) -> Result<Vec<String>, Stop> {
-    let options = CompareOptions { read: read.clone() };
+    let options = CompareOptions {
+        read: read.clone(),
+        ..CompareOptions::default()
+    };
     match compare_desired(conn, desired, &options).await {
         Ok(it) => Ok(it.ops.iter().map(|op| one_line(&op.to_string())).collect()),
         Err(error) => Err(not_run(format!("the states cannot be compared: {error}")).into()),
@@ -453,7 +456,7 @@ pub(crate) async fn differences(
 async fn version(conn: &mut PgConnection) -> String {
     let row = conn
         .fetch_one(sqlx::raw_sql(
-            "SELECT split_part(current_setting('server_version'), ' ', 1)",
+            "SELECT pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1)",
         ))
         .await;
     row.and_then(|it| it.try_get(0)).unwrap_or_default()

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use limbeck_catalog::{Catalog, Extension, Unmanaged};
 use limbeck_plan::{Plan, PlanError};
 use limbeck_schema::{Ident, Schema};
+use limbeck_sql::Comment;
 
 /// The way from an empty database to a state that was read.
 #[derive(Clone, Debug)]
@@ -47,8 +48,8 @@ impl Rebuild {
             ));
         }
         let plan = limbeck_plan::plan(&Schema::new(), &catalog.schema, catalog.version)?;
-        let create_public = format!("CREATE SCHEMA {}", Ident::new("public"));
-        if !is_public && plan.statements().all(|it| it.sql != create_public) {
+        let mut keys = catalog.schema.iter().map(|(key, _)| key);
+        if !is_public && keys.all(|it| it.to_string() != "schema public") {
             extensions.insert(0, "DROP SCHEMA IF EXISTS public".to_owned());
         }
         let mut others = unmanaged.clone();
@@ -76,22 +77,34 @@ impl Rebuild {
         first.chain(planned)
     }
 
+    /// What the script sets before its statements.
+    pub fn settings(&self) -> Vec<String> {
+        let schema = &self.default_schema;
+        let mut all = vec![
+            "SET client_encoding = 'UTF8'".to_owned(),
+            "SET standard_conforming_strings = on".to_owned(),
+        ];
+        if schema.as_str() != "public" {
+            all.push(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+        }
+        all.push(format!("SET search_path = {schema}"));
+        all
+    }
+
     /// The script as psql and a SQL source run it. It says itself what is not in it.
     pub fn script(&self) -> String {
-        let mut acc = String::from(
-            "-- The schema of a database, as `limbeck inspect --format sql` wrote it.\n",
-        );
+        let mut acc =
+            Comment::new("The schema of a database, as `limbeck inspect --format sql` wrote it.")
+                .to_string();
         for line in &self.missing {
-            // Names may hold line breaks. Writing to a `String` cannot fail.
-            let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-            let _ = writeln!(acc, "-- not managed, so not here: {line}");
+            let line = format!("not managed, so not here: {line}");
+            // Writing to a `String` cannot fail.
+            let _ = write!(acc, "{}", Comment::new(&line));
         }
-        acc.push_str("\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n");
-        let schema = &self.default_schema;
-        if schema.as_str() != "public" {
-            let _ = writeln!(acc, "CREATE SCHEMA IF NOT EXISTS {schema};");
+        acc.push('\n');
+        for sql in self.settings() {
+            let _ = writeln!(acc, "{sql};");
         }
-        let _ = writeln!(acc, "SET search_path = {schema};");
         for sql in &self.extensions {
             let _ = write!(acc, "\n{sql};\n");
         }

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{GraphError, RevisionGraph, Step};
+use limbeck_revision::{RevisionId, Segment};
 use sqlx::postgres::PgConnection;
 
 use crate::error::{HalfDone, RunnerError};
@@ -38,8 +38,9 @@ impl Runner {
     /// # Errors
     /// [`RunnerError::NoSchema`] where `search_path` leads to no schema, and the server's.
     pub async fn new(conn: PgConnection, options: RunnerOptions) -> Result<Self, RunnerError> {
-        let session = Session::new(conn).await?;
+        let mut session = Session::new(conn).await?;
         let tables = Tables::new(&options, Some(&session.schema));
+        session.guard([tables.version.clone(), tables.log.clone()]);
         Ok(Self {
             session,
             options,
@@ -285,8 +286,7 @@ impl Runner {
         let revision = history.read(work.id())?;
         let mut names: Vec<_> = segments(&revision, work.step.direction)
             .iter()
-            .flat_map(|it| it.text.lines())
-            .filter_map(|line| line.trim().strip_prefix("-- hazard "))
+            .flat_map(Segment::hazards)
             .map(|it| it.split(':').next().unwrap_or(it).to_owned())
             .collect();
         names.sort();

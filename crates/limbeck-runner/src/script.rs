@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use limbeck_revision::graph::Step;
 use limbeck_revision::{RevisionId, SegmentMode};
+use limbeck_sql::Comment;
 
 use crate::error::RunnerError;
 use crate::history::History;
@@ -36,7 +37,7 @@ pub fn script(
         let it = work(history, step)?;
         it.check_control()?;
         let revision = history.read(&step.revision)?;
-        writer.add(&format!("-- {}", it.running().line()));
+        writer.add(Comment::new(&it.running().line()).to_string().trim_end());
         for segment in segments(&revision, step.direction) {
             match segment.mode {
                 SegmentMode::Transaction => {
@@ -49,7 +50,7 @@ pub fn script(
                 SegmentMode::NoTransaction if by_segment => writer.leave(),
                 SegmentMode::NoTransaction => return Err(it.cannot_join()),
             }
-            writer.add(&terminated(&segment.text));
+            writer.add(&segment.terminated());
         }
         writer.begin();
         for change in tables.changes(step) {
@@ -114,14 +115,4 @@ impl Writer {
 #[must_use]
 pub fn version_table_script(options: &RunnerOptions) -> String {
     format!("{};\n", Tables::new(options, None).create_version())
-}
-
-/// The text with its last statement ended: a file may leave out the last semicolon, a script may not.
-fn terminated(text: &str) -> String {
-    let text = text.trim_end();
-    if text.is_empty() || text.ends_with(';') {
-        text.to_owned()
-    } else {
-        format!("{text}\n;")
-    }
 }

@@ -1,15 +1,16 @@
 //! One connection: its statements, its lock, its settings, and how it is cancelled.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use limbeck_schema::{Ident, Literal, Name};
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Decode, Executor, PgConnection, Postgres, Row, Type};
+use limbeck_connect::{ConnectError, Settings};
+use limbeck_schema::{Ident, Literal, Name, own_sql};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
+use crate::own_tables::{Guard, Standing, look};
 use crate::scratch::{Rights, execute};
 
 /// How soon a run that waits for another one looks again, and how often once that takes long.
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     /// What brings the settings back to those of the start, since a revision may have changed them.
     restore: String,
     cancelled: Arc<AtomicBool>,
+    guard: Guard,
     /// In a scratch database: what runs the statements that need more than its role may.
     pub(crate) rights: Option<Rights>,
 }
@@ -41,20 +43,14 @@ pub struct Canceller {
 
 impl Canceller {
     /// Asks the server to cancel what the runner's connection is doing (`pg_cancel_backend`), over a connection of
-    /// its own to `url`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
+    /// its own with `settings`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
     /// at the latest.
     ///
     /// # Errors
-    /// The driver's, when the server cannot be reached; the run ends before its next statement all the same.
-    pub async fn cancel(&self, url: &str) -> Result<(), sqlx::Error> {
+    /// [`ConnectError`], when the server does not answer within 3 s; the run ends before its next statement all the same.
+    pub async fn cancel(&self, settings: &Settings) -> Result<(), ConnectError> {
         self.cancelled.store(true, Ordering::SeqCst);
-        let mut conn = PgConnection::connect_with(&PgConnectOptions::from_str(url)?).await?;
-        conn.execute(sqlx::raw_sql(AssertSqlSafe(format!(
-            "SELECT pg_cancel_backend({})",
-            self.pid
-        ))))
-        .await?;
-        conn.close().await
+        settings.cancel(self.pid).await
     }
 }
 
@@ -62,8 +58,11 @@ impl Session {
     /// Takes over a connection.
     pub(crate) async fn new(mut conn: PgConnection) -> Result<Self, RunnerError> {
         const DOING: &str = "read the connection's settings";
-        let sql = "SELECT current_schema()::text, pg_backend_pid(), current_setting('search_path'), \
-                   current_setting('role')";
+        // It asks for the search path, so it runs under that path. Revisions are cut into statements by the rules of
+        // `standard_conforming_strings`, so they have to run under it.
+        let sql = "SELECT pg_catalog.current_schema(), pg_catalog.pg_backend_pid(), \
+                   pg_catalog.current_setting('search_path'), pg_catalog.current_setting('role'), \
+                   pg_catalog.set_config('standard_conforming_strings', 'on', false)";
         let row = fetch(&mut conn, sql)
             .await
             .map_err(|error| RunnerError::own(DOING, error))?
@@ -81,7 +80,8 @@ impl Session {
         // `RESET ALL` goes back to the settings the connection was opened with; the search path and the role may
         // have been set since by the program that embeds the runner.
         let restore = format!(
-            "RESET ALL; SELECT set_config('search_path', {}, false), set_config('role', {}, false)",
+            "RESET ALL; SELECT pg_catalog.set_config('search_path', {}, false), pg_catalog.set_config('role', {}, false), \
+             pg_catalog.set_config('standard_conforming_strings', 'on', false)",
             Literal(&path),
             Literal(&role)
         );
@@ -91,6 +91,7 @@ impl Session {
             pid,
             restore,
             cancelled: Arc::default(),
+            guard: Guard::default(),
             rights: None,
         })
     }
@@ -120,7 +121,8 @@ impl Session {
 
     /// Runs a statement of Limbeck's own; `doing` says what for: `create the version table limbeck_version`.
     pub(crate) async fn own(&mut self, doing: &str, sql: &str) -> Result<u64, RunnerError> {
-        self.execute(sql)
+        let sql = self.prepared(sql).await?;
+        self.execute(&sql)
             .await
             .map_err(|error| self.own_error(doing, error))
     }
@@ -131,7 +133,8 @@ impl Session {
         doing: &str,
         sql: &str,
     ) -> Result<Vec<PgRow>, RunnerError> {
-        fetch(&mut self.conn, sql)
+        let sql = self.prepared(sql).await?;
+        fetch(&mut self.conn, &sql)
             .await
             .map_err(|error| self.own_error(doing, error))
     }
@@ -148,18 +151,39 @@ impl Session {
         RunnerError::own(doing, error)
     }
 
-    /// Whether a table is there and visible to this role.
+    /// Whether one of Limbeck's tables is there and visible to this role.
+    ///
+    /// # Errors
+    /// [`RunnerError::Stranger`] where using it would run somebody else's code.
     pub(crate) async fn exists(&mut self, table: &Name) -> Result<bool, RunnerError> {
         let doing = format!("look for the table {table}");
-        let rows = self
-            .query(&doing, &crate::tables::Tables::exists(table))
-            .await?;
-        match rows.first() {
-            Some(row) => row
-                .try_get(0)
-                .map_err(|error| RunnerError::own(doing, error)),
-            None => Ok(false),
+        let sql = own_sql::enclosed(&look(table));
+        let rows = fetch(&mut self.conn, &sql).await;
+        let rows = rows.map_err(|error| self.own_error(&doing, error))?;
+        let Some(row) = rows.first() else {
+            return Ok(false);
+        };
+        if let Some(trouble) = get(&doing, row, 0)? {
+            let table = table.clone();
+            return Err(RunnerError::Stranger { table, trouble });
         }
+        let owner = get::<Option<i64>>(&doing, row, 1)?;
+        let standing = owner.map_or(Standing::Other, |owner| Standing::Plain { owner });
+        self.guard.learn(table, standing);
+        Ok(true)
+    }
+
+    /// A statement of Limbeck's own as it is sent: under PostgreSQL's search path, and with what looks after its tables.
+    async fn prepared(&mut self, sql: &str) -> Result<String, RunnerError> {
+        for table in self.guard.unknown(sql) {
+            self.exists(&table).await?;
+        }
+        Ok(own_sql::enclosed(&self.guard.before(sql)))
+    }
+
+    /// Has every statement that names one of these tables look after it.
+    pub(crate) fn guard(&mut self, tables: impl IntoIterator<Item = Name>) {
+        self.guard = Guard::new(tables);
     }
 
     /// Takes the advisory lock of the version table if it is free.
@@ -214,9 +238,9 @@ impl Session {
     /// Brings the settings back to those of the start.
     pub(crate) async fn restore(&mut self) -> Result<(), RunnerError> {
         let sql = self.restore.clone();
-        self.own("reset the connection's settings", &sql)
-            .await
-            .map(drop)
+        let done = self.execute(&sql).await;
+        done.map(drop)
+            .map_err(|error| self.own_error("reset the connection's settings", error))
     }
 }
 

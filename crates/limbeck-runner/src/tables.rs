@@ -5,7 +5,7 @@
 
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Step;
-use limbeck_schema::{Ident, Literal, Name};
+use limbeck_schema::{Ident, Name};
 use sea_query::{Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
 
 use crate::options::RunnerOptions;
@@ -77,14 +77,6 @@ impl Tables {
             .from(table(&self.version))
             .order_by(VERSION_NUM, sea_query::Order::Asc)
             .to_string(PostgresQueryBuilder)
-    }
-
-    /// Whether a table is there: one row with one boolean.
-    pub(crate) fn exists(name: &Name) -> String {
-        format!(
-            "SELECT to_regclass({}) IS NOT NULL",
-            Literal(&name.to_string())
-        )
     }
 
     /// The statements of one step's changes. Each one changes exactly one row. Deletes come first, so that an update

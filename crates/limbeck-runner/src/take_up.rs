@@ -1,6 +1,6 @@
 //! Going on after a kill or a failure outside transactions: what becomes of the statement that was under way.
 
-use limbeck_schema::{Ident, Literal};
+use limbeck_schema::{Ident, Literal, own_sql};
 use sqlx::Row;
 
 use crate::error::{RunnerError, ServerError};
@@ -102,7 +102,8 @@ impl Runner {
         let doing = format!("look at the index {name}");
         let query = format!(
             "SELECT i.indisvalid, i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-             WHERE i.indrelid = to_regclass({}) AND c.relname = {}",
+             WHERE {} AND i.indrelid = to_regclass({}) AND c.relname = {}",
+            own_sql::PRINTS,
             Literal(table),
             Literal(Ident::parse(name).unwrap_or_else(|| name.into()).as_str()),
         );

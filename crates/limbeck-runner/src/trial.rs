@@ -3,10 +3,12 @@
 //! A statement that fails is tried again on empty tables. If it works there, it is one that only works on empty tables:
 //! if the file states that hazard (`-- hazard may-fail: …`), that is told and the trial goes on; else it is refuted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use limbeck_catalog::own_rows;
 use limbeck_revision::{Segment, SegmentMode, SplitError};
 use limbeck_schema::{Ident, Name};
+use limbeck_sql::{Head, is_line_end, own_lines, significant};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -14,7 +16,7 @@ use crate::extension::NoExtension;
 use crate::keep::{Holding, Loss, LossKind, truncation};
 use crate::proof::{Proof, Stop, not_run};
 use crate::scratch::{self, Rights, Scratch, ScratchError};
-use crate::work::{controls_transaction, shown, words};
+use crate::work::{controls_transaction, shown};
 
 /// A statement with what the file says above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +44,10 @@ impl Step {
         }
     }
 
-    fn first_word(&self) -> String {
-        words(&self.sql).next().unwrap_or_default()
+    /// Its first word in capitals.
+    fn verb(&self) -> String {
+        let head = Head::of(&self.sql);
+        head.map_or_else(String::new, |it| it.verb)
     }
 
     fn mentions(&self, name: &Name) -> bool {
@@ -62,28 +66,32 @@ impl Step {
 /// The statements of a segment. A comment counts for all statements that follow it without a blank line or another
 /// comment between.
 pub(crate) fn steps(segment: &Segment) -> Result<Vec<Step>, SplitError> {
-    let lines: Vec<&str> = segment.text.lines().map(str::trim).collect();
+    let lines: Vec<&str> = segment.text.split(is_line_end).collect();
+    let comments: BTreeMap<usize, &str> = own_lines(&segment.text)
+        .iter()
+        .map(|it| (it.line, it.text))
+        .collect();
     let mut acc: Vec<Step> = Vec::new();
     for statement in segment.statements()? {
-        let at = statement.line - segment.line;
-        let n_comments = lines[..at.min(lines.len())]
-            .iter()
+        // Counted from 1, as the lines of the comments are.
+        let line = statement.line - segment.line + 1;
+        let n_comments = (1..line)
             .rev()
-            .take_while(|it| it.starts_with("--"))
+            .take_while(|it| comments.contains_key(it))
             .count();
-        let comments = &lines[at.saturating_sub(n_comments)..at.min(lines.len())];
-        let follows = at > 0 && !lines[at - 1].is_empty();
+        let above = comments.range(line - n_comments..line);
+        let follows = line > 1 && lines.get(line - 2).is_some_and(|it| !it.trim().is_empty());
         let mut step = Step {
             sql: statement.sql,
             label: String::new(),
             hazards: Vec::new(),
         };
-        if let (true, Some(last)) = (comments.is_empty() && follows, acc.last()) {
+        if let (true, Some(last)) = (n_comments == 0 && follows, acc.last()) {
             step.label.clone_from(&last.label);
             step.hazards.clone_from(&last.hazards);
         }
         let mut label = Vec::new();
-        for comment in comments {
+        for (_, comment) in above {
             let text = comment.trim_start_matches('-').trim();
             match text
                 .strip_prefix("hazard ")
@@ -228,10 +236,7 @@ impl<'a> Trial<'a> {
         // An index that could not be built concurrently stays as an invalid one.
         let invalid = "SELECT format('DROP INDEX %I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = \
                        i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid AND c.relkind = 'i'";
-        let drops = conn
-            .fetch_all(sqlx::raw_sql(invalid))
-            .await
-            .unwrap_or_default();
+        let drops = own_rows(conn, invalid).await.unwrap_or_default();
         for row in drops {
             if let Ok(sql) = row.try_get::<String, _>(0) {
                 let _ = execute(conn, &sql).await;
@@ -326,16 +331,17 @@ fn intends(step: &Step, loss: &Loss) -> bool {
     if !step.mentions(&loss.name) {
         return false;
     }
-    let first = step.first_word();
+    let verb = step.verb();
     match loss.kind {
-        LossKind::Rows => step.states(&["deletes-data"]) && first != "alter",
+        LossKind::Rows => step.states(&["deletes-data"]) && verb != "ALTER",
         LossKind::Values => {
             step.states(&["deletes-data", "changes-values"])
-                || !matches!(first.as_str(), "alter" | "create" | "drop" | "comment")
+                || !matches!(verb.as_str(), "ALTER" | "CREATE" | "DROP" | "COMMENT")
         }
         LossKind::Place => {
             step.states(&["deletes-data"])
-                || words(&step.sql).any(|it| it == "restart" || it == "setval")
+                || significant(&step.sql)
+                    .any(|it| it.is_word("restart") || it.ident().as_deref() == Some("setval"))
         }
     }
 }

@@ -129,7 +129,7 @@ async fn a_panic_drops_the_scratch_database() {
     for on_thread in [false, true] {
         let (url, named) = (db.url().to_owned(), named.clone());
         let work = async move {
-            let scratch = Scratch::create(Some(&url), None).await.unwrap();
+            let scratch = Scratch::create(Some(&settings(&url)), None).await.unwrap();
             let _open = scratch.connect().await.unwrap();
             named.send(scratch.name().to_owned()).unwrap();
             panic!("in the middle of a proof");
@@ -148,4 +148,9 @@ async fn a_panic_drops_the_scratch_database() {
         let name = names.recv().await.unwrap();
         check_dropped(&mut db.connect().await.unwrap(), &name).await;
     }
+}
+
+/// The settings of a URL.
+fn settings(url: &str) -> limbeck_connect::Settings {
+    limbeck_connect::Settings::parse(url, limbeck_connect::Origin::Program).unwrap()
 }

@@ -447,7 +447,7 @@ async fn a_cancelled_run_rolls_back() {
         let sleeping = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND \
                         query = 'SELECT pg_sleep(600)' AND state = 'active'";
         while world.query(sleeping).await != ["1"] {}
-        canceller.cancel(world.db.url()).await.unwrap();
+        canceller.cancel(&settings(world.db.url())).await.unwrap();
     };
     let mut silent = |_: limbeck_runner::Event<'_>| ();
     let (done, ()) = tokio::join!(runner.upgrade(&history, "heads", &mut silent), asleep);
@@ -612,4 +612,9 @@ async fn run_script(db: &TestDb, text: &str) {
             .await
             .unwrap_or_else(|error| panic!("{}: {error}", it.sql));
     }
+}
+
+/// The settings of a URL.
+fn settings(url: &str) -> limbeck_connect::Settings {
+    limbeck_connect::Settings::parse(url, limbeck_connect::Origin::Program).unwrap()
 }

@@ -26,7 +26,9 @@ async fn run(scratch: &Scratch, sql: &str) {
 /// is said of rows.
 async fn check(old: (&str, &str), new: (&str, &str), expect: &str, rows: &str) {
     let db = TestDb::create("squash").await;
-    let before = Scratch::create(Some(db.url()), None).await.unwrap();
+    let before = Scratch::create(Some(&settings(db.url())), None)
+        .await
+        .unwrap();
     run(&before, "CREATE TABLE t (a int, b text);").await;
     let after = before.copy().await.unwrap();
     run(&after, old.0).await;
@@ -123,4 +125,9 @@ async fn other_rows_are_found() {
         "the revisions fail on tables that have rows: column \"c\" of relation \"t\" contains null values (SQLSTATE 23502)",
     )
     .await;
+}
+
+/// The settings of a URL.
+fn settings(url: &str) -> limbeck_connect::Settings {
+    limbeck_connect::Settings::parse(url, limbeck_connect::Origin::Program).unwrap()
 }

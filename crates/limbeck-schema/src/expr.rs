@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
+use limbeck_sql::{TokenKind, is_space, significant};
 use serde::Serialize;
 
-use crate::ident::{Ident, parse_ident};
+use crate::ident::Ident;
 use crate::sql_type::{SqlType, is_built_in};
 
 /// An SQL expression, without the parentheses that enclose all of it.
@@ -37,12 +38,11 @@ pub struct ExprSlot<'a> {
 }
 
 impl Expr {
-    /// Takes SQL text; white space around it and parentheses around all of it are dropped, since they mean nothing.
+    /// Takes SQL text; white space around it and parentheses around all of it are dropped, since they mean nothing, and so
+    /// is a comment at the end, which would reach into what is written behind.
     pub fn new(sql: impl AsRef<str>) -> Self {
-        let mut text = sql.as_ref().trim();
-        while let Some(inner) = strip_parentheses(text) {
-            text = inner.trim();
-        }
+        let text = without_parentheses(sql.as_ref().trim_matches(is_space));
+        let text = without_last_comment(text);
         Self(Arc::from(text))
     }
 
@@ -59,15 +59,26 @@ impl Expr {
 
     /// Whether the text alone shows that both are one expression.
     pub fn same_tokens(&self, other: &Self) -> bool {
-        self.0 == other.0 || self.normal() == other.normal()
+        if self.0 == other.0 {
+            return true;
+        }
+        let (mut own, mut theirs) = (significant(&self.0), significant(&other.0));
+        loop {
+            match (own.next(), theirs.next()) {
+                (None, None) => return true,
+                (Some(own), Some(theirs)) if is_same(&own, &theirs) => {}
+                _ => return false,
+            }
+        }
     }
 
     /// Whether this is a literal and the other the same literal with its type said, as the catalog prints the constant
     /// that a column of that type makes of it: `'{}'` and `'{}'::jsonb`.
     pub fn is_literal_in(&self, other: &Self, ty: &SqlType) -> bool {
         let brackets = if ty.is_array() { "[]" } else { "" };
-        let plain = self.0.starts_with('\'')
-            && matches!(self.normal().as_slice(), [Token::Text(it)] if *it == &*self.0);
+        let plain = significant(&self.0)
+            .next()
+            .is_some_and(|it| it.kind == TokenKind::String && it.text.len() == self.0.len());
         plain
             && other
                 .0
@@ -80,18 +91,17 @@ impl Expr {
     /// where another schema has a type of its name: `pg_catalog` is searched first.
     pub fn words(&self) -> BTreeSet<Ident> {
         let mut acc = BTreeSet::new();
-        let tokens_here = tokens(&self.0);
+        let tokens_here: Vec<_> = significant(&self.0).collect();
         for (at, token) in tokens_here.iter().enumerate() {
-            let is_cast = at > 0 && tokens_here[at - 1] == Token::Mark("::");
-            let is_path = tokens_here.get(at + 1) == Some(&Token::Mark("."));
-            match token.clone() {
-                Token::Word(it) if is_cast && !is_path && is_built_in(&it) => {}
-                Token::Word(it) => drop(acc.insert(it)),
-                Token::Text(it) => {
-                    let inner = content(it);
-                    acc.extend(tokens(&inner).into_iter().filter_map(Token::name));
+            let is_cast = at > 0 && tokens_here[at - 1].is_mark("::");
+            let is_path = tokens_here.get(at + 1).is_some_and(|it| it.is_mark("."));
+            match name(token) {
+                Some(it) if is_cast && !is_path && is_built_in_word(token, &it) => {}
+                Some(it) => drop(acc.insert(it)),
+                None => {
+                    let inner = token.value().unwrap_or_default();
+                    acc.extend(significant(&inner).filter_map(|it| name(&it)));
                 }
-                token => acc.extend(token.name()),
             }
         }
         acc
@@ -130,7 +140,8 @@ impl Expr {
             _ if depth > 0 => true,
             Token::Mark(mark) => {
                 matches!(*mark, "::" | "." | ":")
-                    || mark.starts_with(|c: char| c.is_ascii_digit() || c == '"')
+                    || is_number(mark)
+                    || mark.starts_with('"')
                     || (at == 0 && matches!(*mark, "-" | "+"))
             }
             Token::Word(word) => !matches!(
@@ -202,162 +213,115 @@ pub enum Token<'a> {
     Mark(&'a str),
 }
 
-/// What a string literal says, `it's` for `'it''s'` and `E'it''s'`.
-fn content(literal: &str) -> String {
-    let escapes = literal.starts_with(['e', 'E']);
-    let inner = literal.trim_start_matches(['e', 'E']);
-    let inner = inner.strip_prefix('\'').unwrap_or(inner);
-    let inner = inner.strip_suffix('\'').unwrap_or(inner).replace("''", "'");
-    if escapes {
-        inner.replace("\\\\", "\\")
-    } else {
-        inner
-    }
-}
-
-impl Token<'_> {
-    /// The name that it can be: a word, or a keyword in quotes.
-    fn name(self) -> Option<Ident> {
-        match self {
-            Self::Word(it) => Some(it),
-            Self::Mark(it) => Ident::parse(it).filter(|_| it.starts_with('"')),
-            Self::Text(_) => None,
-        }
-    }
-}
-
 /// Splits SQL text into tokens; comments and white space go.
 pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
-    let mut acc = Vec::new();
-    let mut rest = sql;
-    while let Some(first) = rest.chars().next() {
-        let taken = match first {
-            c if c.is_whitespace() => {
-                rest = rest.trim_start();
-                continue;
-            }
-            '-' if rest.starts_with("--") => {
-                rest = rest.split_once('\n').map_or("", |(_, it)| it);
-                continue;
-            }
-            '/' if rest.starts_with("/*") => {
-                rest = rest.split_once("*/").map_or("", |(_, it)| it);
-                continue;
-            }
-            '\'' => push(&mut acc, Token::Text, rest, string_end(rest, 1, false)),
-            'e' | 'E' if rest[1..].starts_with('\'') => {
-                push(&mut acc, Token::Text, rest, string_end(rest, 2, true))
-            }
-            'b' | 'B' | 'x' | 'X' | 'n' | 'N' if rest[1..].starts_with('\'') => {
-                push(&mut acc, Token::Text, rest, string_end(rest, 2, false))
-            }
-            '$' if dollar_end(rest).is_some() => push(
-                &mut acc,
-                Token::Text,
-                rest,
-                dollar_end(rest).unwrap_or(rest.len()),
-            ),
-            '"' => quoted_word(&mut acc, rest),
-            c if c.is_alphabetic() || c == '_' => match parse_ident(rest) {
-                Some((ident, after)) => {
-                    acc.push(Token::Word(ident));
-                    rest.len() - after.len()
-                }
-                None => push(&mut acc, Token::Mark, rest, c.len_utf8()),
-            },
-            c if c.is_ascii_digit() => {
-                let end = rest
-                    .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.'))
-                    .unwrap_or(rest.len());
-                push(&mut acc, Token::Mark, rest, end)
-            }
-            ':' if rest.starts_with("::") => push(&mut acc, Token::Mark, rest, 2),
-            c if is_operator(c) => {
-                let end = rest.find(|c| !is_operator(c)).unwrap_or(rest.len());
-                push(&mut acc, Token::Mark, rest, end)
-            }
-            c => push(&mut acc, Token::Mark, rest, c.len_utf8()),
-        };
-        rest = &rest[taken..];
+    significant(sql).map(|it| normal(&it)).collect()
+}
+
+fn normal<'a>(token: &limbeck_sql::Token<'a>) -> Token<'a> {
+    let is_quoted = token.kind.is_quoted_ident();
+    match name(token) {
+        // `"user"` and `user` are different things, so a word that needs its quotes keeps them in the token.
+        Some(ident) if is_quoted && is_keyword(&ident) => Token::Mark(token.text),
+        Some(ident) => Token::Word(ident),
+        None if token.kind.is_string() => Token::Text(token.text),
+        None => Token::Mark(token.text),
     }
-    acc
 }
 
-fn push<'a>(
-    acc: &mut Vec<Token<'a>>,
-    make: fn(&'a str) -> Token<'a>,
-    rest: &'a str,
-    end: usize,
-) -> usize {
-    acc.push(make(&rest[..end]));
-    end
+/// The name that a token is, in quotes or without.
+fn name(token: &limbeck_sql::Token<'_>) -> Option<Ident> {
+    let name = token.ident().filter(|it| token.closed && !it.is_empty())?;
+    Some(Ident::from(name.into_owned()))
 }
 
-fn quoted_word<'a>(acc: &mut Vec<Token<'a>>, rest: &'a str) -> usize {
-    let Some((ident, after)) = parse_ident(rest) else {
-        return push(acc, Token::Mark, rest, rest.len());
-    };
-    let end = rest.len() - after.len();
-    // `"user"` and `user` are different things, so a word that needs its quotes keeps them in the token.
-    if ident.to_string().starts_with('"')
-        && ident
-            .as_str()
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b == b'_')
-    {
-        return push(acc, Token::Mark, rest, end);
+/// Whether a name is in quotes for no other reason than that it is a keyword.
+fn is_keyword(ident: &Ident) -> bool {
+    let mut bytes = ident.as_str().bytes();
+    bytes.all(|it| it.is_ascii_lowercase() || it == b'_') && ident.to_string().starts_with('"')
+}
+
+fn is_built_in_word(token: &limbeck_sql::Token<'_>, ident: &Ident) -> bool {
+    is_built_in(ident) && !(token.kind.is_quoted_ident() && is_keyword(ident))
+}
+
+/// Whether two tokens are equal in the lossless form; it is made of identifiers only.
+fn is_same(own: &limbeck_sql::Token<'_>, theirs: &limbeck_sql::Token<'_>) -> bool {
+    match (own.kind, theirs.kind) {
+        (TokenKind::Word, TokenKind::Word) => own.text.eq_ignore_ascii_case(theirs.text),
+        (a, b) if a.is_quoted_ident() || b.is_quoted_ident() => normal(own) == normal(theirs),
+        _ => own.text == theirs.text,
     }
-    acc.push(Token::Word(ident));
-    end
 }
 
-fn is_operator(c: char) -> bool {
-    "+-*/<>=~!@#%^&|`?".contains(c)
+fn is_number(mark: &str) -> bool {
+    let digits = mark.strip_prefix('.').unwrap_or(mark);
+    digits.starts_with(|c: char| c.is_ascii_digit())
 }
 
-fn string_end(sql: &str, start: usize, backslashes: bool) -> usize {
-    let bytes = sql.as_bytes();
-    let mut at = start;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if backslashes => at += 1,
-            b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 1,
-            b'\'' => return at + 1,
-            _ => {}
+/// The text without the parentheses that enclose all of it, however many there are.
+fn without_parentheses(text: &str) -> &str {
+    if !text.starts_with('(') {
+        return text;
+    }
+    let mut openings = Vec::new();
+    let mut open: Vec<Opening> = Vec::new();
+    let mut is_leading = true;
+    for token in limbeck_sql::tokens(text) {
+        if token.is_mark("(") {
+            let nth = is_leading.then(|| openings.len());
+            if is_leading {
+                openings.push((token.end(), None));
+            }
+            open.push(Opening { nth, is_row: false });
+        } else {
+            is_leading &= token.kind == TokenKind::Space;
         }
-        at += 1;
-    }
-    sql.len()
-}
-
-fn dollar_end(sql: &str) -> Option<usize> {
-    let close = sql[1..].find('$')? + 2;
-    let tag = &sql[..close];
-    let inner = &tag[1..tag.len() - 1];
-    if inner.starts_with(|c: char| c.is_ascii_digit())
-        || !inner.chars().all(|c| c.is_alphanumeric() || c == '_')
-    {
-        return None;
-    }
-    Some(sql[close..].find(tag)? + close + tag.len())
-}
-
-fn strip_parentheses(sql: &str) -> Option<&str> {
-    let inner = sql.strip_prefix('(')?.strip_suffix(')')?;
-    let mut depth = 0_i32;
-    for token in tokens(inner) {
-        match token {
-            Token::Mark("(") => depth += 1,
-            Token::Mark(")") => depth -= 1,
-            // A comma at the top makes the parentheses a row constructor.
-            Token::Mark(",") if depth == 0 => return None,
-            _ => {}
+        if token.is_mark(",")
+            && let Some(it) = open.last_mut()
+        {
+            it.is_row = true;
         }
-        if depth < 0 {
-            return None;
+        if token.is_mark(")") {
+            match open.pop() {
+                Some(Opening {
+                    nth: Some(nth),
+                    is_row: false,
+                }) => openings[nth].1 = Some(token.start),
+                Some(_) => {}
+                None => break,
+            }
         }
     }
-    Some(inner)
+    let mut found = text;
+    let mut end = text.len();
+    for (begin, close) in openings {
+        match close {
+            Some(close) if text[close + 1..end].trim_matches(is_space).is_empty() => {
+                end = close;
+                found = text[begin..end].trim_matches(is_space);
+            }
+            _ => break,
+        }
+    }
+    found
+}
+
+/// The text without comments at its end, if one of them could be a line comment.
+fn without_last_comment(text: &str) -> &str {
+    if !text.contains("--") {
+        return text;
+    }
+    let end = significant(text).last().map_or(0, |it| it.end());
+    &text[..end]
+}
+
+/// A parenthesis that is open.
+struct Opening {
+    /// Which one of those it is that the text begins with; none if other things stand before it.
+    nth: Option<usize>,
+    /// Whether a comma in it makes it a row constructor.
+    is_row: bool,
 }
 
 #[cfg(test)]
@@ -390,6 +354,32 @@ mod tests {
         check("(a) + (b)", "a) + (b", false);
         check("a > 0", "b > 0", false);
         check("(a, b)", "a, b", false);
+        check("'a' 'b'", "'a'\n'b'", false);
+        check("x = e'\\'' -- a'", "x = e'\\''", true);
+        check("a\u{a0}", "a", false);
+        check("$a$ -- (b) $a$", "$a$ $a$", false);
+        check("a /* /* b */ */ > 0", "a > 0", true);
+        check("2*-1", "2 * -1", true);
+        check("2@-1", "2 @ -1", false);
+    }
+
+    #[test]
+    fn parentheses_are_dropped_where_they_enclose_all() {
+        let check = |sql: &str, expect: &str| assert_eq!(Expr::new(sql).as_str(), expect, "{sql}");
+        check(" ( ( a ) ) ", "a");
+        check("((a, b))", "(a, b)");
+        check("((a), (b))", "((a), (b))");
+        check("((a) + (b))", "(a) + (b)");
+        check("(')')", "')'");
+        check("(a -- )\n)", "a");
+        check("'--' -- a", "'--'");
+        check("a -- b\n+ c", "a -- b\n+ c");
+        check("((a)", "((a)");
+        check("(a))", "(a))");
+        check("(a) (b)", "(a) (b)");
+        check("()", "");
+        let deep = format!("{}a{}", "(".repeat(100_000), ")".repeat(100_000));
+        check(&deep, "a");
     }
 
     #[test]

@@ -312,29 +312,9 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str, quote: char) -> fmt::Res
 
 /// Reads one identifier from the front of an SQL text; gives it and the rest.
 pub(crate) fn parse_ident(sql: &str) -> Option<(Ident, &str)> {
-    if let Some(body) = sql.strip_prefix('"') {
-        let mut name = String::new();
-        let mut chars = body.char_indices();
-        while let Some((at, c)) = chars.next() {
-            if c != '"' {
-                name.push(c);
-            } else if body[at + 1..].starts_with('"') {
-                name.push('"');
-                chars.next();
-            } else {
-                return (!name.is_empty()).then(|| (Ident::from(name), &body[at + 1..]));
-            }
-        }
-        return None;
-    }
-    let end = sql
-        .char_indices()
-        .find(|(at, c)| {
-            !(c.is_alphabetic() || *c == '_' || (*at > 0 && (c.is_ascii_digit() || *c == '$')))
-        })
-        .map_or(sql.len(), |(at, _)| at);
-    // PostgreSQL folds only ASCII letters in multibyte encodings (`downcase_identifier`).
-    (end > 0).then(|| (Ident::from(sql[..end].to_ascii_lowercase()), &sql[end..]))
+    let token = limbeck_sql::tokens(sql).next().filter(|it| it.closed)?;
+    let ident = token.ident().filter(|it| !it.is_empty())?;
+    Some((Ident::from(ident.into_owned()), &sql[token.end()..]))
 }
 
 /// A name with its schema; `schema: None` is the default schema, which is `current_schema()` of the connection.

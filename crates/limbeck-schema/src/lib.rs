@@ -9,6 +9,7 @@ mod ident;
 mod key;
 pub mod kinds;
 mod op;
+pub mod own_sql;
 pub mod row;
 mod schema;
 mod spelling;

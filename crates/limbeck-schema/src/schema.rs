@@ -171,6 +171,8 @@ pub struct Scope {
     pub schemas: Option<BTreeSet<Option<Ident>>>,
     /// Globs (`*`, `?`) over `table` or `schema.table`: these tables with their parts are left alone on both sides.
     pub ignored_tables: Vec<String>,
+    /// Objects that are left alone on both sides, each of their parts as well.
+    pub ignored: BTreeSet<Key>,
 }
 
 impl Scope {
@@ -209,8 +211,11 @@ impl Scope {
         }
     }
 
-    /// Whether the object is of an ignored table.
+    /// Whether the object is ignored, or of an ignored table.
     pub fn ignores(&self, key: &Key) -> bool {
+        if self.ignored.contains(key) {
+            return true;
+        }
         if self.ignored_tables.is_empty() {
             return false;
         }

@@ -302,20 +302,20 @@ impl Spelling {
     fn expression(&self, text: &str) -> Option<Expr> {
         let pieces: Vec<Piece<'_>> = pieces(text).collect();
         let is = |at: usize, text: &str| pieces.get(at).is_some_and(|it| it.text == text);
-        let is_cast = |at: usize| is(at, ":") && is(at + 1, ":");
+        let is_cast = |at: usize| is(at, "::");
         let mut out = String::new();
         let mut changed = false;
         let mut at = 0;
         while at < pieces.len() {
             let Piece { kind, text, .. } = pieces[at];
             let spelled = match kind {
-                PieceKind::Text if is_cast(at + 1) && is(at + 3, "regclass") => {
+                PieceKind::Text if is_cast(at + 1) && is(at + 2, "regclass") => {
                     let inner = text.trim_matches('\'').replace("''", "'");
                     let name = Name::parse(&inner);
                     let spelled = name.and_then(|it| self.any(&it).or_else(|| self.word_for(&it)));
                     spelled.map(|it| (format!("'{}'", it.to_string().replace('\'', "''")), 1))
                 }
-                PieceKind::Word | PieceKind::Quoted if at >= 2 && is_cast(at - 2) => {
+                PieceKind::Word | PieceKind::Quoted if at >= 1 && is_cast(at - 1) => {
                     let qualified = is(at + 1, ".").then(|| pieces.get(at + 2)).flatten();
                     let (whole, length) = match qualified {
                         Some(it) => (format!("{text}.{}", it.text), 3),

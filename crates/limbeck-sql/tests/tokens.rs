@@ -322,7 +322,7 @@ fn quoted_tokens_say_what_the_server_reads() {
 #[test]
 fn nothing_ends_a_line_that_was_made_one() {
     let check = |text: &str, expect: &str| assert_eq!(one_line(text), expect);
-    check("plain é 漢 \u{200d}", "plain é 漢 \u{200d}");
+    check("plain é 漢", "plain é 漢");
     check("a\nb\rc\td", "a\\nb\\rc\\td");
     check(
         "\u{1b}[31m\u{7f}\u{85}\u{2028}",
@@ -336,6 +336,19 @@ fn nothing_ends_a_line_that_was_made_one() {
         one_line_keeping("\u{1}a\u{2}\n\u{3}", &['\u{1}', '\u{2}', '\n']),
         "\u{1}a\u{2}\\n\\u{3}"
     );
+}
+
+#[test]
+fn an_excerpt_is_one_line_of_limited_length() {
+    let check =
+        |text: &str, most, expect: &str| assert_eq!(limbeck_sql::excerpt(text, most), expect);
+    check("SELECT\n  1", 20, "SELECT 1");
+    check("SELECT 1", 8, "SELECT 1");
+    check("SELECT 12", 8, "SELECT 1…");
+    check("SELECT 12", 6, "SELECT…");
+    check("SELECT 12", 7, "SELECT…");
+    check("é\u{1b}é", 2, "é\\u{1b}…");
+    check("", 2, "");
 }
 
 /// Texts of what is special to the lexer.

@@ -135,7 +135,8 @@ impl Cluster {
                 .await
                 .map_err(TestkitError::sql(doing))?;
             sqlx::query_as::<_, (i32, String)>(
-                "SELECT current_setting('server_version_num')::int, current_setting('unix_socket_directories')",
+                "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+                 pg_catalog.current_setting('unix_socket_directories')",
             )
             .fetch_one(&mut conn)
             .await

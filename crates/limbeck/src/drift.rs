@@ -14,10 +14,7 @@ pub async fn differences<'c>(
     metadata: &MetaData,
 ) -> Result<Option<String>, CompareError> {
     let acquired = conn.acquire().await;
-    let mut conn = acquired.map_err(|source| limbeck_catalog::CatalogError::Connect {
-        url: "the pool's database".into(),
-        source,
-    })?;
+    let mut conn = acquired.map_err(|source| limbeck_catalog::CatalogError::Pool { source })?;
     let ops = compare_metadata(&mut conn, metadata).await?;
     if ops.is_empty() {
         return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_schema::Ident;
+use limbeck_schema::{Ident, own_sql};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::CatalogError;
@@ -66,14 +66,10 @@ impl Unmanaged {
             what: "objects that are not managed",
             source,
         };
-        let mut tx = conn.begin_with("BEGIN READ ONLY").await.map_err(failed)?;
-        // Nothing is searched, so that every name is printed with its schema.
-        let set = "SELECT set_config('search_path', '', true), set_config('jit', 'off', true)";
-        sqlx::query(set)
-            .persistent(false)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
+        // Nothing else is searched, so that every name is printed with its schema.
+        let settings = own_sql::read_settings(own_sql::PATH);
+        let begin = AssertSqlSafe(format!("BEGIN READ ONLY; {settings}"));
+        let mut tx = conn.begin_with(begin).await.map_err(failed)?;
         const VERSION: &str = "SELECT current_setting('server_version_num')::int4";
         let version: i32 = sqlx::query_scalar(VERSION)
             .persistent(false)

@@ -10,7 +10,7 @@ use limbeck_revision::Dependency;
 pub(crate) enum Import {
     /// Write Alembic's revisions as revision files, with the same ids, labels and dependencies
     #[command(
-        after_help = "Examples:\n  limbeck import alembic migrations/versions\n  limbeck import alembic migrations/versions \
+        after_help = "Examples:\n  limbeck import alembic migrations/versions --alembic alembic\n  limbeck import alembic migrations/versions \
                       --alembic \"poetry run alembic -c app.ini\"\n  limbeck import alembic migrations/versions --sql \
                       upgrade.sql --sql downgrade.sql\n  limbeck import alembic users/alembic records/alembic --sql \
                       recorded.sql --depends-on \"f252=9e31 if present\""
@@ -24,9 +24,11 @@ pub(crate) struct ImportAlembic {
     /// Alembic's versions folders
     #[arg(id = "folders", value_name = "DIR", required = true)]
     pub folders: Vec<PathBuf>,
-    /// The program that prints the SQL of revisions; it is run as `alembic upgrade heads --sql` and with single revisions
-    #[arg(long, value_name = "CMD", default_value = "alembic")]
-    pub alembic: String,
+    /// The program that prints the SQL of revisions; it is run as `alembic upgrade heads --sql` and with single revisions.
+    /// It runs the folder's Python files, so without this option it is asked about on a terminal and refused elsewhere
+    /// [default: alembic]
+    #[arg(long, value_name = "CMD")]
+    pub alembic: Option<String>,
     /// Take the SQL from a script that `alembic upgrade --sql`, `alembic downgrade --sql` or the recorder wrote, and run
     /// nothing; repeatable
     #[arg(id = "scripts", long = "sql", value_name = "FILE")]

@@ -8,6 +8,7 @@ use crate::args::Diff;
 use crate::context::{Context, Purpose};
 use crate::error::CliError;
 use crate::output::Tone;
+use crate::read_back::{Expected, check_script, planned};
 
 impl Context<'_> {
     pub(super) async fn check(&mut self) -> Result<Outcome, CliError> {
@@ -48,13 +49,7 @@ impl Context<'_> {
         if self.output.json {
             self.output.json(&plan)?;
         } else {
-            for line in text(&plan).lines() {
-                if line.starts_with("--") {
-                    self.output.toned(Tone::Remark, line);
-                } else {
-                    self.output.line(line);
-                }
-            }
+            self.output.sql(&script(&plan)?);
         }
         self.say_count(outline(&ops).len());
         Ok(if ops.is_empty() {
@@ -83,17 +78,36 @@ pub(super) fn tone(op: &Op) -> Tone {
 }
 
 /// The SQL of a plan, as psql runs it: a transaction around each segment that wants one, where there are several.
-fn text(plan: &Plan) -> String {
+///
+/// # Errors
+/// [`CliError::NotReadBack`] if psql would read something else.
+fn script(plan: &Plan) -> Result<String, CliError> {
     let mut out = String::new();
+    let mut expected = Vec::new();
     for segment in &plan.segments {
         if !out.is_empty() {
             out.push('\n');
         }
         let body = segment.render();
+        let own = planned(
+            &Plan {
+                segments: vec![segment.clone()],
+            },
+            str::to_owned,
+        );
         match (segment.transaction, plan.segments.len()) {
-            (true, 1) | (false, _) => out.push_str(&body),
-            (true, _) => out.push_str(&format!("BEGIN;\n\n{body}\nCOMMIT;\n")),
+            (true, 1) | (false, _) => {
+                out.push_str(&body);
+                expected.extend(own);
+            }
+            (true, _) => {
+                out.push_str(&format!("BEGIN;\n\n{body}\nCOMMIT;\n"));
+                expected.push(Expected::new("BEGIN"));
+                expected.extend(own);
+                expected.push(Expected::new("COMMIT"));
+            }
         }
     }
-    out
+    check_script("the script", &out, &expected)?;
+    Ok(out)
 }

@@ -1,14 +1,11 @@
 //! `db`: the database itself, and all that the models declare at once, without revisions. The commands are Invenio's.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
-use limbeck_catalog::{CatalogError, redact};
 use limbeck_plan::{Plan, migration, outline, plan};
 use limbeck_revision::RevisionId;
 use limbeck_schema::{Desired, Ident, Key, Name, Op, Schema};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use super::Outcome;
 use crate::args::{Db, Destroy};
@@ -64,7 +61,7 @@ impl Context<'_> {
             "SELECT EXISTS (SELECT FROM pg_database WHERE datname = {})",
             limbeck_schema::Literal(&name)
         );
-        let found = conn.fetch_one(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        let found = limbeck_catalog::own_row(&mut conn, &sql).await;
         let found = found.and_then(|row| sqlx::Row::try_get::<bool, _>(&row, 0));
         let doing = || format!("drop the database {name}");
         let found = found.map_err(|error| refused(doing(), error))?;
@@ -95,37 +92,20 @@ impl Context<'_> {
     }
 
     /// A connection to the database's server that is not to the database itself.
-    async fn server(&self) -> Result<Server, CliError> {
-        let url = self.url()?;
-        let options = PgConnectOptions::from_str(&url).map_err(|source| CatalogError::Url {
-            url: redact(&url),
-            reason: source.to_string(),
-        })?;
-        let name = options
-            .get_database()
-            .unwrap_or(options.get_username())
-            .to_owned();
+    async fn server(&mut self) -> Result<Server, CliError> {
+        let settings = self.settings()?.clone();
+        let name = settings.database().to_owned();
         let mut trouble = None;
         for other in ["postgres", "template1"] {
             if other == name {
                 continue;
             }
-            let options = options
-                .clone()
-                .database(other)
-                .application_name("limbeck")
-                .disable_statement_logging();
-            match PgConnection::connect_with(&options).await {
+            match self.open_connection(&settings.with_database(other)).await {
                 Ok(conn) => return Ok(Server { conn, name }),
-                Err(source) => {
-                    trouble.get_or_insert(CatalogError::Connect {
-                        url: redact(&url),
-                        source,
-                    });
-                }
+                Err(error) => drop(trouble.get_or_insert(error)),
             }
         }
-        Err(trouble.map_or(CliError::NoUrl, CliError::from))
+        Err(trouble.unwrap_or(CliError::NoUrl))
     }
 
     /// Creates what the models declare and is not there, then says that the database is at the heads.

@@ -10,6 +10,7 @@ use limbeck_revision::{
     NewFile, Revision, RevisionDirectory, RevisionId, Segment, SegmentMode, Timestamp,
 };
 use limbeck_schema::variables::escape;
+use limbeck_sql::Comment;
 use serde::Serialize;
 
 use super::Outcome;
@@ -17,6 +18,9 @@ use crate::alembic::Alembic;
 use crate::args::{Import, ImportAlembic};
 use crate::context::Context;
 use crate::error::{CliError, one_line};
+
+/// Alembic itself, where the command line names nothing else.
+const PROGRAM: &str = "alembic";
 
 /// Alembic's own version table.
 const VERSION_TABLE: &str = "alembic_version";
@@ -117,7 +121,11 @@ impl Context<'_> {
         let own = self.runner_options().version_table.name;
         let tables = [VERSION_TABLE, own.as_str()];
         if options.scripts.is_empty() {
-            let mut alembic = Alembic::new(&options.alembic, &tables)?;
+            let named = options.alembic.as_deref();
+            let mut alembic = Alembic::new(named.unwrap_or(PROGRAM), &tables)?;
+            if named.is_none() {
+                self.require_alembic(PROGRAM)?;
+            }
             let (output, explain) = (&mut self.output, "asking Alembic for the SQL: ");
             alembic.ask(files, heads, &mut |it| {
                 output.explain(&format!("{explain}{it}"));
@@ -265,11 +273,14 @@ fn section(
 /// A statement that fails until somebody puts the real ones in its place: a revision that silently did nothing would
 /// leave new databases behind the old ones.
 fn guard(path: &Path, name: &str) -> Segment {
-    let path = one_line(&path.display().to_string());
+    let remark = format!(
+        "Write here what {name}() of {} does, instead of this statement.",
+        path.display()
+    );
     let text = format!(
-        "-- Write here what {name}() of {path} does, instead of this statement.\n\
-         DO $import$ BEGIN RAISE EXCEPTION 'the {name} of this revision was not imported from Alembic; write its SQL into \
-         the file'; END $import$;"
+        "{}DO $import$ BEGIN RAISE EXCEPTION 'the {name} of this revision was not imported from Alembic; write its SQL into \
+         the file'; END $import$;",
+        Comment::new(&remark)
     );
     Segment::new(SegmentMode::Transaction, &text)
 }

@@ -77,11 +77,11 @@ impl Context<'_> {
             self.output.json(&list)?;
             return Ok(Outcome::Agree);
         }
-        self.output.line("Available templates:\n");
+        self.output.block("Available templates:\n");
         for it in TEMPLATES {
             self.output.line(&format!("{} - {}", it.name, it.about));
         }
-        self.output.line(
+        self.output.block(
             "\nTemplates are used by `limbeck init`, as in\n\n  limbeck init --template modules",
         );
         Ok(Outcome::Agree)

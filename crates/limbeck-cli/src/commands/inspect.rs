@@ -4,13 +4,14 @@ use std::path::Path;
 
 use limbeck_catalog::{Catalog, Unmanaged};
 use limbeck_metadata::{LeftOut, Lifted, LowerOptions, MetaData};
-use limbeck_revision::files::{replace, write_new};
+use limbeck_revision::files::Destination;
 use limbeck_runner::Rebuild;
 
 use super::Outcome;
 use crate::args::{Format, Inspect};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::read_back::{Expected, check_script};
 
 impl Context<'_> {
     pub(super) async fn write_or_list(&mut self, options: &Inspect) -> Result<Outcome, CliError> {
@@ -19,12 +20,16 @@ impl Context<'_> {
         };
         let mut conn = self.connect().await?;
         let read = self.read_options(&mut conn).await?;
-        let catalog = Catalog::read(&mut conn, &read).await?;
-        let unmanaged = Unmanaged::read(&mut conn).await?;
+        let mut catalog = Catalog::read(&mut conn, &read).await?;
+        let mut unmanaged = Unmanaged::read(&mut conn).await?;
+        let mut ignore = self.ignore();
+        ignore.note_owners(&mut conn).await?;
+        ignore.retain(&mut unmanaged);
+        ignore.leave_out(&mut catalog);
         let (text, left_out) = match format {
             Format::Sql => {
                 let left_out = LeftOut::between(&catalog.schema, &catalog.schema.as_created());
-                (Rebuild::new(&catalog, &unmanaged)?.script(), left_out)
+                (script(&Rebuild::new(&catalog, &unmanaged)?)?, left_out)
             }
             Format::Json => {
                 let Lifted { metadata, left_out } = lift(&catalog)?;
@@ -38,12 +43,22 @@ impl Context<'_> {
                 )
             }
         };
-        match &options.output {
-            None => self.output.text(&text),
-            Some(path) => {
-                write(path, &text)?;
-                self.output.line(&path.display().to_string());
+        let destination = match options.output.as_deref() {
+            None => Destination::Stdout,
+            Some(path) if path == Path::new("-") => Destination::Stdout,
+            Some(path) => Destination::of(path)?,
+        };
+        if destination == Destination::Stdout {
+            match format {
+                Format::Sql => self.output.sql(&text),
+                Format::Json => self.output.json_text(&text),
+                Format::Rust => self.output.text(&text),
             }
+        } else {
+            destination.write(&text)?;
+        }
+        if let (Destination::File(_), Some(path)) = (&destination, &options.output) {
+            self.output.line(&path.display().to_string());
         }
         let others = unmanaged.lines();
         for line in &others {
@@ -65,7 +80,13 @@ impl Context<'_> {
     }
 
     async fn list_objects(&mut self) -> Result<Outcome, CliError> {
-        let schema = self.inspect().await?.schema;
+        let mut catalog = self.inspect().await?;
+        let mut ignore = self.ignore();
+        if !ignore.is_empty() {
+            ignore.note_owners(&mut self.connect().await?).await?;
+            ignore.leave_out(&mut catalog);
+        }
+        let schema = catalog.schema;
         if self.output.json {
             self.output.json(&schema)?;
         } else {
@@ -82,16 +103,20 @@ impl Context<'_> {
     }
 }
 
+/// The script of a rebuild, read back.
+fn script(rebuild: &Rebuild) -> Result<String, CliError> {
+    let text = rebuild.script();
+    let settings = rebuild.settings().into_iter().map(Expected::new);
+    let planned = rebuild.statements().map(Expected::new);
+    let expected: Vec<_> = settings.chain(planned).collect();
+    check_script("the script", &text, &expected)?;
+    Ok(text)
+}
+
 fn lift(catalog: &Catalog) -> Result<Lifted, CliError> {
     let default_schema = catalog.default_schema.clone();
     Ok(MetaData::lift(
         &catalog.schema,
         &LowerOptions { default_schema },
     )?)
-}
-
-/// Writes a file whole or not at all, in place of one that is there.
-fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    let write = if path.exists() { replace } else { write_new };
-    Ok(write(path, text)?)
 }

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod allow;
 mod compare;
 mod database;
 mod edit;
@@ -38,6 +39,7 @@ impl Context<'_> {
             Command::ListTemplates => self.list_templates(),
             Command::Mkdir(it) => self.mkdir(&it),
             Command::Revision(it) => self.revision(&it).await,
+            Command::Allow(it) => self.allow(&it),
             Command::Check => self.check().await,
             Command::Diff(it) => self.diff(&it).await,
             Command::Upgrade(it) => self.upgrade(&it).await,

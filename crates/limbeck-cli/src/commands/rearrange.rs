@@ -142,7 +142,7 @@ impl Context<'_> {
             );
             return Ok(BTreeSet::new());
         }
-        if matches!(self.url(), Err(CliError::NoUrl)) {
+        if matches!(self.settings(), Err(CliError::NoUrl)) {
             self.output.say(
                 "The database is asked what is applied to it; with --unchecked it is not asked.",
             );

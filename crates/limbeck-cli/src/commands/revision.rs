@@ -17,6 +17,7 @@ use crate::args::{Merge, Revision};
 use crate::config::Hook;
 use crate::context::{Compared as Comparison, Context, Purpose};
 use crate::error::CliError;
+use crate::read_back::check_revision;
 use crate::source::tail;
 use crate::variables::written;
 
@@ -26,6 +27,7 @@ pub(super) const NEW_FILE: &str = "the new file";
 impl Context<'_> {
     pub(super) async fn revision(&mut self, options: &Revision) -> Result<Outcome, CliError> {
         // Whatever can be refused is refused before anything is written, the folder included.
+        self.require_hooks_allowed()?;
         let naming = self.naming()?;
         let id = new_id(options.rev_id.as_deref())?;
         let mut history = self.history_so_far()?;
@@ -60,6 +62,8 @@ impl Context<'_> {
             let it = written(&comparison, &migration, &history)?;
             file.upgrade = it.upgrade;
             file.downgrade = it.downgrade;
+            let [up, down] = &it.expected;
+            let mut file = check_revision(&file, Path::new(NEW_FILE), up, down)?;
             self.say_variables(&it.left_out, &comparison)?;
             if let Some(models) = &comparison.models {
                 history.variables.overlay(&models.variables()?);
@@ -121,9 +125,10 @@ impl Context<'_> {
                 reason: "--no-proof".to_owned(),
             });
         }
-        let like = self.proof_url(options.from.as_deref())?;
-        let scratch = match self.scratch(like.as_deref()).await {
+        let like = self.proof_settings(options.from.as_deref())?;
+        let scratch = match self.scratch(like.as_ref()).await {
             Ok(it) => it,
+            Err(error @ CliError::NotAllowed { .. }) => return Err(error),
             // The revision is as good as it was before; it only could not be tried.
             Err(error) => {
                 let reason = error.line();
@@ -154,6 +159,7 @@ impl Context<'_> {
     }
 
     pub(super) fn merge(&mut self, options: &Merge) -> Result<Outcome, CliError> {
+        self.require_hooks_allowed()?;
         let naming = self.naming()?;
         let history = self.history()?;
         let graph = &history.graph;

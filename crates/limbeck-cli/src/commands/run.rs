@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 
+use limbeck_connect::Settings;
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{Direction, GraphError, RevisionGraph, Selection, Step};
 use limbeck_runner::{
@@ -162,7 +163,7 @@ impl Context<'_> {
     ) -> Result<Outcome, CliError> {
         if options.sql {
             let text = version_table_script(&self.runner_options());
-            self.output.text(&text);
+            self.output.sql(&text);
             return Ok(Outcome::Agree);
         }
         self.runner(self.runner_options())
@@ -180,7 +181,7 @@ impl Context<'_> {
         how: Option<&How>,
     ) -> Result<Outcome, CliError> {
         let text = script(history, steps, rows, &self.run_options(how))?;
-        self.output.text(&text);
+        self.output.sql(&text);
         if steps.is_empty() {
             self.output.say("nothing to do");
         }
@@ -219,7 +220,7 @@ impl Context<'_> {
         }
         let mut runner = self.runner(self.run_options(how)).await?;
         let canceller = runner.canceller();
-        let url = self.url()?;
+        let settings = self.settings()?.clone();
         let mut revisions = Vec::new();
         let output = &mut self.output;
         let live = output.live.clone();
@@ -243,7 +244,7 @@ impl Context<'_> {
                 cancellable(
                     runner.upgrade(&history, target, &mut progress),
                     &canceller,
-                    &url,
+                    &settings,
                     &live,
                 )
                 .await
@@ -252,14 +253,14 @@ impl Context<'_> {
                 cancellable(
                     runner.downgrade(&history, target, &mut progress),
                     &canceller,
-                    &url,
+                    &settings,
                     &live,
                 )
                 .await
             }
             Way::Stamp(targets, purge) => {
                 let run = runner.stamp(&history, targets, purge == Purge::Yes, &mut progress);
-                cancellable(run, &canceller, &url, &live).await
+                cancellable(run, &canceller, &settings, &live).await
             }
         };
         let n_done = done?;
@@ -335,7 +336,7 @@ fn refuse_range(target: &str) -> Result<(), CliError> {
 async fn cancellable(
     run: impl Future<Output = Result<usize, RunnerError>>,
     canceller: &Canceller,
-    url: &str,
+    settings: &Settings,
     live: &Live,
 ) -> Result<usize, RunnerError> {
     let mut run = pin!(async {
@@ -359,7 +360,7 @@ async fn cancellable(
         state: "the connection is closed, and PostgreSQL rolls back what was not committed; see `limbeck current`".to_owned(),
     }
     };
-    if canceller.cancel(url).await.is_err() {
+    if canceller.cancel(settings).await.is_err() {
         return Err(left());
     }
     tokio::select! {

@@ -144,8 +144,8 @@ impl Context<'_> {
         steps: &[Step],
         best: &mut Vec<Place>,
     ) -> Result<(), CliError> {
-        let like = self.proof_url(None)?;
-        let scratch = self.scratch(like.as_deref()).await?;
+        let like = self.proof_settings(None)?;
+        let scratch = self.scratch(like.as_ref()).await?;
         let mut built = scratch.connect().await?;
         let mut conn = self.connect().await?;
         let replaying = scratch.connect().await?;
@@ -185,8 +185,8 @@ impl Context<'_> {
         history: &History,
         rows: &[RevisionId],
     ) -> Result<Vec<Op>, CliError> {
-        let like = self.proof_url(None)?;
-        let scratch = self.scratch(like.as_deref()).await?;
+        let like = self.proof_settings(None)?;
+        let scratch = self.scratch(like.as_ref()).await?;
         let mut conn = scratch.connect().await?;
         for row in rows {
             let steps = history.graph.upgrade(row.as_str(), &[])?;
@@ -206,10 +206,13 @@ impl Context<'_> {
         }
         let mut built = runner.into_connection();
         let mut conn = self.connect().await?;
-        let left_out = Unmanaged::differences(
-            &Unmanaged::read(&mut conn).await?,
-            &scratch.unmanaged(&mut built).await?,
-        );
+        let mut current = Unmanaged::read(&mut conn).await?;
+        let mut desired = scratch.unmanaged(&mut built).await?;
+        let mut ignore = self.ignore();
+        ignore.note_owners(&mut conn).await?;
+        ignore.retain(&mut current);
+        ignore.retain(&mut desired);
+        let left_out = Unmanaged::differences(&current, &desired);
         for line in left_out {
             self.output
                 .warn(&format!("not managed, so not compared: {line}"));
@@ -229,8 +232,11 @@ impl Context<'_> {
             scope: Scope::everything(),
             ..Desired::default()
         };
-        let read = self.read_revisions_only(conn).await?;
-        let it = compare_desired(conn, desired, &CompareOptions { read }).await?;
+        let options = CompareOptions {
+            read: self.read_revisions_only(conn).await?,
+            ignore: self.ignore(),
+        };
+        let it = compare_desired(conn, desired, &options).await?;
         Ok(it.ops)
     }
 

@@ -94,7 +94,7 @@ impl Context<'_> {
                     it.direction, it.finished, it.by, it.seconds
                 ));
             }
-            self.output.line(&block);
+            self.output.block(&block);
         }
         for it in standing.changed(revisions)? {
             self.output.warn(&it);
@@ -166,7 +166,7 @@ impl Context<'_> {
                 }
             };
             for line in graph.draw(&nodes, text) {
-                self.output.line(&line);
+                self.output.block(&line);
             }
         } else if matches!(options.format, None | Some(HistoryFormat::Json)) {
             self.print(&graph, &nodes, &current, LineFormat::History)?;
@@ -190,7 +190,7 @@ impl Context<'_> {
             return Ok(Outcome::Agree);
         }
         for line in graph.branches(self.output.verbose) {
-            self.output.line(&line);
+            self.output.block(&line);
         }
         Ok(Outcome::Agree)
     }
@@ -205,7 +205,7 @@ impl Context<'_> {
 
     /// The revisions that texts name; `current` are the database's.
     pub(super) async fn named<'g>(
-        &self,
+        &mut self,
         graph: &'g RevisionGraph,
         texts: &[String],
     ) -> Result<Vec<&'g Node>, CliError> {
@@ -245,7 +245,7 @@ impl Context<'_> {
             } else {
                 graph.line(node, format, current)
             };
-            self.output.line(&text);
+            self.output.block(&text);
         }
         Ok(())
     }

@@ -31,8 +31,8 @@ impl Context<'_> {
         let mut results = Vec::new();
         let mut n_failed = 0;
         if !steps.is_empty() {
-            let like = self.proof_url(None)?;
-            let scratch = self.scratch(like.as_deref()).await?;
+            let like = self.proof_settings(None)?;
+            let scratch = self.scratch(like.as_ref()).await?;
             let mut conn = scratch.connect().await?;
             let directions = [Direction::Upgrade, Direction::Downgrade];
             check_replay(&mut conn, &history, &steps, &directions).await?;
@@ -72,7 +72,7 @@ impl Context<'_> {
 
     /// The revisions to prove: all, one, or those of a range.
     async fn wanted(
-        &self,
+        &mut self,
         history: &History,
         options: &Verify,
     ) -> Result<BTreeSet<RevisionId>, CliError> {

@@ -32,15 +32,24 @@ async fn servers_that_cannot_be_reached_are_named_without_the_password() {
     };
     check(
         &bare("postgresql://me:secret@127.0.0.1:1/x").await,
-        &["me:***@127.0.0.1:1/x", "is the server running"],
+        &[
+            "cannot connect to database x on 127.0.0.1:1 as me: Connection refused",
+            "is the server running",
+        ],
     );
     check(
         &bare("postgresql://me:sec/secret@127.0.0.1:1/x").await,
-        &["me:***@"],
+        &[
+            "the argument --url",
+            "in user and password / is written as %2F",
+        ],
     );
     check(
         &bare("mysql://me:secret@h/x").await,
-        &["mysql://me:***@h/x", "postgresql://user@host:port/database"],
+        &[
+            "it is neither a URL nor a list",
+            "postgresql://user@host:port/database",
+        ],
     );
     let missing = world.db.url().replace(world.db.name(), "nosuch");
     check(
@@ -77,7 +86,7 @@ async fn a_wrong_password_is_told_as_such() {
     check(
         &ran,
         &[
-            "me:***@",
+            " as me: ",
             "password authentication failed",
             "check user and password",
         ],
@@ -323,7 +332,8 @@ async fn the_program_itself_ends_with_the_right_status() {
         command
             .args(args)
             .current_dir(folder.path())
-            .env_remove("DATABASE_URL");
+            .env_remove("DATABASE_URL")
+            .env_remove("PGHOST");
         command
     };
     let output = limbeck(&["current"]).output().unwrap();

@@ -8,6 +8,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use limbeck_metadata::MetaData;
 use limbeck_testkit::TestDb;
@@ -112,6 +113,75 @@ impl World {
             status,
             out: text(out),
             err: text(err),
+        }
+    }
+
+    /// The program itself, with a state folder of the test's own and a command line of this test's database.
+    pub(crate) fn program(&self, args: &[&str]) -> Command {
+        let dir = self.folder.path().display().to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_limbeck"));
+        command
+            .args(["--url", self.db.url()])
+            .args(args.iter().map(|it| it.replace("{}", &dir)))
+            .env("XDG_STATE_HOME", self.path("state"))
+            .env_remove("LIMBECK_ALLOW");
+        command
+    }
+
+    /// Runs [`Self::program`].
+    pub(crate) fn run_program(&self, command: &mut Command) -> Ran {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let dir = self.folder.path().display().to_string();
+        let text = |bytes| {
+            let text = String::from_utf8(bytes).expect("UTF-8");
+            text.replace(&dir, "DIR")
+        };
+        Ran {
+            status: output.status.code().unwrap().try_into().unwrap(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    /// Runs a command line on a terminal where `typed` is typed; gives the status and all that the terminal showed.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn on_terminal(&self, command: &mut Command, typed: &str) -> Ran {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        use std::io::{Read, Write};
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let terminal = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let end = || Stdio::from(terminal.try_clone().unwrap());
+        let mut child = command
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap();
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        drop(terminal);
+        let mut master = std::fs::File::from(master);
+        master.write_all(typed.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        // Once nobody has the other end open, reading fails.
+        let _ = master.read_to_end(&mut bytes);
+        let dir = self.folder.path().display().to_string();
+        Ran {
+            status: child.wait().unwrap().code().unwrap().try_into().unwrap(),
+            out: String::from_utf8(bytes)
+                .unwrap()
+                .replace("\r\n", "\n")
+                .replace(&dir, "DIR"),
+            err: String::new(),
         }
     }
 

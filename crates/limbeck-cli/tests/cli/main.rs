@@ -1,8 +1,11 @@
 //! The command line on a real server.
 
+mod allow;
 mod bad_input;
 mod common;
 mod database;
+mod harmless;
+mod hostile;
 mod import;
 mod inspect;
 mod modules;

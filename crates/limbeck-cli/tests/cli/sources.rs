@@ -327,6 +327,14 @@ async fn a_role_that_may_create_no_database_uses_the_named_server() {
         &format!("[scratch]\nurl = \"{}\"\n", cluster.url("postgres")),
     );
     let ran = world.run_bare(&args, None).await;
+    let refused = "DIR/limbeck.toml is not allowed yet and would use the server ";
+    assert!(ran.status == 2 && ran.err.contains(refused), "{}", ran.err);
+    let mut allowed = Command::new(env!("CARGO_BIN_EXE_limbeck"));
+    let ran = world.run_program(
+        allowed
+            .args(args.iter().map(|it| it.replace("{}", &dir)))
+            .env("LIMBECK_ALLOW", "1"),
+    );
     assert_eq!(ran.status, 1, "{}", ran.err);
     let bad = ["--url", db.url(), "check", "--target", "{}/bad.sql"];
     assert_eq!(world.run_bare(&bad, None).await.status, 2);

@@ -76,6 +76,18 @@ fn target(world: &World) -> String {
 }
 
 #[tokio::test]
+async fn a_name_that_looks_like_a_placeholder_is_refused() {
+    let world = World::configured("placeholder").await;
+    world
+        .execute("CREATE TABLE \"\u{1}prefix\u{2}victim\" (a int)")
+        .await;
+    let ran = world.run(&["revision", "--autogenerate", "-m", "x"]).await;
+    let begin = "error: table \"\\u{1}prefix\\u{2}victim\" has a control character (U+0001 or U+0002) in a name or text";
+    assert!(ran.status == 2 && ran.err.contains(begin), "{}", ran.err);
+    assert!(world.written().is_empty());
+}
+
+#[tokio::test]
 async fn revisions_hold_the_variable_and_fit_every_value() {
     let world = World::configured("variables").await;
     let mut said = String::new();

@@ -267,12 +267,8 @@ async fn init_and_the_config_file_are_enough_to_work() {
     world.write("app/limbeck.toml", &shown);
     world.write("app/models.json", MODELS);
     let config = ["-c", "{}/app/limbeck.toml"];
-    let ran = world
-        .run_bare(
-            &["revision", "--autogenerate", "first", config[0], config[1]],
-            None,
-        )
-        .await;
+    let args = ["revision", "--autogenerate", "first", config[0], config[1]];
+    let ran = world.run_program(world.program(&args).env("LIMBECK_ALLOW", "1"));
     assert_eq!(ran.status, 0, "{}", ran.err);
     assert!(
         ran.out.starts_with("DIR/app/revisions/") && ran.out.ends_with("_first.sql\n"),
@@ -301,10 +297,24 @@ async fn hooks_run_on_the_new_file_and_their_failure_is_told() {
         "limbeck.toml",
         &hook(r#"["sh", "-c", "echo '-- seen' >> \"$0\"", "{file}"]"#),
     );
-    let path = world
-        .ok(&["-c", &config, "revision", "-m", "one", "--rev-id", "aaaa1"])
-        .await;
-    let file = world.path(path.trim().trim_start_matches("DIR/"));
+    let run = |message: &str, id: &str| {
+        let revisions = world.path("revisions").display().to_string();
+        let args = [
+            "-c",
+            &config,
+            "--revisions",
+            &revisions,
+            "revision",
+            "-m",
+            message,
+            "--rev-id",
+            id,
+        ];
+        world.run_program(world.program(&args).env("LIMBECK_ALLOW", "1"))
+    };
+    let ran = run("one", "aaaa1");
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let file = world.path(ran.out.trim().trim_start_matches("DIR/"));
     assert!(
         std::fs::read_to_string(&file)
             .unwrap()
@@ -314,9 +324,7 @@ async fn hooks_run_on_the_new_file_and_their_failure_is_told() {
         "limbeck.toml",
         &hook(r#"["sh", "-c", "echo no >&2; exit 3"]"#),
     );
-    let ran = world
-        .run(&["-c", &config, "revision", "-m", "two", "--rev-id", "aaaa2"])
-        .await;
+    let ran = run("two", "aaaa2");
     let expected = "error: post-write hook \"stamp\" failed (exit status: 3): no; DIR/revisions/aaaa2_two.sql is written and stays\n";
     assert_eq!((ran.status, ran.err.as_str()), (2, expected));
     assert!(world.path("revisions/aaaa2_two.sql").exists());

@@ -79,7 +79,7 @@ impl MetaData {
     /// The metadata that lowers to a schema, in the default schema that `options` name.
     ///
     /// Names of constraints and indexes are given where no convention makes them. The convention is Limbeck's or
-    /// PostgreSQL's, whichever leaves fewer names to say.
+    /// PostgreSQL's, whichever leaves fewer names to say. What looks like a variable in the schema is written as text.
     ///
     /// # Errors
     /// If the schema holds what cannot be declared at all; the message names the object.
@@ -87,7 +87,7 @@ impl MetaData {
         let full = Self::lift_in_full(schema, options);
         let mut explicit = BTreeSet::new();
         loop {
-            let metadata = with_short_names(&full, &explicit, options)?;
+            let metadata = with_short_names(&full, &explicit, options)?.escaped()?;
             // A name that is made may be taken: then all names of its table are said, and in the end all.
             let lowered = match metadata.lower(options) {
                 Ok(it) => it.schema,

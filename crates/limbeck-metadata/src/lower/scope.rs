@@ -59,6 +59,7 @@ impl Lowering<'_> {
             kinds: Some(kinds),
             schemas: Some(self.schemas()),
             ignored_tables: metadata.ignore.tables.clone(),
+            ignored: BTreeSet::new(),
         }
     }
 

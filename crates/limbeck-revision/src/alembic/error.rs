@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::ids::{IdError, RevisionId};
 use limbeck_sql::SplitProblem;
+
+use crate::ids::{IdError, RevisionId};
 
 /// An error of reading what Alembic wrote. Each message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]

@@ -117,7 +117,7 @@ impl RevisionDirectory {
         let path = self.renamed(&old, revision, new)?;
         let text = revision.render();
         let why = match Revision::parse(&text, &old) {
-            Ok(read) if read == *revision => None,
+            Ok(read) if read == revision.as_written() => None,
             Ok(_) => Some(LOST_MARKERS.to_owned()),
             Err(err) => Some(err.to_string()),
         };

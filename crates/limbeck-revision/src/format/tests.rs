@@ -444,3 +444,76 @@ fn a_squashed_file_stands_for_those_from_before_until_it_is_edited() {
     check_accepts("77cd34ef567890ab77", "90ab12cd34ef5678ff", false);
     check_accepts("", "90ab12cd34ef5678ff", false);
 }
+
+#[test]
+fn markers_and_hazards_are_comments_of_their_own_line_alone() {
+    let text = "\
+-- revision: 1
+-- upgrade
+-- hazard blocks-writes: outside
+  -- hazard may-fail: indented
+CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $f$
+BEGIN
+-- hazard deletes-data: in a body
+-- segment: no transaction
+-- downgrade
+RETURN 'x';
+END $f$;
+CREATE FUNCTION g() RETURNS text LANGUAGE sql
+BEGIN ATOMIC
+-- segment: no transaction
+-- hazard deletes-data: in a body without quotes
+SELECT 'x
+-- hazard deletes-data: in a string
+-- downgrade
+' \"-- upgrade
+-- hazard deletes-data: in a name\";
+END; -- hazard deletes-data: behind a statement
+SELECT (
+-- segment: no transaction
+1);
+/*
+-- hazard deletes-data: in a comment
+*/
+-- downgrade
+";
+    let revision = parse(text).unwrap();
+    let [segment] = revision.upgrade.as_slice() else {
+        panic!("{:?}", revision.upgrade);
+    };
+    assert_eq!(
+        segment.hazards(),
+        ["blocks-writes: outside", "may-fail: indented"]
+    );
+    assert_eq!(statements(&revision.upgrade).len(), 3);
+}
+
+#[test]
+fn a_carriage_return_ends_a_comment_as_it_does_for_the_server() {
+    check_error(
+        "-- revision: 1\n-- revises: <base>\rDROP TABLE a;\n-- upgrade\n-- downgrade\n",
+        "revisions/1_x.sql:2: SQL before the line `-- upgrade`; move it below that line, or write the line above it",
+    );
+    let text =
+        "-- revision: 1\n-- upgrade\n-- a\r-- segment: no transaction\nVACUUM;\n-- downgrade\n";
+    let revision = parse(text).unwrap();
+    assert_eq!(
+        revision.upgrade.last().map(|it| it.mode),
+        Some(SegmentMode::NoTransaction)
+    );
+}
+
+#[test]
+fn a_text_is_terminated_once() {
+    let check = |text: &str, expect: &str| {
+        let segment = Segment::new(SegmentMode::Transaction, text);
+        assert_eq!(segment.terminated(), expect, "of {text:?}");
+    };
+    check("SELECT 1;", "SELECT 1;");
+    check("SELECT 1", "SELECT 1\n;");
+    check("SELECT 1 -- a;", "SELECT 1 -- a;\n;");
+    check("SELECT 1; -- a", "SELECT 1; -- a");
+    check("SELECT 1; /* a; */\n", "SELECT 1; /* a; */");
+    check("-- nothing;", "-- nothing;");
+    check("SELECT ';'", "SELECT ';'\n;");
+}

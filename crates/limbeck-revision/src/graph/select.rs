@@ -165,7 +165,7 @@ impl RevisionGraph {
     /// The revisions of a range `[start]:[end]`, newest first, both ends included; everything without a range.
     ///
     /// An end is any target or `current`, which is `rows`. The start may be `-N`, N steps below each end, and the end
-    /// `+N`, N steps above the start. `:X@head` shows what an upgrade to it would run, dependencies included; `X@base:`
+    /// `+N`, N steps above the start. Steps down from a merge go all ways. `:X@head` shows what an upgrade to it would run, dependencies included; `X@base:`
     /// shows what a downgrade to it would remove of the branch.
     ///
     /// # Errors
@@ -185,7 +185,9 @@ impl RevisionGraph {
             "current" => Selection::from(rows),
             text => Selection::from(text),
         };
-        let (lower, upper) = (end_of_range(start, "base"), end_of_range(end, "heads"));
+        let lower = self.relative_lower(start)?;
+        let lower = lower.unwrap_or_else(|| end_of_range(start, "base"));
+        let upper = end_of_range(end, "heads");
         let not_ancestor = |err| match err {
             GraphError::NotAncestor { .. } => GraphError::RangeNotAncestor {
                 lower: start.to_owned(),
@@ -209,10 +211,16 @@ impl RevisionGraph {
         let uppers = self.upgrade_targets(&Selection::BASE, upper, Overwalk::StopAtEnd)?;
         let mut members = NodeSet::new(self.nodes.len());
         for &it in &uppers {
-            let lower = self.walk(Place::Revision(it), steps, None, true)?;
-            let lower = match lower.and_then(Place::revision) {
-                Some(lower) => Selection::One(self.id(lower).to_string()),
-                None => Selection::BASE,
+            let lower = match self.walk(Place::Revision(it), steps, None, true) {
+                Err(GraphError::AmbiguousWalk { .. }) => {
+                    let level = self.walk_all(it, steps, true).unwrap_or_default();
+                    let lowest = self.lowest(&level);
+                    Selection::Many(lowest.iter().map(|it| self.id(*it).to_string()).collect())
+                }
+                lower => match lower?.and_then(Place::revision) {
+                    Some(lower) => Selection::One(self.id(lower).to_string()),
+                    None => Selection::BASE,
+                },
             };
             let upper = Selection::One(self.id(it).to_string());
             for it in self.iterate_indices(&upper, &lower, RangeOptions::HISTORY)? {
@@ -305,6 +313,15 @@ impl RevisionGraph {
         Ok(revisions)
     }
 
+    /// Where a downgrade to a place begins to take what stands on it.
+    fn roots_above(&self, place: Place, ends: Ends) -> Vec<usize> {
+        match place {
+            Place::Base => self.bases.clone(),
+            Place::Revision(it) if ends == Ends::Inclusive => vec![it],
+            Place::Revision(it) => self.links[it].next.clone(),
+        }
+    }
+
     /// What stands on `lower`, by `revises` or as a dependent, of what `upper` has.
     fn collect_downgrade(
         &self,
@@ -312,12 +329,14 @@ impl RevisionGraph {
         lower: &Selection,
         options: RangeOptions,
     ) -> Result<(NodeSet, Vec<usize>), GraphError> {
-        let DowngradeTarget { branch, place } =
-            self.downgrade_target(upper, lower, options.overwalk)?;
-        let mut roots = match place {
-            Place::Base => self.bases.clone(),
-            Place::Revision(it) if options.ends == Ends::Inclusive => vec![it],
-            Place::Revision(it) => self.links[it].next.clone(),
+        let DowngradeTarget {
+            branch,
+            place,
+            merge,
+        } = self.downgrade_target(upper, lower, options.overwalk)?;
+        let mut roots = match (place, merge) {
+            (_, Some(merge)) => vec![merge],
+            (it, None) => self.roots_above(it, options.ends),
         };
         if let (Some(branch), true) = (&branch, roots.len() > 1) {
             let line = self.ancestors(&[self.branch(branch)?], Along::Versioned);

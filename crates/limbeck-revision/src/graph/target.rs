@@ -2,6 +2,8 @@
 //!
 //! A number has a sign here, always: `1777278349` is an id, `+1777278349` is far away.
 
+use std::collections::BTreeSet;
+
 use super::RevisionGraph;
 use super::error::GraphError;
 use super::resolve::{Name, Symbol};
@@ -43,6 +45,8 @@ pub(super) struct DowngradeTarget {
     /// The label or id that narrows it to one branch.
     pub(super) branch: Option<String>,
     pub(super) place: Place,
+    /// The merge that is undone last, so that all it follows is left; `place` is one of these.
+    pub(super) merge: Option<usize>,
 }
 
 /// A number with its sign, and nothing else.
@@ -100,8 +104,8 @@ impl<'t> Relative<'t> {
 }
 
 impl RevisionGraph {
-    /// Walks up (`steps` > 0) or down along `revises`. `branch` chooses at forks on the way up. None if the walk leaves
-    /// the history, unless `stop_at_end`.
+    /// Walks up (`steps` > 0) or down along `revises`. `branch` chooses at forks on the way up and at merges on the way
+    /// down. None if the walk leaves the history, unless `stop_at_end`.
     pub(super) fn walk(
         &self,
         start: Place,
@@ -122,7 +126,7 @@ impl RevisionGraph {
                 (Place::Revision(it), false) => self.links[it].down.clone(),
             };
             let choices = match branch {
-                Some(branch) if steps > 0 => {
+                Some(branch) if steps > 0 || choices.len() > 1 => {
                     self.filter_lineage(&choices, branch, Along::Versioned)?
                 }
                 _ => choices,
@@ -139,6 +143,95 @@ impl RevisionGraph {
             }
         }
         Ok(Some(place))
+    }
+
+    /// Walks down for a downgrade: a merge that comes last goes alone, whichever way on there would be.
+    fn walk_back(
+        &self,
+        start: Place,
+        steps: i64,
+        branch: Option<&str>,
+        stop_at_end: bool,
+    ) -> Result<Option<(Place, Option<usize>)>, GraphError> {
+        let before = self.walk(start, steps + 1, branch, stop_at_end)?;
+        if let Some(Place::Revision(it)) = before
+            && let [first, _, ..] = self.links[it].down[..]
+        {
+            return Ok(Some((Place::Revision(first), Some(it))));
+        }
+        let place = self.walk(start, steps, branch, stop_at_end)?;
+        Ok(place.map(|it| (it, None)))
+    }
+
+    /// Walks down (`steps` < 0) all ways at merges. A way that leaves the history ends at its last revision; without
+    /// `stop_at_end` there is nothing then.
+    pub(super) fn walk_all(
+        &self,
+        start: usize,
+        steps: i64,
+        stop_at_end: bool,
+    ) -> Option<BTreeSet<usize>> {
+        let mut level = BTreeSet::from([start]);
+        for _ in 0..steps.unsigned_abs() {
+            let mut next = BTreeSet::new();
+            for it in &level {
+                match self.links[*it].down.as_slice() {
+                    [] if stop_at_end => drop(next.insert(*it)),
+                    [] => return None,
+                    down => next.extend(down.iter().copied()),
+                }
+            }
+            if next == level {
+                break;
+            }
+            level = next;
+        }
+        Some(level)
+    }
+
+    /// The lower end of a history that counts from a revision, `REV-N` or `REV+N`: with `-N` the revisions N steps below
+    /// on all ways that lead there. None for any other end.
+    pub(super) fn relative_lower(&self, text: &str) -> Result<Option<Selection>, GraphError> {
+        let Some(relative) = Relative::parse(text) else {
+            return Ok(None);
+        };
+        let Some(symbol) = relative.symbol else {
+            return Ok(None);
+        };
+        relative.refuse_replaced(self)?;
+        let start = relative.start(self, symbol)?;
+        let places = match start {
+            Place::Revision(it) if relative.steps < 0 => {
+                let level = self.walk_all(it, relative.steps, true).unwrap_or_default();
+                self.lowest(&level)
+            }
+            _ => {
+                let place = self.walk(start, relative.steps, relative.branch, true)?;
+                place.and_then(Place::revision).into_iter().collect()
+            }
+        };
+        let ids = places.iter().map(|it| self.id(*it).to_string());
+        Ok(Some(Selection::Many(ids.collect())))
+    }
+
+    /// Those of `indices` that have no other of them below.
+    pub(super) fn lowest(&self, indices: &BTreeSet<usize>) -> Vec<usize> {
+        let is_lowest = |it: &usize| {
+            let below = self.ancestors(&[*it], Along::Dependencies);
+            !indices
+                .iter()
+                .any(|other| other != it && below.contains(*other))
+        };
+        indices.iter().copied().filter(is_lowest).collect()
+    }
+
+    /// Those of `indices` that are below no other of them.
+    fn highest(&self, indices: &BTreeSet<usize>) -> Vec<usize> {
+        let is_highest = |it: &usize| {
+            let mut others = indices.iter().filter(|other| *other != it);
+            !others.any(|other| self.ancestors(&[*other], Along::Dependencies).contains(*it))
+        };
+        indices.iter().copied().filter(is_highest).collect()
     }
 
     pub(super) fn name_of(&self, place: Place) -> String {
@@ -180,12 +273,15 @@ impl RevisionGraph {
             let start = self.get_index(symbol)?.map_or(Place::Base, Place::Revision);
             self.walk(start, relative.steps, relative.branch, stop_at_end)?
         } else {
-            self.walk(
-                relative.start(self, symbol)?,
-                relative.steps,
-                None,
-                stop_at_end,
-            )?
+            let start = relative.start(self, symbol)?;
+            match (self.walk(start, relative.steps, None, stop_at_end), start) {
+                // At a merge all ways down are meant.
+                (Err(error @ GraphError::AmbiguousWalk { .. }), Place::Revision(it)) => {
+                    let level = self.walk_all(it, relative.steps, stop_at_end);
+                    return level.map(|it| self.highest(&it)).ok_or(error);
+                }
+                (place, _) => place?,
+            }
         };
         let too_far = || GraphError::WalkedTooFar {
             target: target.to_string(),
@@ -243,6 +339,7 @@ impl RevisionGraph {
                     return Ok(DowngradeTarget {
                         branch: None,
                         place: Place::Base,
+                        merge: None,
                     });
                 }
                 [text] => text.as_str(),
@@ -270,31 +367,30 @@ impl RevisionGraph {
             return Ok(DowngradeTarget {
                 branch: branch.map(str::to_owned),
                 place,
+                merge: None,
             });
         };
         relative.refuse_replaced(self)?;
         let stop_at_end = overwalk == Overwalk::StopAtEnd;
-        let (branch, place) = match relative.symbol {
+        let (branch, (place, merge)) = match relative.symbol {
             None if relative.steps >= 0 => return Err(relative.length_error()),
             None => {
                 let start = self.downgrade_start(rows, &relative, text)?;
                 let branch = relative
                     .branch
                     .map_or_else(|| self.id(start).to_string(), str::to_owned);
-                let place = self.walk(Place::Revision(start), relative.steps, None, stop_at_end)?;
+                let start = Place::Revision(start);
+                let place = self.walk_back(start, relative.steps, relative.branch, stop_at_end)?;
                 (Some(branch), place.ok_or_else(|| relative.length_error())?)
             }
             Some(symbol) => {
                 let place = if relative.steps >= 0 {
                     let start = self.get_index(symbol)?.map_or(Place::Base, Place::Revision);
-                    self.walk(start, relative.steps, relative.branch, stop_at_end)?
+                    let place = self.walk(start, relative.steps, relative.branch, stop_at_end)?;
+                    place.map(|it| (it, None))
                 } else {
-                    self.walk(
-                        relative.start(self, symbol)?,
-                        relative.steps,
-                        None,
-                        stop_at_end,
-                    )?
+                    let start = relative.start(self, symbol)?;
+                    self.walk_back(start, relative.steps, relative.branch, stop_at_end)?
                 };
                 let too_far = || GraphError::WalkedTooFar {
                     target: text.to_owned(),
@@ -305,7 +401,11 @@ impl RevisionGraph {
                 )
             }
         };
-        Ok(DowngradeTarget { branch, place })
+        Ok(DowngradeTarget {
+            branch,
+            place,
+            merge,
+        })
     }
 
     /// What `-N` counts from: the one row (of the branch), or what the rows hold of the branch as a dependency.

@@ -1,8 +1,8 @@
 //! Removing scratch databases and their roles: those of this run, and those of runs that were killed.
 
+use limbeck_connect::{Settings, close};
 use limbeck_schema::{Ident, Literal};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::SCRATCH_PREFIX;
 use super::host::{Host, Made, drop_database, key, leave_behind};
@@ -22,14 +22,14 @@ pub(super) fn answer(error: &sqlx::Error) -> String {
 /// may be about connecting.
 pub(super) async fn inside(
     conn: &mut PgConnection,
-    options: &PgConnectOptions,
+    options: &Settings,
     database: &str,
-) -> PgConnectOptions {
+) -> Settings {
     const SQL: &str = "SELECT pg_catalog.current_setting('event_triggers', true) IS NOT NULL";
     let row = conn.fetch_one(sqlx::raw_sql(SQL)).await;
-    let options = options.clone().database(database);
+    let options = options.with_database(database);
     match row.and_then(|it| it.try_get::<bool, _>(0)) {
-        Ok(true) => options.options([("event_triggers", "off")]),
+        Ok(true) => options.with_option("event_triggers", "off"),
         _ => options,
     }
 }
@@ -37,7 +37,7 @@ pub(super) async fn inside(
 /// Drops a database, whoever is connected to it and whatever holds it.
 pub(super) async fn remove_database(
     conn: &mut PgConnection,
-    options: &PgConnectOptions,
+    options: &Settings,
     name: &str,
 ) -> Result<(), sqlx::Error> {
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", Ident::new(name));
@@ -56,13 +56,13 @@ pub(super) async fn remove_database(
 
 /// Drops the subscriptions of a database and ends its prepared transactions, which would keep it from being dropped. Slots
 /// of subscriptions, if there are any, are another server's.
-async fn release(inside: &PgConnectOptions) {
+async fn release(inside: &Settings) {
     const SQL: &str = "SELECT pg_catalog.format('ALTER SUBSCRIPTION %1$I DISABLE; ALTER SUBSCRIPTION %1$I SET (slot_name = NONE); \
          DROP SUBSCRIPTION %1$I', s.subname) FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid \
          OPERATOR(pg_catalog.=) s.subdbid WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() UNION ALL SELECT \
          pg_catalog.format('ROLLBACK PREPARED %L', x.gid) FROM pg_catalog.pg_prepared_xacts x WHERE x.database \
          OPERATOR(pg_catalog.=) pg_catalog.current_database()";
-    let Ok(mut conn) = PgConnection::connect_with(inside).await else {
+    let Ok(mut conn) = inside.connect().await else {
         return;
     };
     for row in conn.fetch_all(sqlx::raw_sql(SQL)).await.unwrap_or_default() {
@@ -72,7 +72,7 @@ async fn release(inside: &PgConnectOptions) {
             }
         }
     }
-    let _ = conn.close().await;
+    close(conn).await;
 }
 
 /// Drops a role, with the databases that it owns under whatever name.
@@ -96,8 +96,8 @@ pub(super) async fn remove_role(conn: &mut PgConnection, role: &str) -> Result<(
 }
 
 /// Notes what is left on a server, each with the statement that removes it.
-pub(super) fn say_left(options: &PgConnectOptions, made: &Made, reason: &str) {
-    let server = server(options);
+pub(super) fn say_left(options: &Settings, made: &Made, reason: &str) {
+    let server = options.server();
     for name in &made.databases {
         let sql = drop_database(name);
         leave_behind(format!(
@@ -110,10 +110,6 @@ pub(super) fn say_left(options: &PgConnectOptions, made: &Made, reason: &str) {
             Ident::new(role)
         ));
     }
-}
-
-pub(super) fn server(options: &PgConnectOptions) -> String {
-    format!("{}:{}", options.get_host(), options.get_port())
 }
 
 /// Drops the scratch databases and roles of killed runs: those whose lock nobody holds. What cannot be dropped is somebody

@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
 use std::thread;
 use std::time::Duration;
 
+use limbeck_connect::{ConnectError, Settings, close};
 use limbeck_schema::{Ident, Literal};
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::clean;
+use crate::error::one_line;
 
 /// How long the removal of everything may take before the program ends without it.
 const REMOVAL: Duration = Duration::from_secs(10);
@@ -94,7 +96,7 @@ enum Ask {
 /// The keeper's handle. When the last one goes, everything it made is removed.
 #[derive(Debug)]
 pub(super) struct Host {
-    pub(super) options: PgConnectOptions,
+    pub(super) options: Settings,
     asks: Option<mpsc::UnboundedSender<Ask>>,
     /// Goes with the handle, which the thread notices whatever it is doing.
     alive: Option<oneshot::Sender<()>>,
@@ -104,7 +106,7 @@ pub(super) struct Host {
 
 impl Host {
     /// Connects to a server.
-    pub(super) async fn start(options: PgConnectOptions) -> Result<Self, sqlx::Error> {
+    pub(super) async fn start(options: Settings) -> Result<Self, ConnectError> {
         let (asks, asked) = mpsc::unbounded_channel();
         let (alive, gone) = oneshot::channel();
         let (ready, is_ready) = oneshot::channel();
@@ -128,7 +130,7 @@ impl Host {
                 // The receiver may be gone after its own time limit.
                 let _ = end.send(());
             })
-            .map_err(sqlx::Error::Io)?;
+            .map_err(|error| lost(&options, &error))?;
         let host = Self {
             options,
             asks: Some(asks),
@@ -136,7 +138,9 @@ impl Host {
             ended: Mutex::new(ended),
             shared,
         };
-        is_ready.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
+        is_ready
+            .await
+            .unwrap_or_else(|_| Err(lost(&host.options, &std::io::ErrorKind::BrokenPipe.into())))?;
         Ok(host)
     }
 
@@ -218,7 +222,7 @@ impl Drop for Host {
 
 /// The thread's side.
 struct Keeper {
-    options: PgConnectOptions,
+    options: Settings,
     shared: Arc<Shared>,
     limit: Option<Duration>,
     /// Statements that were cancelled at the last look.
@@ -230,10 +234,10 @@ impl Keeper {
         mut self,
         mut asks: mpsc::UnboundedReceiver<Ask>,
         mut gone: oneshot::Receiver<()>,
-        ready: Answer<()>,
+        ready: oneshot::Sender<Result<(), ConnectError>>,
     ) {
         let connected = tokio::select! {
-            it = PgConnection::connect_with(&self.options) => it,
+            it = self.options.connect() => it,
             _ = &mut gone => return,
         };
         let mut conn = match connected {
@@ -308,9 +312,10 @@ impl Keeper {
             Ask::Inside(database, sql, answer) => {
                 let options = clean::inside(conn, &self.options, &database).await;
                 let done = async {
-                    let mut inside = PgConnection::connect_with(&options).await?;
+                    let mut inside = options.connect().await?;
                     clean::run(&mut inside, &sql).await?;
-                    inside.close().await
+                    close(inside).await;
+                    Ok(())
                 };
                 let Some(done) = unless(gone, done).await else {
                     return Break(());
@@ -357,9 +362,9 @@ impl Keeper {
             done = &mut created => done,
             _ = gone => {
                 let cancel = async {
-                    if let Ok(mut other) = PgConnection::connect_with(&self.options).await {
+                    if let Ok(mut other) = self.options.connect().await {
                         let _ = clean::run(&mut other, &format!("SELECT pg_catalog.pg_cancel_backend({pid})")).await;
-                        let _ = other.close().await;
+                        close(other).await;
                     }
                 };
                 let both = async { tokio::join!(cancel, &mut created).1 };
@@ -412,11 +417,11 @@ impl Keeper {
         let mut is_lost = false;
         while !self.shared.made().databases.is_empty() || self.shared.made().role.is_some() {
             if is_lost {
-                let connected = PgConnection::connect_with(&self.options);
+                let connected = self.options.connect();
                 match tokio::time::timeout_at(until, connected).await {
                     Ok(Ok(it)) => conn = it,
                     Ok(Err(error)) => {
-                        reason = clean::answer(&error);
+                        reason = one_line(&error.to_string());
                         break;
                     }
                     Err(_) => break,
@@ -436,7 +441,7 @@ impl Keeper {
             }
         }
         clean::say_left(&self.options, &self.shared.made(), &reason);
-        let _ = timeout(Duration::from_millis(200), conn.close()).await;
+        close(conn).await;
     }
 
     async fn remove_once(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -488,4 +493,14 @@ pub(super) fn key(name: &str) -> String {
 /// `DROP DATABASE` as a person would write it.
 pub(super) fn drop_database(name: &str) -> String {
     format!("DROP DATABASE {} WITH (FORCE)", Ident::new(name))
+}
+
+/// The thread could not be started, or is gone.
+fn lost(options: &Settings, error: &std::io::Error) -> ConnectError {
+    ConnectError::Connect {
+        target: Box::new(options.target()),
+        reason: format!("no thread for the connection: {error}"),
+        remedy: String::new(),
+        code: None,
+    }
 }

@@ -20,7 +20,6 @@ const SETTINGS: &[&str] = &[
     "lc_monetary",
     "lc_numeric",
     "lc_time",
-    "search_path",
     "standard_conforming_strings",
     "timezone_abbreviations",
     "transform_null_equals",
@@ -124,14 +123,11 @@ impl Likeness {
         let (names, values): (Vec<String>, Vec<String>) = (row.try_get(8)?, row.try_get(9)?);
         let mut settings: Vec<(String, String)> = names.into_iter().zip(values).collect();
         settings.retain(|(name, _)| SETTINGS.contains(&name.as_str()));
-        // Another role is another `"$user"`.
-        if default_schema
-            .as_ref()
-            .is_some_and(|it| it.as_str() == role.name)
-        {
+        // The path of the connection, in which another role would be another `"$user"`. One that leads nowhere would leave
+        // the scratch database without a place for names.
+        if default_schema.is_some() {
             let path: String = row.try_get(18)?;
             let path = path.replace("\"$user\"", &Ident::new(&role.name).to_string());
-            settings.retain(|(name, _)| name != "search_path");
             settings.push(("search_path".to_owned(), path));
         }
         let (since, random): (String, String) = (row.try_get(10)?, row.try_get(11)?);

@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use limbeck_catalog::{CatalogError, Unmanaged};
+use limbeck_connect::{ConnectError, Origin, Settings, close};
 use limbeck_schema::{Ident, Literal};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::PgConnection;
 
 pub use self::embedded::Embedded;
 pub use self::host::left_behind;
@@ -66,12 +66,12 @@ pub enum ScratchError {
         trust_helps: bool,
     },
     /// A server cannot be reached.
-    #[error("cannot connect to {what}")]
+    #[error("cannot use {what}")]
     Connect {
         /// Which one.
         what: String,
-        /// What the driver says.
-        source: sqlx::Error,
+        /// Why not.
+        source: ConnectError,
     },
     /// A statement of the scratch database's own set-up failed.
     #[error("cannot {doing} the scratch database {name}")]
@@ -91,10 +91,10 @@ const TRUST: &str = "; or, if all SQL of the sources, the revisions and the data
 /// How a scratch database is to be had.
 #[derive(Clone, Copy, Debug)]
 pub struct ScratchOptions<'a> {
-    /// The connection string of the database that it is to be like, and on whose server it is created first of all.
-    pub target: Option<&'a str>,
-    /// The connection string of a server that is to be used where the target's cannot be.
-    pub fallback: Option<&'a str>,
+    /// The database that it is to be like, and on whose server it is created first of all.
+    pub target: Option<&'a Settings>,
+    /// A server that is to be used where the target's cannot be.
+    pub fallback: Option<&'a Settings>,
     /// Whether the SQL is the user's own, so that it may run with all the rights of the target's role.
     pub trusted: bool,
     /// How long a statement may run.
@@ -119,7 +119,7 @@ pub struct Scratch {
     /// Whose server it is on: `the target's server`.
     whose: &'static str,
     /// How SQL that is tried connects to it.
-    options: PgConnectOptions,
+    options: Settings,
     likeness: Likeness,
     statement_timeout: Duration,
     /// Where SQL is run by a role without rights: what runs the statements that need more.
@@ -133,13 +133,13 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Creates a scratch database like that of the URL `target`, for SQL that is not trusted; see [`Self::with`].
+    /// Creates a scratch database like the database `target`, for SQL that is not trusted; see [`Self::with`].
     ///
     /// # Errors
     /// As [`Self::with`].
     pub async fn create(
-        target: Option<&str>,
-        fallback: Option<&str>,
+        target: Option<&Settings>,
+        fallback: Option<&Settings>,
     ) -> Result<Self, ScratchError> {
         Self::with(&ScratchOptions {
             target,
@@ -149,7 +149,7 @@ impl Scratch {
         .await
     }
 
-    /// Creates a scratch database like that of the URL `target`: on its server, else on that of the URL `fallback`, else
+    /// Creates a scratch database like the database `target`: on its server, else on that of `fallback`, else
     /// on a throwaway server of its major version. Leftovers of killed runs on the same server are dropped.
     ///
     /// Its SQL runs as a role of its own. Where there can be none, an ordinary role's SQL runs as that role; that of a
@@ -163,8 +163,8 @@ impl Scratch {
     pub async fn with(options: &ScratchOptions<'_>) -> Result<Self, ScratchError> {
         let mut reasons = Vec::new();
         let mut target = None;
-        if let Some(url) = options.target {
-            let (host, wanted) = reach(url, TARGETS).await?;
+        if let Some(settings) = options.target {
+            let (host, wanted) = reach(settings, TARGETS).await?;
             let place = Place {
                 host: Arc::new(host),
                 whose: TARGETS,
@@ -182,8 +182,8 @@ impl Scratch {
         let likeness = target.as_ref().map(|(_, it)| it);
         let what = "the server that [scratch] names";
         match options.fallback {
-            Some(url) => {
-                let tried = elsewhere(url, what, likeness, options, None, &mut reasons);
+            Some(settings) => {
+                let tried = elsewhere(settings, what, likeness, options, None, &mut reasons);
                 if let Some(it) = tried.await? {
                     return Ok(it);
                 }
@@ -192,8 +192,13 @@ impl Scratch {
         }
         match Embedded::start(likeness.map(|it| it.major)).await {
             Ok(it) => {
-                let (url, what) = (it.url(), "the throwaway server");
-                let tried = elsewhere(&url, what, likeness, options, Some(it), &mut reasons);
+                let what = "the throwaway server";
+                let settings = Settings::parse(&it.url(), Origin::Program);
+                let settings = settings.map_err(|source| ScratchError::Connect {
+                    what: what.to_owned(),
+                    source,
+                })?;
+                let tried = elsewhere(&settings, what, likeness, options, Some(it), &mut reasons);
                 if let Some(it) = tried.await? {
                     return Ok(it);
                 }
@@ -238,19 +243,19 @@ impl Scratch {
     pub async fn copy(&self) -> Result<Self, ScratchError> {
         let spare = self.take_spare();
         if let Some(conn) = spare {
-            let _ = conn.close().await;
+            close(conn).await;
         }
         let made = async {
             let row = self.host.row(TAIL).await?;
             let tail: String = sqlx::Row::try_get(&row, 0)?;
             let name = format!("{SCRATCH_PREFIX}{}_{tail}", std::process::id());
-            let owner = self.rights.as_ref().map(|_| self.options.get_username());
+            let owner = self.rights.as_ref().map(|_| self.options.user());
             self.host.rows(lock(&name)).await?;
             let source = format!("TEMPLATE {}", Ident::new(&self.name));
             create_database(&self.host, &name, owner, &source).await?;
             Ok(Self {
                 whose: self.whose,
-                options: self.options.clone().database(&name),
+                options: self.options.with_database(&name),
                 likeness: self.likeness.clone(),
                 statement_timeout: self.statement_timeout,
                 rights: self.rights.as_ref().map(|it| it.of_copy(&name)),
@@ -272,7 +277,7 @@ impl Scratch {
 
     /// Whose server it is on, and where: `the target's server (localhost:5432)`.
     pub(crate) fn server_name(&self) -> String {
-        format!("{} ({})", self.whose, clean::server(&self.options))
+        format!("{} ({})", self.whose, self.options.server())
     }
 
     /// The schema of names without one, which is there already.
@@ -288,17 +293,30 @@ impl Scratch {
         self.rights.clone()
     }
 
-    /// What of the database no kind stands for, read over `conn`, a connection to it. Owners are those that its SQL named.
+    /// What of the database no kind stands for, read over `conn`, a connection to it. It is said as it would be of the
+    /// target: what belongs to the role of its SQL belongs to the target's role, and to other roles what that SQL gave them.
     ///
     /// # Errors
     /// As [`Unmanaged::read`].
     pub async fn unmanaged(&self, conn: &mut PgConnection) -> Result<Unmanaged, CatalogError> {
         let mut acc = Unmanaged::read(conn).await?;
-        if let Some(rights) = &self.rights {
-            for (word, identity, owner) in rights.owners(conn).await? {
-                acc.objects
-                    .insert((format!("owner of {word}"), identity), owner);
-            }
+        let Some(rights) = &self.rights else {
+            return Ok(acc);
+        };
+        let (own, targets) = (self.options.user(), &self.likeness.role.name);
+        let said = |text: String| match text.contains(own) {
+            true => text.replace(own, targets),
+            false => text,
+        };
+        acc.objects = std::mem::take(&mut acc.objects)
+            .into_iter()
+            .map(|((word, name), text)| ((word, said(name)), said(text)))
+            // What needs a superuser for its owner has the role that made the database.
+            .filter(|((word, _), text)| !(word.starts_with("owner of ") && *text == rights.owner()))
+            .collect();
+        for (word, identity, owner) in rights.owners(conn).await? {
+            acc.objects
+                .insert((format!("owner of {word}"), identity), owner);
         }
         Ok(acc)
     }
@@ -345,7 +363,7 @@ impl Scratch {
     }
 
     async fn open(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut conn = PgConnection::connect_with(&self.options).await?;
+        let mut conn = self.options.connect().await?;
         run(&mut conn, &self.settings()).await?;
         Ok(conn)
     }
@@ -487,12 +505,8 @@ impl Place<'_> {
             let sql = format!("ALTER SCHEMA public OWNER TO {role}");
             self.host.inside(&name, sql).await.map_err(doing(REFUSES))?;
         }
-        let options = self.host.options.clone();
-        let options = options
-            .username(&name)
-            .password(&wanted.secret)
-            .database(&name);
-        let rights = Rights::new(&self.host, &name, own.is_superuser);
+        let options = self.host.options.with_user(&name, &wanted.secret);
+        let rights = Rights::new(&self.host, &name, own);
         let scratch = self.scratch(name, options, wanted, Some(rights));
         if let Err(error) = scratch.begin().await {
             let host = Arc::clone(&self.host);
@@ -506,14 +520,14 @@ impl Place<'_> {
     fn scratch(
         &self,
         name: String,
-        options: PgConnectOptions,
+        options: Settings,
         likeness: &Likeness,
         rights: Option<Rights>,
     ) -> Scratch {
         let statement_timeout = self.options.statement_timeout;
         self.host.limit(statement_timeout);
         Scratch {
-            options: options.database(&name),
+            options: options.with_database(&name),
             name,
             whose: self.whose,
             likeness: likeness.clone(),
@@ -566,14 +580,14 @@ async fn create_database(
 
 /// Creates one on a server that is not the target's; none, with a reason more, if the server refuses.
 async fn elsewhere(
-    url: &str,
+    settings: &Settings,
     what: &'static str,
     likeness: Option<&Likeness>,
     options: &ScratchOptions<'_>,
     embedded: Option<Embedded>,
     reasons: &mut Vec<String>,
 ) -> Result<Option<Scratch>, ScratchError> {
-    let (host, own) = reach(url, what).await?;
+    let (host, own) = reach(settings, what).await?;
     let wanted = match likeness {
         Some(it) if it.major != own.major => {
             reasons.push(format!(
@@ -625,19 +639,14 @@ async fn create_roles(host: &Host, wanted: &[String], present: &[String]) {
 }
 
 /// Connects to a server, and asks what it is like.
-async fn reach(url: &str, what: &str) -> Result<(Host, Likeness), ScratchError> {
-    let failed = |source| ScratchError::Connect {
+async fn reach(settings: &Settings, what: &str) -> Result<(Host, Likeness), ScratchError> {
+    let host = Host::start(settings.clone()).await;
+    let host = host.map_err(|source| ScratchError::Connect {
         what: what.to_owned(),
         source,
-    };
-    let options: PgConnectOptions = url.parse().map_err(failed)?;
-    let options = options
-        .application_name("limbeck")
-        .disable_statement_logging();
-    let host = Host::start(options).await.map_err(failed)?;
-    let likeness = Likeness::read(&host)
-        .await
-        .map_err(|source| self::failed("prepare", "", source))?;
+    })?;
+    let likeness = Likeness::read(&host).await;
+    let likeness = likeness.map_err(|source| failed("prepare", "", source))?;
     Ok((host, likeness))
 }
 

@@ -67,14 +67,14 @@ BEGIN
         END IF;
     END IF;
     FOR item IN SELECT o.classid, o.objid, o.owner, o.word, (pg_identify_object(o.classid, o.objid, 0)).identity FROM
-        limbeck_owned() o WHERE o.owner <> caller::regrole ORDER BY o.word = 'SEQUENCE' LOOP
+        limbeck_owned() o WHERE o.owner <> quote_ident(caller)::regrole ORDER BY o.word = 'SEQUENCE' LOOP
         BEGIN
             EXECUTE format('ALTER %s %s OWNER TO %I', item.word, item.identity, caller);
         EXCEPTION WHEN OTHERS THEN
             -- Some objects belong to a superuser or to nobody.
             CONTINUE;
         END;
-        IF item.owner = current_user::regrole THEN
+        IF item.owner = quote_ident(current_user)::regrole THEN
             DELETE FROM information_schema.limbeck_owners w WHERE (w.classid, w.objid) = (item.classid, item.objid);
         ELSE
             INSERT INTO information_schema.limbeck_owners VALUES (item.classid, item.objid, item.owner)

@@ -9,6 +9,7 @@ use limbeck_schema::Literal;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::host::Host;
+use super::likeness::Role;
 use super::privileged::Privileged;
 use super::roles::without_present_roles;
 
@@ -25,20 +26,28 @@ const DIGEST: &str = "('x' OPERATOR(pg_catalog.||) pg_catalog.substr(pg_catalog.
 pub struct Rights {
     host: Arc<Host>,
     database: String,
-    /// Whether there is somebody with more rights.
+    /// The role that made the database.
+    owner: String,
+    /// Whether that role may do everything.
     has_more: bool,
     /// Whether the database has the functions.
     installed: Arc<AtomicBool>,
 }
 
 impl Rights {
-    pub(super) fn new(host: &Arc<Host>, database: &str, has_more: bool) -> Self {
+    pub(super) fn new(host: &Arc<Host>, database: &str, owner: &Role) -> Self {
         Self {
             host: Arc::clone(host),
             database: database.to_owned(),
-            has_more,
+            owner: owner.name.clone(),
+            has_more: owner.is_superuser,
             installed: Arc::default(),
         }
+    }
+
+    /// The role that made the database.
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
     }
 
     /// Those of a copy of the database.

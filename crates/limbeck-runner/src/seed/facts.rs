@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_schema::{Ident, Name};
+use limbeck_catalog::own_rows;
+use limbeck_schema::{Ident, Name, own_sql};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::narrow::narrow;
 
 /// Everything about tables that decides whether a row fits.
 #[derive(Debug, Default)]
@@ -39,8 +42,9 @@ pub(super) struct Column {
     pub(super) name: String,
     /// The object id of its type.
     pub(super) ty: i64,
-    /// The type's modifier, `pg_attribute.atttypmod`.
-    pub(super) modifier: i32,
+    /// What its values are made of, a type with its modifier (`pg_attribute.atttypmod`): its own, or those of a narrower
+    /// column that refers to it.
+    pub(super) made_of: (i64, i32),
     /// The type as PostgreSQL prints it, `character varying(9)`.
     pub(super) type_text: String,
     /// Whether it takes NULL.
@@ -106,12 +110,13 @@ const COLUMNS: &str = "SELECT c.oid::int8, n.nspname::text, c.relname::text, for
      CASE WHEN c.relispartition THEN pg_get_partition_constraintdef(c.oid) END, current_schema()::text FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT \
      a.attisdropped WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT \
-     FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') ORDER BY c.oid, a.attnum";
+     FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') AND {prints} ORDER BY c.oid, \
+     a.attnum";
 
 /// Constraints, and unique indexes beside them. Columns of the number 0 are expressions.
 const CONSTRAINTS: &str = "SELECT k.conrelid::int8, k.contype::text, coalesce(k.conkey, '{}'), k.confrelid::int8, \
      coalesce(k.confkey, '{}'), pg_get_expr(k.conbin, k.conrelid), coalesce(k.confmatchtype = 'f', false) FROM pg_constraint k \
-     WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND k.conrelid >= 16384 UNION ALL SELECT i.indrelid::int8, 'u', \
+     WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND k.conrelid >= 16384 AND {prints} UNION ALL SELECT i.indrelid::int8, 'u', \
      string_to_array(i.indkey::text, ' ')::int2[], 0, '{}', NULL, false FROM pg_index i WHERE i.indisunique AND i.indrelid >= \
      16384";
 
@@ -125,8 +130,8 @@ const TYPES: &str = "SELECT t.oid::int8, format('%I.%I', n.nspname, t.typname), 
      WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) WHEN 'r' THEN ARRAY(SELECT \
      r.rngsubtype::int8::text FROM pg_range r WHERE r.rngtypid = t.oid) WHEN 'm' THEN ARRAY(SELECT r.rngtypid::int8::text FROM \
      pg_range r WHERE to_jsonb(r)->>'rngmultitypid' = t.oid::text) ELSE '{}'::text[] END FROM pg_type t JOIN pg_namespace n ON \
-     n.oid = t.typnamespace WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') OR t.typtype = 'c' AND n.nspname !~ '^pg_' AND \
-     n.nspname <> 'information_schema'";
+     n.oid = t.typnamespace WHERE (t.typtype IN ('b', 'd', 'e', 'r', 'm') OR t.typtype = 'c' AND n.nspname !~ '^pg_' AND \
+     n.nspname <> 'information_schema') AND {prints}";
 
 impl Facts {
     /// Reads the facts of all tables but Limbeck's own.
@@ -136,18 +141,19 @@ impl Facts {
     ) -> Result<Self, sqlx::Error> {
         let mut facts = Self::default();
         let mut generated = Vec::new();
-        for row in rows(conn, COLUMNS).await? {
+        for row in own(conn, COLUMNS).await? {
             facts.add_column(&row, own_tables, &mut generated)?;
         }
-        for row in rows(conn, CONSTRAINTS).await? {
+        for row in own(conn, CONSTRAINTS).await? {
             facts.add_constraint(&row)?;
         }
         if !facts.tables.is_empty() {
-            for row in rows(conn, TYPES).await? {
+            for row in own(conn, TYPES).await? {
                 let ty = Type::read(&row)?;
                 facts.types.insert(row.try_get(0)?, ty);
             }
         }
+        narrow(&mut facts);
         Ok(facts)
     }
 
@@ -200,7 +206,7 @@ impl Facts {
             number,
             name: row.try_get(5)?,
             ty: row.try_get(6)?,
-            modifier: row.try_get(7)?,
+            made_of: (row.try_get(6)?, row.try_get(7)?),
             type_text: row.try_get(8)?,
             nullable: !not_null,
             distinct: false,
@@ -296,7 +302,12 @@ impl Type {
     }
 }
 
-/// The rows of a query of Limbeck's own.
+/// The rows of a statement about the catalog.
+async fn own(conn: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, sqlx::Error> {
+    own_rows(conn, &sql.replace("{prints}", own_sql::PRINTS)).await
+}
+
+/// The rows of a query that has text of tables and their constraints in it, which is read under the session's settings.
 pub(super) async fn rows(conn: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, sqlx::Error> {
     sqlx::query(AssertSqlSafe(sql.to_owned()))
         .persistent(false)

@@ -1,6 +1,7 @@
 //! What a condition's text says about the values that satisfy it: its literals, its numbers, its patterns.
 
 use limbeck_schema::Literal;
+use limbeck_sql::{Cursor, Token, TokenKind, significant};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::facts::{Facts, Form, Type};
@@ -27,91 +28,63 @@ pub(super) enum Hint {
 
 /// The hints of a condition as `pg_get_expr` prints it.
 pub(super) fn hints(expression: &str) -> Vec<Hint> {
+    let tokens: Vec<Token<'_>> = significant(expression).collect();
     let mut acc = Vec::new();
-    let mut rest = expression;
-    let mut operator = String::new();
-    while let Some(c) = rest.chars().next() {
-        if c == '\'' {
-            let (text, behind) = string(&rest[1..], operator == "E");
-            let (cast, behind) = cast(behind);
-            acc.push(match operator.trim_start_matches('!') {
-                "~" | "~*" => Hint::Regex(text),
-                "~~" | "~~*" => Hint::Like(text),
+    let mut cursor = Cursor::new(&tokens);
+    let mut operator = "";
+    while let Some(token) = cursor.bump() {
+        if token.kind == TokenKind::Number {
+            acc.push(Hint::Number(token.text.to_owned()));
+        } else if token.kind.is_string() {
+            let text = token.value().unwrap_or_default().into_owned();
+            let cast = cursor.take_mark("::").then(|| cast(&mut cursor)).flatten();
+            acc.push(match operator {
+                "~" | "~*" | "!~" | "!~*" => Hint::Regex(text),
+                "~~" | "~~*" | "!~~" | "!~~*" => Hint::Like(text),
                 _ => Hint::Text(text, cast),
             });
-            (rest, operator) = (behind, String::new());
-        } else if c.is_ascii_digit() {
-            let end = rest
-                .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-                .unwrap_or(rest.len());
-            acc.push(Hint::Number(rest[..end].to_owned()));
-            (rest, operator) = (&rest[end..], String::new());
-        } else if c.is_alphabetic() || c == '_' || c == '"' {
-            let quoted = c == '"';
-            let end = rest[c.len_utf8()..]
-                .find(|c: char| {
-                    if quoted {
-                        c == '"'
-                    } else {
-                        !(c.is_alphanumeric() || c == '_')
-                    }
-                })
-                .map_or(rest.len(), |it| it + c.len_utf8() + usize::from(quoted));
-            operator = rest[..end].to_owned();
-            rest = &rest[end..];
-        } else {
-            if "~!*".contains(c) {
-                operator = format!(
-                    "{}{c}",
-                    if operator.starts_with(['~', '!']) {
-                        operator.as_str()
-                    } else {
-                        ""
-                    }
-                );
-            } else if !c.is_whitespace() && c != '(' {
-                operator.clear();
-            }
-            rest = &rest[c.len_utf8()..];
+        }
+        if !token.is_mark("(") {
+            operator = match token.kind {
+                TokenKind::Operator => token.text,
+                _ => "",
+            };
         }
     }
     acc
 }
 
-/// A string up to its closing quote, and what is behind.
-fn string(text: &str, escapes: bool) -> (String, &str) {
-    let mut acc = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\'' if text[at + 1..].starts_with('\'') => {
-                acc.push('\'');
-                chars.next();
-            }
-            '\'' => return (acc, &text[at + 1..]),
-            '\\' if escapes => acc.extend(chars.next().map(|(_, c)| c)),
-            _ => acc.push(c),
-        }
-    }
-    (acc, "")
-}
-
-/// The type that a literal is cast to, and what is behind.
-fn cast(text: &str) -> (Option<String>, &str) {
-    let Some(behind) = text.strip_prefix("::") else {
-        return (None, text);
-    };
-    let end = behind
-        .find([')', ',', ']', '\'', '=', '<', '>'])
-        .unwrap_or(behind.len());
+/// The type behind a `::` without its modifiers.
+fn cast(cursor: &mut Cursor<'_, '_>) -> Option<String> {
     // A type of several words, `timestamp with time zone`, is followed by a word that belongs to no type.
-    let words = [" AND ", " OR ", " THEN ", " ELSE ", " END", " IS "];
-    let end = words
-        .iter()
-        .filter_map(|it| behind[..end].find(it))
-        .min()
-        .unwrap_or(end);
-    (Some(behind[..end].trim().to_owned()), &behind[end..])
+    const BEHIND: [&str; 9] = [
+        "AND", "OR", "THEN", "ELSE", "WHEN", "END", "IS", "COLLATE", "AT",
+    ];
+    let mut acc = String::new();
+    while let Some(next) = cursor.peek() {
+        if next.is_mark(".") {
+            acc.push('.');
+        } else if next.is_mark("[") {
+            acc.push_str("[]");
+            while cursor.peek().is_some_and(|it| !it.is_mark("]")) {
+                cursor.bump();
+            }
+        } else if let Some(name) = next
+            .ident()
+            .filter(|_| BEHIND.iter().all(|it| !next.is_word(it)))
+        {
+            if !acc.is_empty() && !acc.ends_with('.') {
+                acc.push(' ');
+            }
+            acc.push_str(&name);
+        } else if !acc.is_empty() && cursor.parenthesis().is_some() {
+            continue;
+        } else {
+            break;
+        }
+        cursor.bump();
+    }
+    (!acc.is_empty()).then_some(acc)
 }
 
 /// Values for a column that the hints of its conditions ask for.
@@ -368,6 +341,15 @@ mod tests {
         check(
             "(d > '2020-01-01 00:00:00'::timestamp without time zone AND true)",
             &[text("2020-01-01 00:00:00", "timestamp without time zone")],
+        );
+        check(
+            r"((tags <> '{a,b}'::text[]) OR (E'a\\''b' = c.d) OR (m = 'x'::s.mood) OR (n = '1'::numeric(3,1)))",
+            &[
+                text("{a,b}", "text[]"),
+                Hint::Text(r"a\'b".to_owned(), None),
+                text("x", "s.mood"),
+                text("1", "numeric"),
+            ],
         );
     }
 

@@ -6,18 +6,20 @@
 
 mod facts;
 mod hints;
+mod narrow;
 mod rows;
 mod search;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::Name;
+use limbeck_schema::{Name, own_sql};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use self::facts::{Facts, Form, Reference};
 use self::search::served;
 use self::values::Values;
+use crate::row_security::Excepted;
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +55,9 @@ pub(crate) async fn seed(
     let mut values = Values::default();
     let used = used_types(&facts);
     search::solve_domains(&mut *conn, &facts, &used, &mut values).await?;
+    let excepted = Excepted::begin(&mut *conn).await?;
     let mut seeder = Seeder {
-        conn,
+        conn: &mut *conn,
         facts,
         values,
         known: BTreeMap::new(),
@@ -62,8 +65,10 @@ pub(crate) async fn seed(
     };
     seeder.fill_all().await?;
     seeder.move_sequences().await?;
-    seeder.seeded.empty.sort();
-    Ok(seeder.seeded)
+    let mut seeded = seeder.seeded;
+    seeded.empty.sort();
+    excepted.end(conn).await?;
+    Ok(seeded)
 }
 
 /// The types of columns with all that they are made of.
@@ -169,7 +174,7 @@ impl Seeder<'_> {
     async fn move_sequences(&mut self) -> Result<(), sqlx::Error> {
         let sql = "SELECT nextval(c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = \
                    'S' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
-        served(run(self.conn, sql).await)?;
+        served(run(self.conn, &own_sql::enclosed(sql)).await)?;
         Ok(())
     }
 }

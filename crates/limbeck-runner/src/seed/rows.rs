@@ -263,10 +263,10 @@ impl Seeder<'_> {
         let names: Vec<String> = table
             .columns
             .iter()
-            .map(|it| format!("{}::text", it.name))
+            .map(|it| format!("{}::pg_catalog.text", it.name))
             .collect();
         let sql = format!(
-            "SELECT ARRAY[{}]::text[] FROM ONLY {} LIMIT 5",
+            "SELECT ARRAY[{}]::pg_catalog.text[] FROM ONLY {} LIMIT 5",
             names.join(", "),
             table.name
         );

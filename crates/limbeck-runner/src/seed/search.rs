@@ -154,10 +154,11 @@ pub(super) async fn solve(
 }
 
 fn candidates(facts: &Facts, column: &Column, values_of: &Values, hints: &[Hint]) -> Vec<String> {
-    let mut acc = values_of.more(facts, column.ty, column.modifier);
+    let (ty, modifier) = column.made_of;
+    let mut acc = values_of.more(facts, ty, modifier);
     // What a domain's checks would refuse must not be among them: the cast would fail.
-    if !values_of.domains.contains_key(&column.ty) {
-        let hinted = values(facts, column.ty, column.modifier, hints);
+    if !values_of.domains.contains_key(&ty) {
+        let hinted = values(facts, ty, modifier, hints);
         // Enough of what the first values are leaves room for what the condition mentions.
         let n_first = acc.len().min(4);
         acc.splice(n_first..n_first, hinted);
@@ -212,12 +213,12 @@ async fn judge_rows(
     let (from, indexes, nulls) = (
         sources.join(" CROSS JOIN "),
         indexes.join(", "),
-        format!("num_nulls({})", names.join(", ")),
+        format!("pg_catalog.num_nulls({})", names.join(", ")),
     );
     let condition = conjunction(checks.iter().copied());
     let one = |order: &str, n: usize| {
         format!(
-            "(SELECT ARRAY[{indexes}]::int4[], {nulls} FROM {from} WHERE {condition} ORDER BY {order}, {indexes} LIMIT {n})"
+            "(SELECT ARRAY[{indexes}]::pg_catalog.int4[], {nulls} FROM {from} WHERE {condition} ORDER BY {order}, {indexes} LIMIT {n})"
         )
     };
     let sql = format!(

@@ -22,7 +22,8 @@ pub(super) struct Values {
 impl Values {
     /// The `n`th value for a column, as an expression; none for a type without a known value.
     pub(super) fn of(&self, facts: &Facts, column: &Column, n: usize) -> Option<String> {
-        self.sample(facts, column.ty, column.modifier, n, 0)
+        let (ty, modifier) = column.made_of;
+        self.sample(facts, ty, modifier, n, 0)
     }
 
     /// The `n`th value of a type, as an expression.

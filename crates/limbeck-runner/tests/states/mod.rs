@@ -41,7 +41,9 @@ pub(crate) async fn check(old: &str, new: &str, upgrade: &str, downgrade: &str) 
     let mut revision = Revision::new(Header::new(RevisionId::generate(), "x"));
     revision.upgrade = vec![Segment::new(SegmentMode::Transaction, upgrade)];
     revision.downgrade = vec![Segment::new(SegmentMode::Transaction, downgrade)];
-    let scratch = Scratch::create(Some(db.url()), None).await.unwrap();
+    let scratch = Scratch::create(Some(&settings(db.url())), None)
+        .await
+        .unwrap();
     let claim = Claim {
         current: &compared.catalog,
         unmanaged: &unmanaged,
@@ -63,4 +65,9 @@ pub(crate) async fn check_dropped(conn: &mut PgConnection, name: &str) {
         .await
         .unwrap();
     assert_eq!(left, 0, "{name} is dropped");
+}
+
+/// The settings of a URL.
+fn settings(url: &str) -> limbeck_connect::Settings {
+    limbeck_connect::Settings::parse(url, limbeck_connect::Origin::Program).unwrap()
 }

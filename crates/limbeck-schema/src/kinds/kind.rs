@@ -362,6 +362,10 @@ pub trait Kind: Clone + PartialEq + Sized {
     /// Lends out every name in it: those that it has, and those that it has for others. Names in expressions and types are
     /// in those.
     fn names(&mut self, visit: &mut NameVisitor<'_>);
+    /// Whether a state may have it or not without anybody having said so; then it is no difference.
+    fn is_implied(&self, _schema: &Schema) -> bool {
+        false
+    }
     /// The places it holds.
     fn slots(&self) -> Vec<Slot>;
     /// What it does when something it depends on changes while it stays the same.

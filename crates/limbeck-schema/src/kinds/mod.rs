@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::expr::ExprSlot;
 use crate::key::Key;
 use crate::op::Verdict;
+use crate::own_sql;
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::sql_type::SqlType;
@@ -167,11 +168,13 @@ pub fn extension_objects_sql() -> String {
 }
 
 /// What every catalog statement leaves out: PostgreSQL's own schemas and what belongs to an extension.
-/// `n` is the alias of `pg_namespace`, `class` the catalog of the object and `oid` its column.
+/// `n` is the alias of `pg_namespace`, `class` the catalog of the object and `oid` its column. With it comes the path by
+/// which names are printed ([`own_sql::PRINTS`]).
 pub(crate) fn user_objects(class: &str, oid: &str) -> String {
     let setting = extension_setting(class);
     format!(
         "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND {oid} <> ALL ((SELECT \
-         coalesce(nullif(current_setting('{setting}', true), ''), '{{}}')::oid[])::oid[])"
+         coalesce(nullif(current_setting('{setting}', true), ''), '{{}}')::oid[])::oid[]) AND {}",
+        own_sql::PRINTS
     )
 }

@@ -13,6 +13,9 @@ use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 use crate::statement::{Hazard, Lock, Script};
 
+/// The schema that every new database has, whether anybody wants it or not.
+const PUBLIC: &str = "public";
+
 /// A schema. The default schema of the connection is not one of them: it is where names without a schema live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Namespace {
@@ -83,6 +86,13 @@ impl Kind for Namespace {
         let mut name = Name::plain(self.name.clone());
         visit(Named::Object(KindTag::Namespace, &mut name));
         self.name = name.name;
+    }
+
+    fn is_implied(&self, schema: &Schema) -> bool {
+        let is_inside = |key: &Key| {
+            key.schema.as_ref() == Some(&self.name) || key.subject() == Some(self.key())
+        };
+        self.name.as_str() == PUBLIC && !schema.iter().any(|(key, _)| is_inside(key))
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -242,6 +242,11 @@ macro_rules! kinds {
                 match self { $(Self::$Type(it) => it.position(),)* }
             }
 
+            /// Whether a state may have it or not without anybody having said so; then it is no difference.
+            pub fn is_implied(&self, schema: &Schema) -> bool {
+                match self { $(Self::$Type(it) => it.is_implied(schema),)* }
+            }
+
             /// The places it holds.
             pub fn slots(&self) -> Vec<Slot> {
                 match self { $(Self::$Type(it) => it.slots(),)* }

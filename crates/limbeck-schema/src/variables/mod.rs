@@ -23,7 +23,7 @@ mod place;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use place::{is_placed, restore};
+pub use place::{PLACE_MARKS, has_placeholder, is_placed, restore};
 
 use crate::ident::{Ident, MAX_IDENTIFIER_BYTES};
 use crate::truncation::Truncation;
@@ -417,6 +417,12 @@ pub fn escape(sql: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// A name in which nothing is a reference.
+#[must_use]
+pub fn escape_name(name: &str) -> String {
+    name.replace(OPEN, ESCAPED)
 }
 
 /// The names in SQL that are written with references, as they stand there, without their quotes.

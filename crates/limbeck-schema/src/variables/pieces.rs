@@ -1,7 +1,10 @@
 //! SQL text cut into pieces, as far as variables need it: where a reference stands decides how its value is written.
 //!
-//! The lexical rules are those of PostgreSQL's documentation, page "Lexical Structure". Nothing is ever an error here: what
-//! is not closed goes on to the end of the text, and the server says what is wrong with it.
+//! Pieces are the tokens of `limbeck-sql`, but for references outside of quotes, which are part of the word around them.
+//! Nothing is ever an error here: what is not closed goes on to the end of the text, and the server says what is wrong
+//! with it.
+
+use limbeck_sql::TokenKind;
 
 use super::reference;
 
@@ -31,7 +34,7 @@ pub(crate) enum PieceKind {
     Word,
     /// `${:`, which stands for `${`.
     Escape,
-    /// Any other character.
+    /// Any other token.
     Symbol,
 }
 
@@ -40,8 +43,10 @@ pub(crate) fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = &sql[at..];
-        let first = rest.chars().next()?;
-        let (kind, length) = piece(rest, first);
+        if rest.is_empty() {
+            return None;
+        }
+        let (kind, length) = piece(rest);
         let it = Piece {
             kind,
             text: &rest[..length],
@@ -52,75 +57,31 @@ pub(crate) fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-fn piece(rest: &str, first: char) -> (PieceKind, usize) {
-    let end = |it: Option<usize>| it.unwrap_or(rest.len());
-    match first {
-        c if c.is_whitespace() => (
-            PieceKind::Space,
-            end(rest.find(|c: char| !c.is_whitespace())),
-        ),
-        '-' if rest.starts_with("--") => (PieceKind::Comment, end(rest.find(['\n', '\r']))),
-        '/' if rest.starts_with("/*") => (PieceKind::Comment, block_comment(rest)),
-        '\'' => (PieceKind::Text, quoted(rest, 0, '\'', false)),
-        '"' => (PieceKind::Quoted, quoted(rest, 0, '"', false)),
-        '$' if rest.starts_with("${:") => (PieceKind::Escape, "${:".len()),
-        '$' if reference(rest).is_some() => (PieceKind::Word, word(rest)),
-        '$' => match dollar(rest) {
-            Some(length) => (PieceKind::Dollar, length),
-            None => (PieceKind::Symbol, 1),
-        },
-        c if is_word(c) => prefixed(rest).unwrap_or_else(|| (PieceKind::Word, word(rest))),
-        c => (PieceKind::Symbol, c.len_utf8()),
+fn piece(rest: &str) -> (PieceKind, usize) {
+    if rest.starts_with("${:") {
+        return (PieceKind::Escape, "${:".len());
     }
-}
-
-/// Strings and identifiers with a prefix: `E'…'`, `B'…'`, `X'…'`, `N'…'`, `U&'…'`, `U&"…"`.
-fn prefixed(rest: &str) -> Option<(PieceKind, usize)> {
-    let mut chars = rest.chars().map(|it| it.to_ascii_lowercase());
-    match (chars.next()?, chars.next()?, chars.next()) {
-        ('e', '\'', _) => Some((PieceKind::Text, quoted(rest, 1, '\'', true))),
-        ('b' | 'x' | 'n', '\'', _) => Some((PieceKind::Text, quoted(rest, 1, '\'', false))),
-        ('u', '&', Some('\'')) => Some((PieceKind::Text, quoted(rest, 2, '\'', false))),
-        ('u', '&', Some('"')) => Some((PieceKind::Quoted, quoted(rest, 2, '"', false))),
-        _ => None,
+    if reference(rest).is_some() {
+        return (PieceKind::Word, word(rest, 0));
     }
-}
-
-/// The end of what the quote at `open` begins; a doubled quote does not end it.
-fn quoted(rest: &str, open: usize, quote: char, backslashes: bool) -> usize {
-    let mut chars = rest[open + 1..].char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c == '\\' && backslashes {
-            chars.next();
-        } else if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
-            return open + 1 + at + 1;
+    let Some(token) = limbeck_sql::tokens(rest).next() else {
+        return (PieceKind::Symbol, rest.len());
+    };
+    let length = token.text.len();
+    match token.kind {
+        TokenKind::Space => (PieceKind::Space, length),
+        it if it.is_comment() => (PieceKind::Comment, length),
+        it if it.is_quoted_ident() => (PieceKind::Quoted, length),
+        TokenKind::DollarString => (PieceKind::Dollar, length),
+        it if it.is_string() => (PieceKind::Text, length),
+        TokenKind::Word => (PieceKind::Word, word(rest, 0)),
+        TokenKind::Number if reference(&rest[length..]).is_some() => {
+            (PieceKind::Word, word(rest, length))
         }
+        TokenKind::Number => (PieceKind::Word, length),
+        TokenKind::MetaCommand => (PieceKind::Symbol, 1),
+        _ => (PieceKind::Symbol, length),
     }
-    rest.len()
-}
-
-fn block_comment(rest: &str) -> usize {
-    let (mut at, mut depth) = (0, 0_usize);
-    while at < rest.len() {
-        if rest[at..].starts_with("/*") {
-            (depth, at) = (depth + 1, at + 2);
-        } else if rest[at..].starts_with("*/") {
-            (depth, at) = (depth - 1, at + 2);
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += rest[at..].chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    rest.len()
-}
-
-/// The length of `$tag$…$tag$`.
-fn dollar(rest: &str) -> Option<usize> {
-    let tag = dollar_tag(rest)?;
-    let length = rest[tag.len()..].find(tag);
-    Some(length.map_or(rest.len(), |it| tag.len() + it + tag.len()))
 }
 
 /// `$tag$` at the beginning of a text.
@@ -131,8 +92,8 @@ pub(super) fn dollar_tag(text: &str) -> Option<&str> {
     (!numbered && inner[length..].starts_with('$')).then(|| &text[..length + 2])
 }
 
-fn word(rest: &str) -> usize {
-    let mut at = 0;
+/// The length of a word with references in it, which goes on at `at`.
+fn word(rest: &str, mut at: usize) -> usize {
     while let Some(c) = rest[at..].chars().next() {
         if let Some((_, length)) = reference(&rest[at..]) {
             at += length;
@@ -146,7 +107,7 @@ fn word(rest: &str) -> usize {
 }
 
 fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii() && !c.is_whitespace()
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
 }
 
 #[cfg(test)]
@@ -172,6 +133,7 @@ mod tests {
         check("U&'a' u&\"b\" N'c'", &["T U&'a'", "Q u&\"b\"", "T N'c'"]);
         check("$$a'b$$ $x$ $$ $x$", &["D $$a'b$$", "D $x$ $$ $x$"]);
         check("'open", &["T 'open"]);
+        check("e'a'\n'\\'${b}'", &["T e'a'\n'\\'${b}'"]);
     }
 
     #[test]
@@ -180,9 +142,12 @@ mod tests {
         check("x${hash:fk_${a}_b}", &["W x${hash:fk_${a}_b}"]);
         check(
             "${:a} ${} $1",
-            &["E ${:", "W a", "S }", "S $", "S {", "S }", "S $", "W 1"],
+            &["E ${:", "W a", "S }", "S $", "S {", "S }", "S $1"],
         );
         check("a$b$c", &["W a$b$c"]);
+        check("1${a}b 1.5", &["W 1${a}b", "W 1.5"]);
+        check("a::b->>'c'", &["W a", "S ::", "W b", "S ->>", "T 'c'"]);
+        check("1$a$;$a$", &["W 1", "D $a$;$a$"]);
     }
 
     #[test]

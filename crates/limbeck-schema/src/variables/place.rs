@@ -32,6 +32,15 @@ pub fn is_placed(text: &str) -> bool {
     text.contains(BEGIN)
 }
 
+/// Whether a text holds a character that begins or ends placeholders.
+#[must_use]
+pub fn has_placeholder(text: &str) -> bool {
+    text.contains(PLACE_MARKS)
+}
+
+/// The characters between which a placeholder stands.
+pub const PLACE_MARKS: [char; 2] = [BEGIN, END];
+
 /// SQL that was made with placeholders as a revision file holds it: with references for the placeholders, and with
 /// whatever else looks like a reference as text. Names that could become too long for PostgreSQL with another value are
 /// shortened by `policy`.

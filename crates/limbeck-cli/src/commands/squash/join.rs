@@ -1,9 +1,10 @@
 //! Several revisions' SQL as that of one: the upgrades one after the other, the downgrades the other way round.
 
 use limbeck_revision::graph::Node;
-use limbeck_revision::{Revision, Segment, SegmentMode, Statement, split};
+use limbeck_revision::{Revision, Segment, SegmentMode, Statement};
+use limbeck_sql::{Comment, Head, Modifier, excerpt};
 
-use crate::error::one_line;
+use crate::read_back::Expected;
 
 /// How much of a statement a reason shows.
 const SHOWN_CHARS: usize = 40;
@@ -23,6 +24,34 @@ pub(super) fn join(revisions: &[Revision]) -> (Vec<Segment>, Vec<Segment>) {
     (upgrade.segments, downgrade.segments)
 }
 
+/// The statements that the segments of [`join`] hold, of the upgrade and of the downgrade.
+pub(super) fn expected(revisions: &[Revision]) -> [Vec<Expected>; 2] {
+    fn each<'r>(all: impl Iterator<Item = (&'r Revision, &'r [Segment])>) -> Vec<Expected> {
+        let of_one = |(revision, segments): (&Revision, &[Segment])| {
+            let object = format!("revision {}", revision.header.revision);
+            let own = segments.iter().flat_map(statements).map(|it| it.sql);
+            let resets = resets(segments).into_iter();
+            let resets = resets.map(|it| it.trim_end_matches(';').to_owned());
+            own.chain(resets)
+                .map(|sql| Expected {
+                    object: object.clone(),
+                    sql,
+                })
+                .collect::<Vec<_>>()
+        };
+        all.flat_map(of_one).collect()
+    }
+    [
+        each(revisions.iter().map(|it| (it, it.upgrade.as_slice()))),
+        each(
+            revisions
+                .iter()
+                .rev()
+                .map(|it| (it, it.downgrade.as_slice())),
+        ),
+    ]
+}
+
 /// What of the revisions is more than definitions, so that no plan could stand for it; none if nothing is.
 pub(super) fn beyond_plans(revisions: &[Revision]) -> Option<String> {
     for it in revisions {
@@ -37,10 +66,10 @@ pub(super) fn beyond_plans(revisions: &[Revision]) -> Option<String> {
             ));
         }
         let mut statements = segments.flat_map(statements);
-        if let Some(found) = statements.find(|it| !is_definition(it)) {
+        if let Some(found) = statements.find(|it| !it.head().is_some_and(|it| is_definition(&it))) {
             return Some(format!(
                 "revision {id} has `{}`, which no plan stands for",
-                shown(&found.sql)
+                excerpt(&found.sql, SHOWN_CHARS)
             ));
         }
     }
@@ -61,11 +90,12 @@ impl Joined {
         let title = Node::from(&revision.header).title();
         let comma = if title.is_empty() { "" } else { ", " };
         // The empty line keeps it apart from what is said of the first statement.
-        let begin = format!("-- from revision {id}{comma}{title}\n\n");
+        let begin = format!("from revision {id}{comma}{title}");
+        let begin = format!("{}\n", Comment::new(&begin));
         for (n, segment) in segments.iter().enumerate() {
             let plain = is_plain(segment);
             let mut text = if n == 0 { begin.clone() } else { String::new() };
-            text.push_str(&terminated(&segment.text));
+            text.push_str(&segment.terminated());
             match self.segments.last_mut() {
                 Some(last) if n == 0 && self.plain && plain => {
                     *last = Segment::new(last.mode, &format!("{}\n\n{text}", last.text));
@@ -77,8 +107,9 @@ impl Joined {
         let resets = resets(segments);
         if let (false, Some(last)) = (resets.is_empty(), self.segments.last_mut()) {
             let text = format!(
-                "{}\n\n-- the settings of revision {id} end here\n{}",
+                "{}\n\n{}{}",
                 last.text,
+                Comment::new(&format!("the settings of revision {id} end here")),
                 resets.join("\n")
             );
             *last = Segment::new(last.mode, &text);
@@ -96,14 +127,20 @@ fn resets(segments: &[Segment]) -> Vec<&'static str> {
         }
     };
     for it in segments.iter().flat_map(statements) {
-        let words = words(&it.sql);
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            ["set", "local" | "constraints" | "transaction", ..] => {}
-            ["set", "role", ..] | ["set", "session", "role", ..] => add("RESET ROLE;"),
-            ["set", "session", "authorization", ..] => add("RESET SESSION AUTHORIZATION;"),
-            ["set", ..] => add("RESET ALL;"),
-            words if words.contains(&"set_config") => add("RESET ALL;"),
+        let Some(head) = it.head() else { continue };
+        match (head.setting().as_deref(), head.has(Modifier::Local)) {
+            (Some(_), true) => {}
+            (Some("role"), false) => add("RESET ROLE;"),
+            (Some("session_authorization"), false) => add("RESET SESSION AUTHORIZATION;"),
+            (Some(_), false) => add("RESET ALL;"),
+            (None, _) if head.is("SET", "SESSION CHARACTERISTICS") => add("RESET ALL;"),
+            _ if head
+                .tokens()
+                .iter()
+                .any(|it| it.ident().as_deref() == Some("set_config")) =>
+            {
+                add("RESET ALL;");
+            }
             _ => {}
         }
     }
@@ -114,51 +151,21 @@ fn resets(segments: &[Segment]) -> Vec<&'static str> {
 /// rest of the transaction, or has to be committed before it is used.
 fn is_plain(segment: &Segment) -> bool {
     let plain = |it: &Statement| {
-        let words = words(&it.sql);
-        let adds_value = words.windows(2).any(|it| it == ["add", "value"]);
-        let temporary = words
-            .iter()
-            .any(|it| matches!(it.as_str(), "temp" | "temporary"));
-        is_definition(it) && !adds_value && !temporary
+        it.head().is_some_and(|head| {
+            let adds_value = head.is("ALTER", "TYPE") && head.rest().is_at("ADD VALUE");
+            is_definition(&head) && !adds_value && !head.has(Modifier::Temporary)
+        })
     };
     segment.mode == SegmentMode::Transaction && statements(segment).iter().all(plain)
 }
 
-fn is_definition(statement: &Statement) -> bool {
-    let first = words(&statement.sql).into_iter().next().unwrap_or_default();
-    matches!(first.as_str(), "create" | "alter" | "drop" | "comment")
+fn is_definition(head: &Head<'_>) -> bool {
+    matches!(head.verb.as_str(), "CREATE" | "ALTER" | "DROP" | "COMMENT")
 }
 
 /// The statements; a file that was read has been split before.
 fn statements(segment: &Segment) -> Vec<Statement> {
     segment.statements().unwrap_or_default()
-}
-
-/// The words of a statement in lower case.
-fn words(sql: &str) -> Vec<String> {
-    sql.split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .filter(|it| !it.is_empty())
-        .map(str::to_ascii_lowercase)
-        .collect()
-}
-
-/// The text with its last statement ended: a file may leave out the last semicolon.
-fn terminated(text: &str) -> String {
-    let count = |text: &str| split(text).map(|it| it.len()).unwrap_or_default();
-    let (n, with_another) = (count(text), count(&format!("{text}\nSELECT 1")));
-    if n > 0 && n == with_another {
-        format!("{text}\n;")
-    } else {
-        text.to_owned()
-    }
-}
-
-fn shown(sql: &str) -> String {
-    let line = one_line(sql);
-    match line.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
-        None => line,
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_plan::migration;
 use limbeck_revision::graph::{Direction, Node, Squash as Range};
-use limbeck_revision::{Checksums, Header, NewFile, Revision as File, RevisionId, Timestamp};
+use limbeck_revision::{
+    Checksums, Header, NewFile, Revision as File, RevisionId, Segment, Timestamp,
+};
 use limbeck_runner::{
     History, Proof, Runner, Scratch, SquashClaim, check_replay, prove_squash, same_rows,
 };
@@ -21,7 +23,8 @@ use super::revision::{NEW_FILE, review};
 use crate::args::Squash;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::variables::plain_segments;
+use crate::read_back::check_revision;
+use crate::variables::{plain_segments, plain_statements};
 
 /// How many remarks on what is not managed a reason has room for.
 const SHOWN_DIFFERENCES: usize = 3;
@@ -126,6 +129,8 @@ impl Context<'_> {
         };
         let mut file = File::new(header.clone());
         (file.upgrade, file.downgrade) = join::join(old);
+        let [up, down] = join::expected(old);
+        let file = check_revision(&file, Path::new(NEW_FILE), &up, &down)?;
         let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
         match stages.prove(&run).await? {
             proof @ Proof::Held { .. } => Ok(Squashed {
@@ -141,8 +146,8 @@ impl Context<'_> {
 
     /// Brings one scratch database to the state before the range, and a copy of it to the state after it.
     async fn stages(&mut self, history: &History, range: &Range) -> Result<Stages, CliError> {
-        let like = self.proof_url(None)?;
-        let before = self.scratch(like.as_deref()).await?;
+        let like = self.proof_settings(None)?;
+        let before = self.scratch(like.as_ref()).await?;
         let mut conn = before.connect().await?;
         let last = range.members.last().map_or("base", RevisionId::as_str);
         let steps = history.graph.upgrade(last, &[])?;
@@ -224,7 +229,7 @@ impl Context<'_> {
             }));
         }
         let Some(Written { path, removed }) = written else {
-            self.output.text(&file.render());
+            self.output.file(&file.render());
             self.output.say("Nothing is changed.");
             return Ok(());
         };
@@ -301,7 +306,10 @@ async fn planned(
         scope: Scope::everything(),
         ..Desired::default()
     };
-    let options = CompareOptions { read: read.clone() };
+    let options = CompareOptions {
+        read: read.clone(),
+        ..CompareOptions::default()
+    };
     let compared = compare_desired(&mut conn, desired, &options).await?;
     for it in [conn, goal] {
         let _ = it.close().await;
@@ -314,6 +322,8 @@ async fn planned(
     let mut file = File::new(header.clone());
     file.upgrade = plain_segments(&plan.upgrade);
     file.downgrade = plain_segments(&plan.downgrade);
+    let [up, down] = [&plan.upgrade, &plan.downgrade].map(plain_statements);
+    let file = check_revision(&file, Path::new(NEW_FILE), &up, &down)?;
     let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
     if let Some(why) = same_rows(&stages.before, old, &run, &read.own_tables).await? {
         return Ok(Err(format!("a plan may not do the same to rows, {why}")));
@@ -372,9 +382,8 @@ fn seal(mut file: File, proof: &Proof, old: &[File]) -> File {
 /// The hazards of the upgrade, counted from its comments.
 fn hazards(file: &File) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
-    for line in file.upgrade.iter().flat_map(|it| it.text.lines()) {
-        let hazard = line.trim().strip_prefix("-- hazard ");
-        if let Some((hazard, _)) = hazard.and_then(|it| it.split_once(':')) {
+    for hazard in file.upgrade.iter().flat_map(Segment::hazards) {
+        if let Some((hazard, _)) = hazard.split_once(':') {
             *counts.entry(hazard).or_default() += 1;
         }
     }
