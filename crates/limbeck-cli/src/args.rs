@@ -69,6 +69,10 @@ pub(crate) struct Global {
     /// Fail where a source holds objects that Limbeck does not manage, instead of naming them
     #[arg(long, global = true)]
     pub strict: bool,
+    /// Run the SQL of sources, revisions and proofs in scratch databases with all the rights of the database's role, because
+    /// all of it is your own
+    #[arg(long, global = true, env = "LIMBECK_TRUSTED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub trusted: bool,
     /// Whether to colour the output
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,

@@ -135,6 +135,9 @@ async fn run_on(
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));
+    for it in limbeck_runner::left_behind() {
+        context.output.warn(&it);
+    }
     limbeck_connect::settle().await;
     match done {
         Ok(Outcome::Agree) => 0,
@@ -214,6 +217,7 @@ fn fail(error: &CliError) -> u8 {
         quiet: false,
         json: false,
         strict: false,
+        trusted: false,
         color: Color::Auto,
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());

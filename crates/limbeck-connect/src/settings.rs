@@ -238,6 +238,20 @@ impl Settings {
         }
     }
 
+    /// Returns the same settings with a setting of the session more, which the server takes as the connection begins.
+    #[must_use]
+    pub fn with_option(&self, name: &str, value: &str) -> Self {
+        let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
+        let before = self
+            .options
+            .as_ref()
+            .map_or_else(String::new, |it| format!("{it} "));
+        Self {
+            options: Some(format!("{before}-c {name}={value}")),
+            ..self.clone()
+        }
+    }
+
     /// Returns the database's name.
     #[must_use]
     pub fn database(&self) -> &str {

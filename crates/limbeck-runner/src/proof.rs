@@ -16,7 +16,7 @@ use crate::error::{ServerError, one_line};
 use crate::extension::NoExtension;
 use crate::keep::Holding;
 use crate::rebuild::Rebuild;
-use crate::scratch::{Scratch, ScratchError};
+use crate::scratch::{self, Scratch, ScratchError};
 use crate::seed::seed;
 use crate::trial::Trial;
 
@@ -256,7 +256,7 @@ pub(crate) async fn try_again(
     known: Option<(Schema, Unmanaged)>,
 ) -> Result<Proof, Stop> {
     let own_tables = &read.own_tables;
-    let (start, start_rest) = state(conn, read).await?;
+    let (start, start_rest) = state(conn, read, scratch).await?;
     let mut trial = Trial::new(scratch, own_tables, false);
     let n_tables = fill(conn, &mut trial, own_tables).await?;
     let mut held = holding(conn, own_tables).await?;
@@ -284,13 +284,13 @@ pub(crate) async fn try_again(
             None => {}
             Some((schema, rest)) => {
                 let mut differs = differences(conn, everything(schema), read).await?;
-                let (_, now) = state(conn, read).await?;
+                let (_, now) = state(conn, read, scratch).await?;
                 differs.extend(Unmanaged::differences(&now, rest));
                 require_equal(step, differs)?;
             }
         }
         if expected.is_none() {
-            reached = Some(state(conn, read).await?);
+            reached = Some(state(conn, read, scratch).await?);
         }
         let now = holding(conn, own_tables).await?;
         trial.weigh(way, segments, &held, &now)?;
@@ -330,10 +330,11 @@ pub(crate) async fn holding(conn: &mut PgConnection, own_tables: &[Name]) -> Res
 pub(crate) async fn state(
     conn: &mut PgConnection,
     read: &ReadOptions,
+    scratch: &Scratch,
 ) -> Result<(Schema, Unmanaged), Stop> {
     let failed = |error| not_run(format!("the state cannot be read: {error}"));
     let schema = Catalog::read(conn, read).await.map_err(failed)?.schema;
-    let rest = Unmanaged::read(conn).await.map_err(failed)?;
+    let rest = scratch.unmanaged(conn).await.map_err(failed)?;
     Ok((schema, rest))
 }
 
@@ -385,6 +386,7 @@ async fn rebuild(
             format!("{reason}; not managed and so not there: {objects}")
         })
     };
+    let rights = scratch.rights();
     let statements: Vec<Cow<'_, str>> = rebuild.statements().collect();
     for some in statements.chunks(STATEMENTS_AT_ONCE) {
         // Sent together they are one transaction. If one fails, all are tried alone: the culprit is to be named, and
@@ -393,7 +395,7 @@ async fn rebuild(
             continue;
         }
         for sql in some {
-            execute(conn, sql)
+            scratch::execute(rights.as_ref(), conn, sql)
                 .await
                 .map_err(|error| failed(sql, &error))?;
         }
