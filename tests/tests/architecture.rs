@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-derive", &[]),
     ("limbeck-sql", &[]),
     ("limbeck-testkit", &[]),
-    ("limbeck-connect", &[]),
+    ("limbeck-connect", &["limbeck-sql"]),
     ("limbeck-schema", &["limbeck-sql"]),
     ("limbeck-revision", &["limbeck-sql"]),
     ("limbeck-metadata", &["limbeck-schema"]),
@@ -225,6 +225,27 @@ fn comment_lines_have_one_writer() {
     assert_eq!(comments_formatted("format!(\"-- {x}\")"), ["-- {x}"]);
     assert_eq!(comments_formatted("format!(\"a\\n-- b {x}\")").len(), 1);
     assert!(comments_formatted("println!(\"a line -- {x}\"); \"-- b\"").is_empty());
+}
+
+/// The files of the command line that may use the standard streams: they set up `Output`, are it, ask a question, or draw
+/// the line of progress.
+const USE_STREAMS: &[&str] = &["allow.rs", "lib.rs", "live.rs", "output.rs", "signals.rs"];
+
+#[test]
+fn the_command_line_prints_in_one_place() {
+    let mut breaches = Vec::new();
+    for source in &sources() {
+        let name = source.path.strip_prefix("crates/limbeck-cli/src/");
+        let Some(name) = name.filter(|name| !USE_STREAMS.contains(name)) else {
+            continue;
+        };
+        for stream in ["stdout()", "stderr()", "println!", "eprintln!"] {
+            if source.code().contains(stream) {
+                breaches.push(format!("{name}: `{stream}`"));
+            }
+        }
+    }
+    check("all that a command prints leaves through Output", &breaches);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Name, Object, Schema, Scope, Verdict};
+use limbeck_schema::{Desired, Event, Name, Object, Schema, Scope, Verdict};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -266,7 +266,8 @@ fn users(claim: &Claim<'_>) -> Vec<(String, String)> {
         let goes = match desired.schema.get(key) {
             None => desired.scope.covers(object, &current.schema),
             Some(it) => {
-                Object::event(object, it).is_some()
+                let event = Object::event(object, it);
+                event.is_some_and(|it| it != Event::Redefined)
                     || matches!(Object::verdict(object, it), Verdict::Replace(_))
             }
         };
