@@ -303,11 +303,11 @@ async fn passwords_in_answers_of_the_server_are_hidden_from_output_and_log() {
     let role = format!("boss_{}", world.db.name());
     world
         .execute(&format!(
-            "CREATE ROLE \"{role}\" LOGIN SUPERUSER PASSWORD 'hunter-55'"
+            "CREATE ROLE \"{role}\" LOGIN SUPERUSER PASSWORD 'hunter''55'"
         ))
         .await;
     let url = format!(
-        "postgresql://{role}:hunter-55@127.0.0.1:{}/{}",
+        "postgresql://{role}:hunter%2755@127.0.0.1:{}/{}",
         parts.port, parts.database
     );
     for (id, upgrade) in [
@@ -317,7 +317,7 @@ async fn passwords_in_answers_of_the_server_are_hidden_from_output_and_log() {
         ),
         (
             "aaaa2",
-            "DO $$ BEGIN RAISE EXCEPTION 'it is sesame=1 hunter-55 or hunter%2D55'; END $$;",
+            "DO $$ BEGIN RAISE EXCEPTION 'it is hunter''55 or hunter%%2755'; END $$;",
         ),
         ("aaaa3", "ALTER ROLE nosuch_role PASSWORD 'sesame';"),
         (
