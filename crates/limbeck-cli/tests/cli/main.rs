@@ -15,6 +15,7 @@ mod signals;
 mod sources;
 mod squash;
 mod standing;
+mod unresolved;
 mod variables;
 mod verify;
 mod walk;
