@@ -43,7 +43,8 @@ pub(crate) struct Global {
     /// The config file [default: limbeck.toml, if it is there]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The database, postgresql://user@host/name [default: $DATABASE_URL, then url of the config file]
+    /// The database: a connection string as psql takes it (postgresql://user@host/name, or host=… dbname=…), @FILE that holds
+    /// one, or - for standard input [default: $DATABASE_URL, then url of the config file, then PGHOST, PGDATABASE, PGSERVICE]
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// A folder of revisions; repeatable [default: revisions of the config file, then ./revisions]

@@ -104,6 +104,11 @@ impl Settings {
     /// # Errors
     /// [`ConnectError::Syntax`] and [`ConnectError::Setting`], which name the setting and where its value is from.
     pub fn parse(text: &str, origin: Origin) -> Result<Self, ConnectError> {
+        // An empty string is a variable that was not set rather than a wish for the defaults; `postgresql://` is that.
+        if text.trim().is_empty() {
+            let problem = "it is empty";
+            return Err(ConnectError::Syntax { origin, problem });
+        }
         Self::parse_in(text, origin, &Environment::of_process())
     }
 

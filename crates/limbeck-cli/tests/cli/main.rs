@@ -3,6 +3,7 @@
 mod allow;
 mod bad_input;
 mod common;
+mod connections;
 mod database;
 mod harmless;
 mod hostile;
