@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, compare, compare_desired,
-    compare_loaded,
+    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved, compare,
+    compare_desired, compare_loaded, needing, read_facts,
 };
 use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
@@ -176,16 +176,19 @@ impl Context<'_> {
         let mut options = CompareOptions {
             read: ReadOptions { companion, ..read },
             ignore: self.ignore(),
+            tells_unresolved: true,
+            ..CompareOptions::default()
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
-            (Target::Models(_), Purpose::Report) => Unmanaged::default(),
+            (Target::Models(_), Purpose::Report | Purpose::Plan) => Unmanaged::default(),
             _ => Unmanaged::read(&mut current.conn).await?,
         };
         let source = match target {
             Target::Models(load) => {
                 let (load, kept) = self.with_variables(load, purpose);
                 let it = compare_loaded(&mut current.conn, load, &options).await?;
+                let it = with_facts(&mut current.conn, it, purpose).await?;
                 self.explain_ignored(&it);
                 return Ok(Compared::new(it, rest, kept.try_recv().ok()));
             }
@@ -193,19 +196,21 @@ impl Context<'_> {
         };
         let mut other = self.open(source, like.as_ref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
-        let schema = Catalog::read(&mut other.conn, &read).await?.schema;
+        let goal = Catalog::read(&mut other.conn, &read).await?;
         let unmanaged = Unmanaged::read(&mut other.conn).await?;
+        options.needing = needing(&mut other.conn, &goal, &unmanaged, &rest).await?;
         for conn in [&mut current.conn, &mut other.conn] {
             options.ignore.note_owners(conn).await?;
         }
         other.close().await;
         self.say_unmanaged(&rest, &unmanaged, &options.ignore)?;
         let desired = Desired {
-            schema,
+            schema: goal.schema,
             scope: Scope::everything(),
             ..Desired::default()
         };
         let it = compare_desired(&mut current.conn, desired, &options).await?;
+        let it = with_facts(&mut current.conn, it, purpose).await?;
         self.explain_ignored(&it);
         Ok(Compared::new(it, rest, None))
     }
@@ -309,7 +314,7 @@ impl Context<'_> {
             }
             Source::Revisions(target) => {
                 let history = match purpose {
-                    Purpose::Report => self.history()?,
+                    Purpose::Report | Purpose::Plan => self.history()?,
                     Purpose::Revision => self.history_so_far()?,
                 };
                 let scratch = self.scratch(like).await?;
@@ -454,6 +459,8 @@ impl Context<'_> {
 pub(crate) enum Purpose {
     /// To say what differs.
     Report,
+    /// To show what leads there.
+    Plan,
     /// To write a revision and try it.
     Revision,
 }
@@ -466,6 +473,8 @@ pub(crate) struct Compared {
     pub desired: Desired,
     /// What differs.
     pub ops: Vec<Op>,
+    /// What cannot be judged or brought about.
+    pub unresolved: Vec<Unresolved>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
     /// The models, for a new revision, if they have variables.
@@ -474,15 +483,25 @@ pub(crate) struct Compared {
 
 impl Compared {
     /// What differs, without both sides. Their many objects are freed beside, so that nobody waits for it.
-    pub(crate) fn into_ops(self) -> Vec<Op> {
+    pub(crate) fn into_ops(self) -> (Vec<Op>, Vec<Unresolved>) {
         let Self {
             catalog,
             desired,
             ops,
+            unresolved,
             ..
         } = self;
         std::thread::spawn(move || drop((catalog, desired)));
-        ops
+        (ops, unresolved)
+    }
+
+    /// The comparison, if all that differs can be brought about.
+    ///
+    /// # Errors
+    /// [`CliError::Unresolved`].
+    pub(crate) fn resolved(self) -> Result<Self, CliError> {
+        CliError::unresolved(&self.unresolved)?;
+        Ok(self)
     }
 
     fn new(comparison: Comparison, unmanaged: Unmanaged, models: Option<MetaData>) -> Self {
@@ -490,15 +509,29 @@ impl Compared {
             catalog,
             desired,
             ops,
+            unresolved,
         } = comparison;
         Self {
             catalog,
             desired,
             ops,
+            unresolved,
             unmanaged,
             models,
         }
     }
+}
+
+/// Asks the server what a plan of the differences has to know, where there will be one.
+async fn with_facts(
+    conn: &mut PgConnection,
+    mut it: Comparison,
+    purpose: Purpose,
+) -> Result<Comparison, CliError> {
+    if purpose != Purpose::Report && !it.ops.is_empty() {
+        it.desired.facts = read_facts(conn, &it.catalog, &it.desired, &it.ops).await?;
+    }
+    Ok(it)
 }
 
 /// What loads models.

@@ -5,12 +5,11 @@
 //! Tables that are still there keep their rows and values.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Event, Name, Object, Schema, Scope, Verdict};
+use limbeck_schema::{Desired, Name, Schema, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -204,11 +203,6 @@ async fn try_claim(
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
     let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
-    for (user, table) in users(claim) {
-        trial.note(format!(
-            "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
-        ));
-    }
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
     trial.run("upgrade", &revision.upgrade).await?;
@@ -251,36 +245,6 @@ fn taken(claim: &Claim<'_>) -> Option<String> {
             .then(|| unmanaged.relation(schema, &it.name.name))
             .flatten()
     })
-}
-
-/// What is not managed and uses tables of which something goes or gets another type, with the tables.
-fn users(claim: &Claim<'_>) -> Vec<(String, String)> {
-    let Claim {
-        current,
-        unmanaged,
-        desired,
-        ..
-    } = claim;
-    let mut changed = BTreeSet::new();
-    for (key, object) in current.schema.iter() {
-        let goes = match desired.schema.get(key) {
-            None => desired.scope.covers(object, &current.schema),
-            Some(it) => {
-                let event = Object::event(object, it);
-                event.is_some_and(|it| it != Event::Redefined)
-                    || matches!(Object::verdict(object, it), Verdict::Replace(_))
-            }
-        };
-        if goes {
-            let name = key.qualified();
-            let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
-            changed.insert(format!("{schema}.{}", name.name));
-        }
-    }
-    let uses = unmanaged.uses.iter();
-    uses.filter(|(_, table)| changed.contains(table))
-        .cloned()
-        .collect()
 }
 
 /// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.

@@ -14,6 +14,7 @@ mod signals;
 mod sources;
 mod squash;
 mod standing;
+mod unresolved;
 mod variables;
 mod verify;
 mod walk;
