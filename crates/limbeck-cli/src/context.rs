@@ -74,12 +74,13 @@ impl Context<'_> {
             }
             _ => {}
         }
-        if let Some(it) = self.config.settings()? {
-            for wish in wishes(&self.config) {
-                if matches!(wish, Wish::Url(_)) {
-                    self.require_allowed(&wish)?;
-                }
+        // Before the variables are looked at.
+        for wish in wishes(&self.config) {
+            if matches!(wish, Wish::Url(_)) {
+                self.require_allowed(&wish)?;
             }
+        }
+        if let Some(it) = self.config.settings()? {
             return Ok(it);
         }
         Settings::from_environment()?.ok_or(CliError::NoUrl)
