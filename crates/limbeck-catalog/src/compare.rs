@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_metadata::{LowerOptions, MetaData};
 use limbeck_plan::PlanError;
+use limbeck_schema::kinds::align;
 use limbeck_schema::{Desired, Key, Op};
 use sqlx::PgConnection;
 
@@ -125,7 +126,8 @@ async fn compare_in<E: From<CompareError>>(
         let catalog = Catalog::read_in(conn, &session, &options.read).await;
         Ok(catalog.map_err(CompareError::from)?)
     };
-    let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    let (mut catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    align(&mut catalog.schema, &mut desired.schema);
     let mut ignore = options.ignore.clone();
     let noted = ignore.note_owners(conn).await;
     noted.map_err(CompareError::from)?;

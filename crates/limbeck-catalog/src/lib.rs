@@ -23,6 +23,7 @@ mod own;
 mod read;
 mod row;
 pub mod sea;
+mod strangers;
 mod unmanaged;
 mod unresolved;
 

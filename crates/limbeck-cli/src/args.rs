@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Together, read_lock_timeout};
+use crate::config::{Together, read_lock_timeout, read_lock_wait};
 
 pub(crate) use database::{Db, Destroy};
 pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show, Squash};
@@ -415,6 +415,34 @@ pub(crate) struct How {
     /// the config file, then 5s]
     #[arg(long, value_name = "TIME", value_parser = read_lock_timeout)]
     pub lock_timeout: Option<Duration>,
+    /// How long to wait for another run to end, as 30s or 5min; 0 not to wait [default: lock_wait of the config file, then
+    /// as long as it takes]
+    #[arg(long, value_name = "TIME", value_parser = read_lock_wait)]
+    pub lock_wait: Option<Duration>,
+    /// What became of the statement outside a transaction during which an earlier run was broken off, where the run asks
+    #[arg(long, value_enum, value_name = "ANSWER", conflicts_with_all = ["sql", "dry_run"])]
+    pub resume: Option<Answer>,
+}
+
+/// What became of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Answer {
+    /// It was done: go on after it
+    Done,
+    /// It was not done, or may be repeated: run it
+    Again,
+    /// Leave it out: go on after it
+    Skip,
+}
+
+impl From<Answer> for limbeck_runner::Answer {
+    fn from(it: Answer) -> Self {
+        match it {
+            Answer::Done => Self::Done,
+            Answer::Again => Self::Again,
+            Answer::Skip => Self::Skip,
+        }
+    }
 }
 
 /// `merge`.

@@ -74,12 +74,13 @@ impl Context<'_> {
             }
             _ => {}
         }
-        if let Some(it) = self.config.settings()? {
-            for wish in wishes(&self.config) {
-                if matches!(wish, Wish::Url(_)) {
-                    self.require_allowed(&wish)?;
-                }
+        // Before the string is read: the values of its variables are in what an error says about it.
+        for wish in wishes(&self.config) {
+            if matches!(wish, Wish::Url(_)) {
+                self.require_allowed(&wish)?;
             }
+        }
+        if let Some(it) = self.config.settings()? {
             return Ok(it);
         }
         Settings::from_environment()?.ok_or(CliError::NoUrl)
@@ -345,10 +346,10 @@ impl Context<'_> {
     /// # Errors
     /// If none can be had.
     pub(crate) async fn scratch(&mut self, like: Option<&Settings>) -> Result<Scratch, CliError> {
-        let fallback = self.config.scratch_settings()?;
         if let Some(url) = &self.config.scratch.url {
             self.require_allowed(&Wish::Scratch(url.clone()))?;
         }
+        let fallback = self.config.scratch_settings()?;
         let scratch = Scratch::create(like, fallback.as_ref()).await;
         for settings in [like, fallback.as_ref()].into_iter().flatten() {
             for notice in settings.take_notices() {

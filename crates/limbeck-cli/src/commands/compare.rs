@@ -3,6 +3,7 @@
 use limbeck_catalog::Unresolved;
 use limbeck_plan::{Migration, Plan, migration, outline};
 use limbeck_schema::{Key, Op};
+use limbeck_sql::Comment;
 use serde::Serialize;
 
 use super::Outcome;
@@ -63,8 +64,8 @@ impl Context<'_> {
         } else {
             self.output.sql(&script(&plan)?);
             for it in &comparison.unresolved {
-                let line = format!("-- {}", unresolved_line(it));
-                self.output.toned(Tone::Remark, &line);
+                let line = Comment::new(&unresolved_line(it)).to_string();
+                self.output.toned(Tone::Remark, line.trim_end());
             }
         }
         self.say_count(outline(&ops).len(), &comparison.unresolved);

@@ -8,6 +8,7 @@ mod hostile;
 mod import;
 mod inspect;
 mod modules;
+mod planted;
 mod rearrange;
 mod signals;
 mod sources;

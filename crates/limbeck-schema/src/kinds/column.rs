@@ -687,8 +687,15 @@ impl Kind for Column {
     }
 
     fn event(current: &Self, desired: &Self) -> Option<Event> {
-        (current.ty != desired.ty || current.collation != desired.collation)
-            .then_some(Event::Retyped)
+        let retyped = current.ty != desired.ty || current.collation != desired.collation;
+        let redefined = current.default != desired.default
+            || current.nullable != desired.nullable
+            || (desired.physical.is_some() && current.physical != desired.physical);
+        if retyped {
+            Some(Event::Retyped)
+        } else {
+            redefined.then_some(Event::Redefined)
+        }
     }
 
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {

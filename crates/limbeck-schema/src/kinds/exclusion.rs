@@ -263,7 +263,7 @@ impl Kind for Exclusion {
 
     fn react(&self, event: Event) -> Reaction {
         match event {
-            Event::Retyped => Reaction::Keep,
+            Event::Retyped | Event::Redefined => Reaction::Keep,
             _ => Reaction::Rebuild,
         }
     }

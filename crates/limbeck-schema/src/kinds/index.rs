@@ -327,7 +327,7 @@ impl Kind for Index {
         match event {
             // PostgreSQL builds the index anew from its text, which leaves out a collation that the expression has.
             Event::Retyped if self.collates_expressions() => Reaction::Rebuild,
-            Event::Retyped => Reaction::Keep,
+            Event::Retyped | Event::Redefined => Reaction::Keep,
             // PostgreSQL rebuilds plain indexes itself; expressions name the old self of the type.
             Event::Converted if !self.has_expressions() => Reaction::Keep,
             _ => Reaction::Rebuild,

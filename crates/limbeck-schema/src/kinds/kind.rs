@@ -63,6 +63,8 @@ pub enum Event {
     Retyped,
     /// A column is converted from the old self of a swapped type to the new one.
     Converted,
+    /// A column changes what tables that inherit it take over: its default, NOT NULL, how its values are kept.
+    Redefined,
 }
 
 /// What that asks of an object which itself stays the same.
@@ -381,7 +383,7 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn react(&self, event: Event) -> Reaction {
         match event {
             Event::Dropped | Event::Replaced | Event::Swapped => Reaction::Rebuild,
-            Event::Retyped | Event::Converted => Reaction::Keep,
+            Event::Retyped | Event::Converted | Event::Redefined => Reaction::Keep,
         }
     }
     /// What altering it in place means for those that depend on it.

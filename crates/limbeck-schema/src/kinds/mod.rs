@@ -29,6 +29,7 @@ mod enum_type;
 mod exclusion;
 mod foreign_key;
 mod index;
+mod inherited_column;
 mod kind;
 mod loss;
 mod named;
@@ -67,6 +68,7 @@ kinds! {
     sequence::Sequence = "sequence",
     table::Table = "table",
     column::Column = "column",
+    inherited_column::InheritedColumn = "inherited column",
     sequence_owner::SequenceOwner = "sequence owner",
     primary_key::PrimaryKey = "primary key",
     unique::Unique = "unique",
@@ -144,6 +146,7 @@ pub use column::{Identity, columns_of};
 pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};
+pub use inherited_column::{OwnDefault, align, default_of, has_inheritance, is_not_null};
 pub use physical::{Physical, StorageMode};
 pub use retype::questions;
 pub use sequence::SequenceOptions;
