@@ -132,10 +132,6 @@ async fn mistakes_in_models_are_named_with_their_place() {
         (r#"{"limbeck": 1, "tables": ["#.to_owned(), &["models.json:1:"]),
         (r#"{"limbeck": 2}"#.to_owned(), &["models.json", "version"]),
         ("[]".to_owned(), &["models.json:1:1", "\"limbeck\": 1"]),
-        (
-            r#"{"limbeck": 1, "tables": [{"name": "t", "columns": [{"name": "a", "type": "nosuch"}]}]}"#.to_owned(),
-            &["tables[0]", "nosuch"],
-        ),
         (format!(r#"{{"limbeck": 1, "tables": [{}, {}]}}"#, table("t", ""), table("t", "")), &["table t", "twice"]),
         (
             format!(r#"{{"limbeck": 1, "tables": [{}]}}"#, table("t", r#", "indexes": [{"elements": ["nosuch"]}]"#)),
