@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Together, read_lock_timeout};
+use crate::config::{Together, read_lock_timeout, read_lock_wait};
 
 pub(crate) use database::{Db, Destroy};
 pub(crate) use history::{Current, Heads, History, HistoryFormat, Rebase, Remove, Show, Squash};
@@ -43,7 +43,8 @@ pub(crate) struct Global {
     /// The config file [default: limbeck.toml, if it is there]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The database, postgresql://user@host/name [default: $DATABASE_URL, then url of the config file]
+    /// The database: a connection string as psql takes it (postgresql://user@host/name, or host=… dbname=…), @FILE that holds
+    /// one, or - for standard input [default: $DATABASE_URL, then url of the config file, then PGHOST, PGDATABASE, PGSERVICE]
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// A folder of revisions; repeatable [default: revisions of the config file, then ./revisions]
@@ -69,6 +70,10 @@ pub(crate) struct Global {
     /// Fail where a source holds objects that Limbeck does not manage, instead of naming them
     #[arg(long, global = true)]
     pub strict: bool,
+    /// Run the SQL of sources, revisions and proofs in scratch databases with all the rights of the database's role, because
+    /// all of it is your own
+    #[arg(long, global = true, env = "LIMBECK_TRUSTED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub trusted: bool,
     /// Whether to colour the output
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
@@ -415,6 +420,34 @@ pub(crate) struct How {
     /// the config file, then 5s]
     #[arg(long, value_name = "TIME", value_parser = read_lock_timeout)]
     pub lock_timeout: Option<Duration>,
+    /// How long to wait for another run to end, as 30s or 5min; 0 not to wait [default: lock_wait of the config file, then
+    /// as long as it takes]
+    #[arg(long, value_name = "TIME", value_parser = read_lock_wait)]
+    pub lock_wait: Option<Duration>,
+    /// What became of the statement outside a transaction during which an earlier run was broken off, where the run asks
+    #[arg(long, value_enum, value_name = "ANSWER", conflicts_with_all = ["sql", "dry_run"])]
+    pub resume: Option<Answer>,
+}
+
+/// What became of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Answer {
+    /// It was done: go on after it
+    Done,
+    /// It was not done, or may be repeated: run it
+    Again,
+    /// Leave it out: go on after it
+    Skip,
+}
+
+impl From<Answer> for limbeck_runner::Answer {
+    fn from(it: Answer) -> Self {
+        match it {
+            Answer::Done => Self::Done,
+            Answer::Again => Self::Again,
+            Answer::Skip => Self::Skip,
+        }
+    }
 }
 
 /// `merge`.

@@ -5,16 +5,19 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, compare, compare_desired,
-    compare_loaded,
+    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved, compare,
+    compare_desired, compare_loaded, needing, read_facts,
 };
 use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
 use limbeck_revision::FileNaming;
 use limbeck_revision::graph::Direction;
-use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
+use limbeck_runner::{
+    Embedded, Runner, RunnerOptions, Scratch, ScratchOptions, check_replay, execute, load,
+    sql_files,
+};
 use limbeck_schema::{Desired, Ident, Name, Op, Scope, Variables};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{Connection, Executor, PgConnection, Row};
 
 use crate::allow::{Wish, wishes};
 use crate::args::Global;
@@ -74,12 +77,13 @@ impl Context<'_> {
             }
             _ => {}
         }
-        if let Some(it) = self.config.settings()? {
-            for wish in wishes(&self.config) {
-                if matches!(wish, Wish::Url(_)) {
-                    self.require_allowed(&wish)?;
-                }
+        // Before the string is read: the values of its variables are in what an error says about it.
+        for wish in wishes(&self.config) {
+            if matches!(wish, Wish::Url(_)) {
+                self.require_allowed(&wish)?;
             }
+        }
+        if let Some(it) = self.config.settings()? {
             return Ok(it);
         }
         Settings::from_environment()?.ok_or(CliError::NoUrl)
@@ -176,16 +180,19 @@ impl Context<'_> {
         let mut options = CompareOptions {
             read: ReadOptions { companion, ..read },
             ignore: self.ignore(),
+            tells_unresolved: true,
+            ..CompareOptions::default()
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
-            (Target::Models(_), Purpose::Report) => Unmanaged::default(),
-            _ => Unmanaged::read(&mut current.conn).await?,
+            (Target::Models(_), Purpose::Report | Purpose::Plan) => Unmanaged::default(),
+            _ => current.unmanaged().await?,
         };
         let source = match target {
             Target::Models(load) => {
                 let (load, kept) = self.with_variables(load, purpose);
                 let it = compare_loaded(&mut current.conn, load, &options).await?;
+                let it = with_facts(&mut current.conn, it, purpose).await?;
                 self.explain_ignored(&it);
                 return Ok(Compared::new(it, rest, kept.try_recv().ok()));
             }
@@ -193,19 +200,21 @@ impl Context<'_> {
         };
         let mut other = self.open(source, like.as_ref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
-        let schema = Catalog::read(&mut other.conn, &read).await?.schema;
-        let unmanaged = Unmanaged::read(&mut other.conn).await?;
+        let goal = Catalog::read(&mut other.conn, &read).await?;
+        let unmanaged = other.unmanaged().await?;
+        options.needing = needing(&mut other.conn, &goal, &unmanaged, &rest).await?;
         for conn in [&mut current.conn, &mut other.conn] {
             options.ignore.note_owners(conn).await?;
         }
         other.close().await;
         self.say_unmanaged(&rest, &unmanaged, &options.ignore)?;
         let desired = Desired {
-            schema,
+            schema: goal.schema,
             scope: Scope::everything(),
             ..Desired::default()
         };
         let it = compare_desired(&mut current.conn, desired, &options).await?;
+        let it = with_facts(&mut current.conn, it, purpose).await?;
         self.explain_ignored(&it);
         Ok(Compared::new(it, rest, None))
     }
@@ -299,7 +308,7 @@ impl Context<'_> {
                 let files = sql_files(&path)?;
                 let scratch = self.scratch(like).await?;
                 let mut conn = scratch.connect().await?;
-                let loaded = load(&mut conn, &files, scratch.default_schema()).await;
+                let loaded = load(&scratch, &mut conn, &files).await;
                 for note in loaded.map_err(|error| error.in_scratch(&scratch))? {
                     self.output.say(&note);
                 }
@@ -309,7 +318,7 @@ impl Context<'_> {
             }
             Source::Revisions(target) => {
                 let history = match purpose {
-                    Purpose::Report => self.history()?,
+                    Purpose::Report | Purpose::Plan => self.history()?,
                     Purpose::Revision => self.history_so_far()?,
                 };
                 let scratch = self.scratch(like).await?;
@@ -317,7 +326,7 @@ impl Context<'_> {
                 let steps = history.graph.upgrade(&target, &[])?;
                 let mut conn = scratch.connect().await?;
                 check_replay(&mut conn, &history, &steps, &[Direction::Upgrade]).await?;
-                let mut runner = Runner::new(conn, options).await?;
+                let mut runner = Runner::in_scratch(&scratch, conn, options).await?;
                 let output = &mut self.output;
                 runner
                     .upgrade(&history, &target, &mut |event| output.explain_event(&event))
@@ -331,7 +340,7 @@ impl Context<'_> {
         let mut metadata = metadata;
         metadata.set_variables(&self.variables);
         let mut opened = Opened::scratch(self.scratch(like).await?).await?;
-        build(&mut opened.conn, &metadata).await?;
+        opened.build(&metadata).await?;
         Ok(opened)
     }
 
@@ -340,11 +349,17 @@ impl Context<'_> {
     /// # Errors
     /// If none can be had.
     pub(crate) async fn scratch(&mut self, like: Option<&Settings>) -> Result<Scratch, CliError> {
-        let fallback = self.config.scratch_settings()?;
         if let Some(url) = &self.config.scratch.url {
             self.require_allowed(&Wish::Scratch(url.clone()))?;
         }
-        let scratch = Scratch::create(like, fallback.as_ref()).await;
+        let fallback = self.config.scratch_settings()?;
+        let scratch = Scratch::with(&ScratchOptions {
+            target: like,
+            fallback: fallback.as_ref(),
+            trusted: self.global.trusted,
+            statement_timeout: self.config.scratch_timeout(),
+        })
+        .await;
         for settings in [like, fallback.as_ref()].into_iter().flatten() {
             for notice in settings.take_notices() {
                 self.output.warn(&notice);
@@ -454,6 +469,8 @@ impl Context<'_> {
 pub(crate) enum Purpose {
     /// To say what differs.
     Report,
+    /// To show what leads there.
+    Plan,
     /// To write a revision and try it.
     Revision,
 }
@@ -466,6 +483,8 @@ pub(crate) struct Compared {
     pub desired: Desired,
     /// What differs.
     pub ops: Vec<Op>,
+    /// What cannot be judged or brought about.
+    pub unresolved: Vec<Unresolved>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
     /// The models, for a new revision, if they have variables.
@@ -474,15 +493,25 @@ pub(crate) struct Compared {
 
 impl Compared {
     /// What differs, without both sides. Their many objects are freed beside, so that nobody waits for it.
-    pub(crate) fn into_ops(self) -> Vec<Op> {
+    pub(crate) fn into_ops(self) -> (Vec<Op>, Vec<Unresolved>) {
         let Self {
             catalog,
             desired,
             ops,
+            unresolved,
             ..
         } = self;
         std::thread::spawn(move || drop((catalog, desired)));
-        ops
+        (ops, unresolved)
+    }
+
+    /// The comparison, if all that differs can be brought about.
+    ///
+    /// # Errors
+    /// [`CliError::Unresolved`].
+    pub(crate) fn resolved(self) -> Result<Self, CliError> {
+        CliError::unresolved(&self.unresolved)?;
+        Ok(self)
     }
 
     fn new(comparison: Comparison, unmanaged: Unmanaged, models: Option<MetaData>) -> Self {
@@ -490,15 +519,29 @@ impl Compared {
             catalog,
             desired,
             ops,
+            unresolved,
         } = comparison;
         Self {
             catalog,
             desired,
             ops,
+            unresolved,
             unmanaged,
             models,
         }
     }
+}
+
+/// Asks the server what a plan of the differences has to know, where there will be one.
+async fn with_facts(
+    conn: &mut PgConnection,
+    mut it: Comparison,
+    purpose: Purpose,
+) -> Result<Comparison, CliError> {
+    if purpose != Purpose::Report && !it.ops.is_empty() {
+        it.desired.facts = read_facts(conn, &it.catalog, &it.desired, &it.ops).await?;
+    }
+    Ok(it)
 }
 
 /// What loads models.
@@ -534,26 +577,35 @@ impl Opened {
         })
     }
 
+    /// Brings an empty database to declared models.
+    async fn build(&mut self, metadata: &MetaData) -> Result<(), CliError> {
+        let it = compare(&mut self.conn, metadata, &CompareOptions::default()).await?;
+        let migration =
+            limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)?;
+        let rights = self.scratch.as_ref().and_then(Scratch::rights);
+        for statement in migration.upgrade.statements() {
+            execute(rights.as_ref(), &mut self.conn, &statement.sql)
+                .await
+                .map_err(|source| CliError::Build {
+                    statement: one_line(&statement.sql),
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+
+    /// What of it no kind stands for.
+    async fn unmanaged(&mut self) -> Result<Unmanaged, CliError> {
+        Ok(match &self.scratch {
+            Some(scratch) => scratch.unmanaged(&mut self.conn).await?,
+            None => Unmanaged::read(&mut self.conn).await?,
+        })
+    }
+
     /// Ends it before its time, so that two scratch databases need not be held longer than one is used.
     async fn close(self) {
         let Self { conn, scratch } = self;
         limbeck_connect::close(conn).await;
         drop(scratch);
     }
-}
-
-/// Brings an empty database to declared models.
-async fn build(conn: &mut PgConnection, metadata: &MetaData) -> Result<(), CliError> {
-    let it = compare(conn, metadata, &CompareOptions::default()).await?;
-    let migration = limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)?;
-    for statement in migration.upgrade.statements() {
-        let sql = AssertSqlSafe(statement.sql.clone());
-        conn.execute(sqlx::raw_sql(sql))
-            .await
-            .map_err(|source| CliError::Build {
-                statement: one_line(&statement.sql),
-                source,
-            })?;
-    }
-    Ok(())
 }

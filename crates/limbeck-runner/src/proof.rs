@@ -5,19 +5,18 @@
 //! Tables that are still there keep their rows and values.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Event, Name, Object, Schema, Scope, Verdict};
+use limbeck_schema::{Desired, Name, Schema, Scope};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
 use crate::extension::NoExtension;
 use crate::keep::Holding;
 use crate::rebuild::Rebuild;
-use crate::scratch::{Scratch, ScratchError};
+use crate::scratch::{self, Scratch, ScratchError};
 use crate::seed::seed;
 use crate::trial::Trial;
 
@@ -204,11 +203,6 @@ async fn try_claim(
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
     let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
-    for (user, table) in users(claim) {
-        trial.note(format!(
-            "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
-        ));
-    }
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
     trial.run("upgrade", &revision.upgrade).await?;
@@ -253,36 +247,6 @@ fn taken(claim: &Claim<'_>) -> Option<String> {
     })
 }
 
-/// What is not managed and uses tables of which something goes or gets another type, with the tables.
-fn users(claim: &Claim<'_>) -> Vec<(String, String)> {
-    let Claim {
-        current,
-        unmanaged,
-        desired,
-        ..
-    } = claim;
-    let mut changed = BTreeSet::new();
-    for (key, object) in current.schema.iter() {
-        let goes = match desired.schema.get(key) {
-            None => desired.scope.covers(object, &current.schema),
-            Some(it) => {
-                let event = Object::event(object, it);
-                event.is_some_and(|it| it != Event::Redefined)
-                    || matches!(Object::verdict(object, it), Verdict::Replace(_))
-            }
-        };
-        if goes {
-            let name = key.qualified();
-            let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
-            changed.insert(format!("{schema}.{}", name.name));
-        }
-    }
-    let uses = unmanaged.uses.iter();
-    uses.filter(|(_, table)| changed.contains(table))
-        .cloned()
-        .collect()
-}
-
 /// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.
 pub(crate) async fn try_again(
     scratch: &Scratch,
@@ -292,7 +256,7 @@ pub(crate) async fn try_again(
     known: Option<(Schema, Unmanaged)>,
 ) -> Result<Proof, Stop> {
     let own_tables = &read.own_tables;
-    let (start, start_rest) = state(conn, read).await?;
+    let (start, start_rest) = state(conn, read, scratch).await?;
     let mut trial = Trial::new(scratch, own_tables, false);
     let n_tables = fill(conn, &mut trial, own_tables).await?;
     let mut held = holding(conn, own_tables).await?;
@@ -320,13 +284,13 @@ pub(crate) async fn try_again(
             None => {}
             Some((schema, rest)) => {
                 let mut differs = differences(conn, everything(schema), read).await?;
-                let (_, now) = state(conn, read).await?;
+                let (_, now) = state(conn, read, scratch).await?;
                 differs.extend(Unmanaged::differences(&now, rest));
                 require_equal(step, differs)?;
             }
         }
         if expected.is_none() {
-            reached = Some(state(conn, read).await?);
+            reached = Some(state(conn, read, scratch).await?);
         }
         let now = holding(conn, own_tables).await?;
         trial.weigh(way, segments, &held, &now)?;
@@ -366,10 +330,11 @@ pub(crate) async fn holding(conn: &mut PgConnection, own_tables: &[Name]) -> Res
 pub(crate) async fn state(
     conn: &mut PgConnection,
     read: &ReadOptions,
+    scratch: &Scratch,
 ) -> Result<(Schema, Unmanaged), Stop> {
     let failed = |error| not_run(format!("the state cannot be read: {error}"));
     let schema = Catalog::read(conn, read).await.map_err(failed)?.schema;
-    let rest = Unmanaged::read(conn).await.map_err(failed)?;
+    let rest = scratch.unmanaged(conn).await.map_err(failed)?;
     Ok((schema, rest))
 }
 
@@ -421,6 +386,7 @@ async fn rebuild(
             format!("{reason}; not managed and so not there: {objects}")
         })
     };
+    let rights = scratch.rights();
     let statements: Vec<Cow<'_, str>> = rebuild.statements().collect();
     for some in statements.chunks(STATEMENTS_AT_ONCE) {
         // Sent together they are one transaction. If one fails, all are tried alone: the culprit is to be named, and
@@ -429,7 +395,7 @@ async fn rebuild(
             continue;
         }
         for sql in some {
-            execute(conn, sql)
+            scratch::execute(rights.as_ref(), conn, sql)
                 .await
                 .map_err(|error| failed(sql, &error))?;
         }

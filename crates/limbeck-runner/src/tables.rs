@@ -8,6 +8,7 @@ use limbeck_revision::graph::Step;
 use limbeck_schema::{Ident, Name};
 use sea_query::{BinOper, Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
 
+use crate::error::Reached;
 use crate::options::RunnerOptions;
 
 /// The column of the version table, as Alembic calls it.
@@ -131,7 +132,7 @@ impl Tables {
     pub(crate) fn select_finished(&self) -> String {
         format!(
             "SELECT DISTINCT ON (revision) revision, direction, checksum, finished::text, by, \
-             extract(epoch FROM duration)::float8 AS seconds FROM {} \
+             extract(epoch FROM duration)::float8 AS seconds, id FROM {} \
              WHERE finished IS NOT NULL AND segment >= segments ORDER BY revision, id DESC",
             self.log
         )
@@ -140,10 +141,14 @@ impl Tables {
     /// Adds a row for a segment. With `finished` it ends now and began with the transaction it is in.
     pub(crate) fn insert_log(&self, entry: &LogEntry<'_>, finished: bool) -> String {
         let now = || Expr::cust("clock_timestamp()");
-        let (started, ended) = if finished {
-            (Expr::cust("now()"), now())
+        let (started, ended, error) = if finished {
+            (Expr::cust("now()"), now(), Expr::cust("NULL"))
         } else {
-            (now(), Expr::cust("NULL"))
+            (
+                now(),
+                Expr::cust("NULL"),
+                Expr::val(Reached::NotBegun.text()),
+            )
         };
         let mut statement = Query::insert();
         statement.into_table(table(&self.log)).columns([
@@ -155,6 +160,7 @@ impl Tables {
             "checksum",
             "started",
             "finished",
+            "error",
         ]);
         let statement_number = entry
             .statement
@@ -168,6 +174,7 @@ impl Tables {
             Expr::val(entry.checksum),
             started,
             ended,
+            error,
         ]);
         if !finished {
             statement.returning_col("id");
@@ -175,22 +182,19 @@ impl Tables {
         statement.to_string(PostgresQueryBuilder)
     }
 
-    /// Says in row `id` that statement number `statement` is about to run.
-    pub(crate) fn update_log_statement(&self, id: i64, statement: usize, checksum: &str) -> String {
+    /// Says in row `id` that the run came to statement number `statement`, and how far that one came.
+    pub(crate) fn update_log_statement(
+        &self,
+        id: i64,
+        statement: usize,
+        checksum: &str,
+        reached: &str,
+    ) -> String {
         Query::update()
             .table(table(&self.log))
             .value("statement", count(statement))
             .value("checksum", checksum)
-            .value("error", Expr::cust("NULL"))
-            .and_where(Expr::col("id").eq(id))
-            .to_string(PostgresQueryBuilder)
-    }
-
-    /// Says in row `id` why its statement failed, without passwords.
-    pub(crate) fn update_log_error(&self, id: i64, error: &str) -> String {
-        Query::update()
-            .table(table(&self.log))
-            .value("error", limbeck_connect::redact(error))
+            .value("error", limbeck_connect::redact(reached))
             .and_where(Expr::col("id").eq(id))
             .to_string(PostgresQueryBuilder)
     }

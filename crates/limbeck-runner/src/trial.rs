@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use limbeck_catalog::own_rows;
 use limbeck_revision::{Segment, SegmentMode, SplitError};
 use limbeck_schema::{Ident, Name};
-use limbeck_sql::{Head, is_line_end, own_lines, significant};
+use limbeck_sql::{Head, Transaction, is_line_end, own_lines, significant};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
 use crate::extension::NoExtension;
 use crate::keep::{Holding, Loss, LossKind, truncation};
 use crate::proof::{Proof, Stop, not_run};
-use crate::scratch::{Scratch, ScratchError};
+use crate::scratch::{self, Rights, Scratch, ScratchError};
+use crate::statement::control;
 use crate::work::{controls_transaction, shown};
 
 /// A statement with what the file says above it.
@@ -169,19 +170,29 @@ impl<'a> Trial<'a> {
         let mut conn = self.scratch.connect().await?;
         for segment in segments {
             let steps = steps(segment).map_err(|error| fails(way, error.to_string()))?;
-            if let Some(it) = steps.iter().find(|it| controls_transaction(&it.sql)) {
+            let in_transaction = segment.mode == SegmentMode::Transaction;
+            let misplaced = steps
+                .iter()
+                .find(|it| in_transaction && controls_transaction(&it.sql));
+            if let Some(it) = misplaced {
                 let line = format!(
                     "`{}` begins or ends a transaction, which is the runner's work",
                     shown(&it.sql)
                 );
                 return Err(fails(way, line).into());
             }
-            if segment.mode == SegmentMode::Transaction {
+            if in_transaction {
                 self.run_steps(&mut conn, way, &steps, true).await?;
             } else {
-                for step in &steps {
-                    self.run_steps(&mut conn, way, std::slice::from_ref(step), false)
-                        .await?;
+                for part in transactions(&steps) {
+                    match part {
+                        [first, body @ .., last] if controls_transaction(&first.sql) => {
+                            if control(&last.sql) == Some(Transaction::Commit) {
+                                self.run_steps(&mut conn, way, body, true).await?;
+                            }
+                        }
+                        _ => self.run_steps(&mut conn, way, part, false).await?,
+                    }
                 }
             }
         }
@@ -197,8 +208,9 @@ impl<'a> Trial<'a> {
         steps: &[Step],
         in_transaction: bool,
     ) -> Result<(), Stop> {
+        let rights = self.scratch.rights();
         let mut failures: Vec<Failure> = Vec::new();
-        while let Some(failure) = attempt(conn, steps, in_transaction).await {
+        while let Some(failure) = attempt(rights.as_ref(), conn, steps, in_transaction).await {
             if !self.make_way(conn, &failure).await? {
                 return Err(self.fail(way, steps, &failure).into());
             }
@@ -271,7 +283,10 @@ impl<'a> Trial<'a> {
     /// The end for a statement that fails on empty tables too.
     fn fail(&self, way: &'static str, steps: &[Step], failure: &Failure) -> Proof {
         let sql = steps.get(failure.at).map_or("COMMIT", |it| &it.sql);
-        let line = format!("`{}`: {}", one_line(sql), failure.answer);
+        let explained = failure.server.clone();
+        let explained = explained.map(|it| self.scratch.explain(it).to_string());
+        let answer = explained.as_ref().unwrap_or(&failure.answer);
+        let line = format!("`{}`: {answer}", one_line(sql));
         let server = failure.server.as_ref();
         if let Some(it) = server.and_then(|it| NoExtension::of(sql, it, self.scratch)) {
             return not_run(format!("the {way} fails: {it}"));
@@ -349,6 +364,7 @@ pub(crate) async fn run_plainly(
     segments: &[Segment],
 ) -> Result<Option<String>, ScratchError> {
     let mut conn = scratch.connect().await?;
+    let rights = scratch.rights();
     let mut failed = None;
     for segment in segments {
         let found = match steps(segment) {
@@ -356,7 +372,7 @@ pub(crate) async fn run_plainly(
             Err(error) => return Ok(Some(error.to_string())),
         };
         let in_transaction = segment.mode == SegmentMode::Transaction;
-        if let Some(it) = attempt(&mut conn, &found, in_transaction).await {
+        if let Some(it) = attempt(rights.as_ref(), &mut conn, &found, in_transaction).await {
             failed = Some(it.answer);
             break;
         }
@@ -365,13 +381,38 @@ pub(crate) async fn run_plainly(
     Ok(failed)
 }
 
+/// The statements of a segment outside transactions, each by itself, but for those from a `BEGIN` to its end.
+fn transactions(steps: &[Step]) -> Vec<&[Step]> {
+    let (mut parts, mut rest) = (Vec::new(), steps);
+    while let Some(first) = rest.first() {
+        let controls = |it: &Step| controls_transaction(&it.sql);
+        let length = match controls(first) {
+            true => rest
+                .iter()
+                .skip(1)
+                .position(controls)
+                .map_or(1, |it| it + 2),
+            false => 1,
+        };
+        let (part, after) = rest.split_at(length);
+        parts.push(part);
+        rest = after;
+    }
+    parts
+}
+
 /// Runs steps once; gives the first failure, with the transaction rolled back.
-async fn attempt(conn: &mut PgConnection, steps: &[Step], in_transaction: bool) -> Option<Failure> {
+async fn attempt(
+    rights: Option<&Rights>,
+    conn: &mut PgConnection,
+    steps: &[Step],
+    in_transaction: bool,
+) -> Option<Failure> {
     if in_transaction && let Err(error) = execute(conn, "BEGIN").await {
         return Some(Failure::new(0, &error));
     }
     for (at, step) in steps.iter().enumerate() {
-        if let Err(error) = execute(conn, &step.sql).await {
+        if let Err(error) = scratch::execute(rights, conn, &step.sql).await {
             if in_transaction {
                 let _ = execute(conn, "ROLLBACK").await;
             }

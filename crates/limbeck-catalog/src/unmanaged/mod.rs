@@ -17,8 +17,6 @@ pub struct Unmanaged {
     pub objects: BTreeMap<(String, String), String>,
     /// The extensions among them, in the order in which they were created.
     pub extensions: Vec<Extension>,
-    /// What uses a table in a way that is in the way of a change of it, `view public.v`, with the table, `public.t`.
-    pub uses: Vec<(String, String)>,
 }
 
 /// An extension.
@@ -80,7 +78,6 @@ impl Unmanaged {
         let query = sqlx::query(AssertSqlSafe(statement)).persistent(false);
         let rows = query.fetch_all(&mut *tx).await.map_err(failed)?;
         let extensions = Extension::read(&mut tx).await.map_err(failed)?;
-        let uses = uses(&mut tx).await.map_err(failed)?;
         tx.rollback().await.map_err(failed)?;
         let mut objects = BTreeMap::new();
         for row in rows {
@@ -94,7 +91,6 @@ impl Unmanaged {
         Ok(Self {
             objects,
             extensions,
-            uses,
         })
     }
 
@@ -175,19 +171,4 @@ impl Extension {
         };
         rows.iter().map(read).collect()
     }
-}
-
-/// What holds on to a table or its columns, so that PostgreSQL refuses some changes of them (`pg_depend`).
-async fn uses(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
-    const SQL: &str = "SELECT DISTINCT i.type || ' ' || i.identity, format('%I.%I', n.nspname, c.relname) FROM pg_depend d JOIN \
-                       pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_rewrite r ON \
-                       d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid, pg_identify_object(CASE WHEN r.oid IS NULL THEN \
-                       d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid), 0) i WHERE d.refclassid = \
-                       'pg_class'::regclass AND d.deptype = 'n' AND d.classid = ANY ('{pg_rewrite,pg_policy,pg_publication_rel,\
-                       pg_trigger,pg_proc}'::regclass[]) AND c.relkind IN ('r', 'p') AND c.oid >= 16384 AND d.objid >= 16384 AND \
-                       coalesce(r.ev_class, 0) <> c.oid ORDER BY 1, 2";
-    let rows = sqlx::query(SQL).persistent(false).fetch_all(conn).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .collect()
 }

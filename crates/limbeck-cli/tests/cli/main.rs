@@ -3,7 +3,9 @@
 mod allow;
 mod bad_input;
 mod common;
+mod connections;
 mod database;
+mod harmless;
 mod hostile;
 mod import;
 mod inspect;
@@ -14,6 +16,7 @@ mod signals;
 mod sources;
 mod squash;
 mod standing;
+mod unresolved;
 mod variables;
 mod verify;
 mod walk;

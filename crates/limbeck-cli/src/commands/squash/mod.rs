@@ -5,7 +5,9 @@ mod join;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
+use limbeck_catalog::{
+    Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired, read_facts,
+};
 use limbeck_plan::migration;
 use limbeck_revision::graph::{Direction, Node, Squash as Range};
 use limbeck_revision::{
@@ -157,13 +159,14 @@ impl Context<'_> {
             .filter(|it| range.members.contains(&it.revision))
             .collect();
         check_replay(&mut conn, history, &members, &[Direction::Downgrade]).await?;
-        let mut runner = Runner::new(conn, self.runner_options()).await?;
+        let mut runner = Runner::in_scratch(&before, conn, self.runner_options()).await?;
         // Both databases are to have Limbeck's tables, or none of them.
         runner.ensure_version().await?;
         self.run_all(&mut runner, history, &range.before).await?;
         let _ = runner.into_connection().close().await;
         let after = before.copy().await?;
-        let mut runner = Runner::new(after.connect().await?, self.runner_options()).await?;
+        let conn = after.connect().await?;
+        let mut runner = Runner::in_scratch(&after, conn, self.runner_options()).await?;
         self.run_all(&mut runner, history, &range.members).await?;
         let mut conn = runner.into_connection();
         let read = self.read_options(&mut conn).await?;
@@ -290,8 +293,8 @@ async fn planned(
     let mut conn = stages.before.connect().await?;
     let mut goal = stages.after.connect().await?;
     let differs = Unmanaged::differences(
-        &Unmanaged::read(&mut conn).await?,
-        &Unmanaged::read(&mut goal).await?,
+        &stages.before.unmanaged(&mut conn).await?,
+        &stages.after.unmanaged(&mut goal).await?,
     );
     if !differs.is_empty() {
         let shown: Vec<_> = differs.iter().take(SHOWN_DIFFERENCES).cloned().collect();
@@ -309,7 +312,14 @@ async fn planned(
         read: read.clone(),
         ..CompareOptions::default()
     };
-    let compared = compare_desired(&mut conn, desired, &options).await?;
+    let mut compared = compare_desired(&mut conn, desired, &options).await?;
+    compared.desired.facts = read_facts(
+        &mut conn,
+        &compared.catalog,
+        &compared.desired,
+        &compared.ops,
+    )
+    .await?;
     for it in [conn, goal] {
         let _ = it.close().await;
     }
