@@ -17,7 +17,7 @@ use limbeck_runner::{
     sql_files,
 };
 use limbeck_schema::{Desired, Ident, Name, Op, Scope, Variables};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, Executor, PgConnection, Row};
 
 use crate::allow::{Wish, wishes};
 use crate::args::Global;
