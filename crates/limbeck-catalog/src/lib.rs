@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+mod attached;
 mod canonical;
 mod compare;
 mod connection;
@@ -23,6 +24,7 @@ mod row;
 pub mod sea;
 mod unmanaged;
 
+pub use attached::{Attached, attached};
 pub use compare::{
     CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };

@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, compare, compare_desired,
-    compare_loaded,
+    Attached, Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, attached,
+    compare, compare_desired, compare_loaded,
 };
 use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
+use limbeck_plan::Migration;
 use limbeck_revision::FileNaming;
 use limbeck_revision::graph::Direction;
 use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
@@ -335,6 +336,26 @@ impl Context<'_> {
         Ok(opened)
     }
 
+    /// States in a migration what hangs on objects that go; the database is asked only if any goes.
+    ///
+    /// # Errors
+    /// If it cannot be reached or read.
+    pub(crate) async fn state_attached(
+        &mut self,
+        compared: &mut Compared,
+        migration: &mut Migration,
+    ) -> Result<(), CliError> {
+        let catalog = &compared.catalog;
+        let going = migration.going(&catalog.schema);
+        if going.is_empty() {
+            return Ok(());
+        }
+        let mut conn = self.connect().await?;
+        compared.attached = attached(&mut conn, going, &catalog.default_schema).await?;
+        migration.state_attached(&compared.attached);
+        Ok(())
+    }
+
     /// An empty scratch database.
     ///
     /// # Errors
@@ -367,8 +388,18 @@ impl Context<'_> {
         rules(&self.config.ignore).unwrap_or_default()
     }
 
-    /// Names what the config file's `ignore` left alone.
+    /// Names options that were passed over, each once.
+    pub(crate) fn explain_unknown(&mut self, catalog: &Catalog) {
+        for name in &catalog.unknown_options {
+            self.output.explain(&format!(
+                "the option {name} is not known, so it is passed over"
+            ));
+        }
+    }
+
+    /// Names what the config file's `ignore` left alone, and options that were passed over.
     fn explain_ignored(&mut self, comparison: &Comparison) {
+        self.explain_unknown(&comparison.catalog);
         if self.config.ignore.is_empty() {
             return;
         }
@@ -468,6 +499,8 @@ pub(crate) struct Compared {
     pub ops: Vec<Op>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
+    /// What hangs on objects of the current database that go; empty until it is asked for.
+    pub attached: Attached,
     /// The models, for a new revision, if they have variables.
     pub models: Option<MetaData>,
 }
@@ -496,6 +529,7 @@ impl Compared {
             desired,
             ops,
             unmanaged,
+            attached: Attached::new(),
             models,
         }
     }

@@ -5,12 +5,12 @@
 //! Tables that are still there keep their rows and values.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Event, Name, Object, Schema, Scope, Verdict};
+use limbeck_schema::{Desired, Event, Key, Name, Object, Schema, Scope, Verdict};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -204,10 +204,8 @@ async fn try_claim(
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
     let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
-    for (user, table) in users(claim) {
-        trial.note(format!(
-            "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
-        ));
+    for line in untried(claim) {
+        trial.note(line);
     }
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
@@ -253,35 +251,80 @@ fn taken(claim: &Claim<'_>) -> Option<String> {
     })
 }
 
-/// What is not managed and uses tables of which something goes or gets another type, with the tables.
-fn users(claim: &Claim<'_>) -> Vec<(String, String)> {
+/// What is not managed and could be in the way of the upgrade without having been there, a line each: what uses tables of
+/// which something goes or gets another type, and partitions of tables that change.
+fn untried(claim: &Claim<'_>) -> Vec<String> {
     let Claim {
         current,
         unmanaged,
         desired,
         ..
     } = claim;
-    let mut changed = BTreeSet::new();
+    let (mut changed, mut touched) = (BTreeSet::new(), BTreeSet::new());
+    let table = |key: &Key| {
+        let name = key.qualified();
+        let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
+        format!("{schema}.{}", name.name)
+    };
     for (key, object) in current.schema.iter() {
-        let goes = match desired.schema.get(key) {
-            None => desired.scope.covers(object, &current.schema),
+        let (goes, differs) = match desired.schema.get(key) {
+            None => {
+                let goes = desired.scope.covers(object, &current.schema);
+                (goes, goes)
+            }
             Some(it) => {
                 let event = Object::event(object, it);
-                event.is_some_and(|it| it != Event::Redefined)
-                    || matches!(Object::verdict(object, it), Verdict::Replace(_))
+                let verdict = Object::verdict(object, it);
+                let goes = event.is_some_and(|it| it != Event::Redefined)
+                    || matches!(verdict, Verdict::Replace(_));
+                (goes, verdict != Verdict::Same)
             }
         };
-        if goes {
-            let name = key.qualified();
-            let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
-            changed.insert(format!("{schema}.{}", name.name));
+        changed.extend(goes.then(|| table(key)));
+        touched.extend(differs.then(|| table(key)));
+    }
+    let created = desired.schema.iter().map(|(key, _)| key);
+    touched.extend(created.filter(|it| !current.schema.contains(it)).map(table));
+    let mut partitions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (user, table) in &unmanaged.uses {
+        if let Some(partition) = user
+            .strip_prefix(PARTITION)
+            .filter(|_| touched.contains(table))
+        {
+            partitions.entry(table).or_default().push(partition);
         }
     }
-    let uses = unmanaged.uses.iter();
-    uses.filter(|(_, table)| changed.contains(table))
-        .cloned()
-        .collect()
+    let mut lines = Vec::new();
+    for (table, names) in &partitions {
+        let shown = names
+            .iter()
+            .take(SHOWN_NOTES)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = match names.len().saturating_sub(SHOWN_NOTES) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        lines.push(format!(
+            "partitions of {table} are not managed and were not there ({shown}{more}): the server may refuse what they do \
+             not agree with"
+        ));
+    }
+    let below: BTreeSet<&str> = partitions.into_values().flatten().collect();
+    for (user, table) in &unmanaged.uses {
+        let is_used = changed.contains(table) || below.contains(table.as_str());
+        if is_used && !user.starts_with(PARTITION) {
+            lines.push(format!(
+                "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
+            ));
+        }
+    }
+    lines
 }
+
+/// How the users of a table that are its partitions begin.
+const PARTITION: &str = "partition ";
 
 /// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.
 pub(crate) async fn try_again(

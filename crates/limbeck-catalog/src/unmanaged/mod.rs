@@ -6,6 +6,7 @@ use limbeck_schema::{Ident, own_sql};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::CatalogError;
+use crate::read::Patience;
 
 mod statement;
 
@@ -48,6 +49,7 @@ const FACTS: &[&str] = &[
     "security label on",
     "setting of the database",
     "statistics targets of",
+    "switched-off triggers of",
     "storage parameters of",
     "tablespace of",
 ];
@@ -62,6 +64,16 @@ impl Unmanaged {
     /// # Errors
     /// [`CatalogError::Query`].
     pub async fn read(conn: &mut PgConnection) -> Result<Self, CatalogError> {
+        let mut patience = Patience::default();
+        loop {
+            match Self::read_once(conn).await {
+                Err(error) if error.is_disturbance() => patience.wait(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn read_once(conn: &mut PgConnection) -> Result<Self, CatalogError> {
         let failed = |source| CatalogError::Query {
             what: "objects that are not managed",
             source,
@@ -185,7 +197,10 @@ async fn uses(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Er
                        d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid), 0) i WHERE d.refclassid = \
                        'pg_class'::regclass AND d.deptype = 'n' AND d.classid = ANY ('{pg_rewrite,pg_policy,pg_publication_rel,\
                        pg_trigger,pg_proc}'::regclass[]) AND c.relkind IN ('r', 'p') AND c.oid >= 16384 AND d.objid >= 16384 AND \
-                       coalesce(r.ev_class, 0) <> c.oid ORDER BY 1, 2";
+                       coalesce(r.ev_class, 0) <> c.oid UNION SELECT 'partition ' || format('%I.%I', m.nspname, p.relname), \
+                       format('%I.%I', n.nspname, a.relname) FROM pg_class p JOIN pg_namespace m ON m.oid = p.relnamespace CROSS JOIN \
+                       LATERAL pg_partition_ancestors(p.oid) u(relid) JOIN pg_class a ON a.oid = u.relid JOIN pg_namespace n ON n.oid = \
+                       a.relnamespace WHERE p.relispartition AND p.relkind IN ('r', 'p', 'f') AND a.oid <> p.oid ORDER BY 1, 2";
     let rows = sqlx::query(SQL).persistent(false).fetch_all(conn).await?;
     rows.iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))

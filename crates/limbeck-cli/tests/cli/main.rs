@@ -4,6 +4,7 @@ mod allow;
 mod bad_input;
 mod common;
 mod database;
+mod field;
 mod hostile;
 mod import;
 mod inspect;
