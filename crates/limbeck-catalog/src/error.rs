@@ -7,6 +7,8 @@ use limbeck_schema::Key;
 use limbeck_schema::kinds::Since;
 use limbeck_schema::row::DecodeError;
 
+use crate::Unresolved;
+
 /// Why a catalog could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -115,7 +117,7 @@ pub enum CompareError {
         message: String,
     },
     /// An expression that the server rejects, and not because of what this comparison would add.
-    #[error("{}{key} has the expression {expression}: {message}", at(.place))]
+    #[error("{}{key} has the expression {expression}: {message}{remedy}", at(.place))]
     Expression {
         /// Where it was declared.
         place: Option<String>,
@@ -125,7 +127,30 @@ pub enum CompareError {
         expression: String,
         /// What the server says.
         message: String,
+        /// What to do, with a semicolon before it.
+        remedy: &'static str,
     },
+    /// Something that no kind stands for and that the database does not have.
+    #[error(
+        "{key} needs the {what}, which the database does not have; create it there first, in a revision written by hand"
+    )]
+    Lacks {
+        /// The object.
+        key: Box<Key>,
+        /// What it needs, `extension citext`.
+        what: String,
+    },
+    /// Something else of the same comparison that cannot be had.
+    #[error("{key} needs {needed}, which cannot be brought about as things stand; see there")]
+    Needed {
+        /// The object.
+        key: Box<Key>,
+        /// What it needs.
+        needed: Box<Key>,
+    },
+    /// Several objects that cannot be judged or planned.
+    #[error("{}", several(.0))]
+    Unresolved(Vec<Unresolved>),
     /// Something is desired that the server is too old for.
     #[error(
         "{}{key} needs PostgreSQL {} for {}, and the server is PostgreSQL {found}; leave it out, or use a newer server",
@@ -160,6 +185,11 @@ pub enum CompareError {
         /// What the server says.
         message: String,
     },
+}
+
+fn several(all: &[Unresolved]) -> String {
+    let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    lines.join("; ")
 }
 
 fn at(place: &Option<String>) -> String {

@@ -235,7 +235,7 @@ struct Companion(PgConnection);
 impl Companion {
     /// `None` where there can be none: the snapshot cannot be shared, or no connection is left. One is enough.
     async fn join(conn: &mut PgConnection, settings: &Settings, session: &Session) -> Option<Self> {
-        let export = sqlx::raw_sql("SELECT pg_export_snapshot()");
+        let export = sqlx::raw_sql("SELECT pg_catalog.pg_export_snapshot()");
         let snapshot: String = conn.fetch_one(export).await.ok()?.try_get(0).ok()?;
         let mut other = settings.connect().await.ok()?;
         let join = session.begin(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'; "));

@@ -5,12 +5,11 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Attached, Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, attached,
-    compare, compare_desired, compare_loaded,
+    Attached, Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved,
+    compare, compare_desired, compare_loaded, needing, read_facts,
 };
 use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
-use limbeck_plan::Migration;
 use limbeck_revision::FileNaming;
 use limbeck_revision::graph::Direction;
 use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
@@ -21,7 +20,6 @@ use crate::allow::{Wish, wishes};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::{CliError, one_line};
-use crate::ignore::rules;
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
 
@@ -177,16 +175,19 @@ impl Context<'_> {
         let mut options = CompareOptions {
             read: ReadOptions { companion, ..read },
             ignore: self.ignore(),
+            tells_unresolved: true,
+            ..CompareOptions::default()
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
-            (Target::Models(_), Purpose::Report) => Unmanaged::default(),
+            (Target::Models(_), Purpose::Report | Purpose::Plan) => Unmanaged::default(),
             _ => Unmanaged::read(&mut current.conn).await?,
         };
         let source = match target {
             Target::Models(load) => {
                 let (load, kept) = self.with_variables(load, purpose);
                 let it = compare_loaded(&mut current.conn, load, &options).await?;
+                let it = with_facts(&mut current.conn, it, purpose).await?;
                 self.explain_ignored(&it);
                 return Ok(Compared::new(it, rest, kept.try_recv().ok()));
             }
@@ -194,19 +195,21 @@ impl Context<'_> {
         };
         let mut other = self.open(source, like.as_ref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
-        let schema = Catalog::read(&mut other.conn, &read).await?.schema;
+        let goal = Catalog::read(&mut other.conn, &read).await?;
         let unmanaged = Unmanaged::read(&mut other.conn).await?;
+        options.needing = needing(&mut other.conn, &goal, &unmanaged, &rest).await?;
         for conn in [&mut current.conn, &mut other.conn] {
             options.ignore.note_owners(conn).await?;
         }
         other.close().await;
         self.say_unmanaged(&rest, &unmanaged, &options.ignore)?;
         let desired = Desired {
-            schema,
+            schema: goal.schema,
             scope: Scope::everything(),
             ..Desired::default()
         };
         let it = compare_desired(&mut current.conn, desired, &options).await?;
+        let it = with_facts(&mut current.conn, it, purpose).await?;
         self.explain_ignored(&it);
         Ok(Compared::new(it, rest, None))
     }
@@ -310,7 +313,7 @@ impl Context<'_> {
             }
             Source::Revisions(target) => {
                 let history = match purpose {
-                    Purpose::Report => self.history()?,
+                    Purpose::Report | Purpose::Plan => self.history()?,
                     Purpose::Revision => self.history_so_far()?,
                 };
                 let scratch = self.scratch(like).await?;
@@ -334,26 +337,6 @@ impl Context<'_> {
         let mut opened = Opened::scratch(self.scratch(like).await?).await?;
         build(&mut opened.conn, &metadata).await?;
         Ok(opened)
-    }
-
-    /// States in a migration what hangs on objects that go; the database is asked only if any goes.
-    ///
-    /// # Errors
-    /// If it cannot be reached or read.
-    pub(crate) async fn state_attached(
-        &mut self,
-        compared: &mut Compared,
-        migration: &mut Migration,
-    ) -> Result<(), CliError> {
-        let catalog = &compared.catalog;
-        let going = migration.going(&catalog.schema);
-        if going.is_empty() {
-            return Ok(());
-        }
-        let mut conn = self.connect().await?;
-        compared.attached = attached(&mut conn, going, &catalog.default_schema).await?;
-        migration.state_attached(&compared.attached);
-        Ok(())
     }
 
     /// An empty scratch database.
@@ -380,36 +363,6 @@ impl Context<'_> {
         self.output
             .explain(&format!("scratch database {}", scratch.name()));
         Ok(scratch)
-    }
-
-    /// What comparisons leave alone.
-    pub(crate) fn ignore(&self) -> Ignore {
-        // The config file is refused where one of its rules cannot be used.
-        rules(&self.config.ignore).unwrap_or_default()
-    }
-
-    /// Names options that were passed over, each once.
-    pub(crate) fn explain_unknown(&mut self, catalog: &Catalog) {
-        for name in &catalog.unknown_options {
-            self.output.explain(&format!(
-                "the option {name} is not known, so it is passed over"
-            ));
-        }
-    }
-
-    /// Names what the config file's `ignore` left alone, and options that were passed over.
-    fn explain_ignored(&mut self, comparison: &Comparison) {
-        self.explain_unknown(&comparison.catalog);
-        if self.config.ignore.is_empty() {
-            return;
-        }
-        let ignored = comparison.desired.scope.ignored.iter();
-        let whole = ignored.filter(|it| it.part.is_none() && it.about.is_none());
-        let names: Vec<String> = whole.map(ToString::to_string).collect();
-        self.output.explain(&match names.as_slice() {
-            [] => "ignored: nothing, no pattern of `ignore` matches".to_owned(),
-            names => format!("ignored: {}", names.join(", ")),
-        });
     }
 
     /// The models: those named by the command line, else those that the program brought along, else those of the config
@@ -485,6 +438,8 @@ impl Context<'_> {
 pub(crate) enum Purpose {
     /// To say what differs.
     Report,
+    /// To show what leads there.
+    Plan,
     /// To write a revision and try it.
     Revision,
 }
@@ -497,6 +452,8 @@ pub(crate) struct Compared {
     pub desired: Desired,
     /// What differs.
     pub ops: Vec<Op>,
+    /// What cannot be judged or brought about.
+    pub unresolved: Vec<Unresolved>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
     /// What hangs on objects of the current database that go; empty until it is asked for.
@@ -507,15 +464,25 @@ pub(crate) struct Compared {
 
 impl Compared {
     /// What differs, without both sides. Their many objects are freed beside, so that nobody waits for it.
-    pub(crate) fn into_ops(self) -> Vec<Op> {
+    pub(crate) fn into_ops(self) -> (Vec<Op>, Vec<Unresolved>) {
         let Self {
             catalog,
             desired,
             ops,
+            unresolved,
             ..
         } = self;
         std::thread::spawn(move || drop((catalog, desired)));
-        ops
+        (ops, unresolved)
+    }
+
+    /// The comparison, if all that differs can be brought about.
+    ///
+    /// # Errors
+    /// [`CliError::Unresolved`].
+    pub(crate) fn resolved(self) -> Result<Self, CliError> {
+        CliError::unresolved(&self.unresolved)?;
+        Ok(self)
     }
 
     fn new(comparison: Comparison, unmanaged: Unmanaged, models: Option<MetaData>) -> Self {
@@ -523,16 +490,30 @@ impl Compared {
             catalog,
             desired,
             ops,
+            unresolved,
         } = comparison;
         Self {
             catalog,
             desired,
             ops,
+            unresolved,
             unmanaged,
             attached: Attached::new(),
             models,
         }
     }
+}
+
+/// Asks the server what a plan of the differences has to know, where there will be one.
+async fn with_facts(
+    conn: &mut PgConnection,
+    mut it: Comparison,
+    purpose: Purpose,
+) -> Result<Comparison, CliError> {
+    if purpose != Purpose::Report && !it.ops.is_empty() {
+        it.desired.facts = read_facts(conn, &it.catalog, &it.desired, &it.ops).await?;
+    }
+    Ok(it)
 }
 
 /// What loads models.

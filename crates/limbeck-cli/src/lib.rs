@@ -16,6 +16,7 @@
 mod alembic;
 mod allow;
 mod args;
+mod beside;
 mod commands;
 mod config;
 mod context;
@@ -134,6 +135,7 @@ async fn run_on(
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));
+    limbeck_connect::settle().await;
     match done {
         Ok(Outcome::Agree) => 0,
         Ok(Outcome::Differ) => 1,

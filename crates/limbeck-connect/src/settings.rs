@@ -229,6 +229,15 @@ impl Settings {
         }
     }
 
+    /// Returns the same settings with a limit to how long one server is waited for, if theirs is longer.
+    #[must_use]
+    pub fn with_timeout(&self, limit: Duration) -> Self {
+        Self {
+            timeout: self.timeout.min(limit),
+            ..self.clone()
+        }
+    }
+
     /// Returns the database's name.
     #[must_use]
     pub fn database(&self) -> &str {

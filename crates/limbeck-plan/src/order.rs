@@ -18,7 +18,12 @@ pub(crate) fn plan(pairs: &Paired<'_>, ops: Vec<Op>, version: u32) -> Result<Pla
     // that is not enough the other constraints do too.
     let (mut references, mut all, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     loop {
-        let complete = complete(current, desired, without_renames(&ops, &names));
+        let complete = complete(
+            current,
+            desired,
+            without_renames(&ops, &names),
+            &pairs.facts,
+        );
         let folding = |key: &Key| match (all.contains(key), references.contains(key)) {
             (true, _) => Folding::Nothing,
             (false, true) => Folding::ButReferences,
@@ -117,6 +122,7 @@ fn write(
             inline,
             swapped,
             asides: &asides,
+            facts: &pairs.facts,
         };
         let mut script = Script::default();
         run(step, &ctx, &mut script);
@@ -169,13 +175,23 @@ fn run(step: &Step<'_>, ctx: &Context<'_>, acc: &mut Script) {
             Object::release(current, desired, ctx, acc)
         }
         (Work::Alter, Op::Alter { current, desired }) => Object::alter(current, desired, ctx, acc),
-        (Work::Drop, op) => op.current().into_iter().for_each(|it| it.drop(ctx, acc)),
+        (Work::Drop, op) => op.current().into_iter().for_each(|it| {
+            it.drop(ctx, acc);
+            held(it, ctx, acc);
+        }),
         (Work::Aside, op) => op.current().into_iter().for_each(|it| it.move_aside(acc)),
-        (Work::DropAside, op) => op
-            .current()
-            .into_iter()
-            .for_each(|it| it.drop_aside(ctx, acc)),
+        (Work::DropAside, op) => op.current().into_iter().for_each(|it| {
+            it.drop_aside(ctx, acc);
+            held(it, ctx, acc);
+        }),
         (_, op) => op.desired().into_iter().for_each(|it| it.create(ctx, acc)),
+    }
+}
+
+/// Names what holds on to something that goes.
+fn held(object: &Object, ctx: &Context<'_>, acc: &mut Script) {
+    if let Some(last) = acc.statements.last_mut() {
+        last.held(object.key(), &object.holders(ctx.facts));
     }
 }
 

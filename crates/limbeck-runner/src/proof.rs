@@ -10,7 +10,7 @@ use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Event, Key, Name, Object, Schema, Scope, Verdict};
+use limbeck_schema::{Desired, Key, Name, Object, Schema, Scope, Verdict};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -251,8 +251,7 @@ fn taken(claim: &Claim<'_>) -> Option<String> {
     })
 }
 
-/// What is not managed and could be in the way of the upgrade without having been there, a line each: what uses tables of
-/// which something goes or gets another type, and partitions of tables that change.
+/// Partitions of tables that change: they are not managed, so they were not there. A line for each such table.
 fn untried(claim: &Claim<'_>) -> Vec<String> {
     let Claim {
         current,
@@ -260,71 +259,40 @@ fn untried(claim: &Claim<'_>) -> Vec<String> {
         desired,
         ..
     } = claim;
-    let (mut changed, mut touched) = (BTreeSet::new(), BTreeSet::new());
     let table = |key: &Key| {
         let name = key.qualified();
         let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
         format!("{schema}.{}", name.name)
     };
-    for (key, object) in current.schema.iter() {
-        let (goes, differs) = match desired.schema.get(key) {
-            None => {
-                let goes = desired.scope.covers(object, &current.schema);
-                (goes, goes)
-            }
-            Some(it) => {
-                let event = Object::event(object, it);
-                let verdict = Object::verdict(object, it);
-                let goes = event.is_some_and(|it| it != Event::Redefined)
-                    || matches!(verdict, Verdict::Replace(_));
-                (goes, verdict != Verdict::Same)
-            }
-        };
-        changed.extend(goes.then(|| table(key)));
-        touched.extend(differs.then(|| table(key)));
-    }
+    let differs = |key: &Key, object: &Object| match desired.schema.get(key) {
+        None => desired.scope.covers(object, &current.schema),
+        Some(it) => Object::verdict(object, it) != Verdict::Same,
+    };
+    let all = current.schema.iter();
+    let changed = all.filter(|(key, it)| differs(key, it)).map(|(key, _)| key);
     let created = desired.schema.iter().map(|(key, _)| key);
-    touched.extend(created.filter(|it| !current.schema.contains(it)).map(table));
+    let created = created.filter(|it| !current.schema.contains(it));
+    let touched: BTreeSet<String> = changed.chain(created).map(table).collect();
     let mut partitions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (user, table) in &unmanaged.uses {
-        if let Some(partition) = user
-            .strip_prefix(PARTITION)
-            .filter(|_| touched.contains(table))
-        {
+    for (partition, table) in &unmanaged.partitions {
+        if touched.contains(table) {
             partitions.entry(table).or_default().push(partition);
         }
     }
-    let mut lines = Vec::new();
-    for (table, names) in &partitions {
-        let shown = names
-            .iter()
-            .take(SHOWN_NOTES)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(", ");
-        let more = match names.len().saturating_sub(SHOWN_NOTES) {
+    let line = |(table, names): (&str, Vec<&str>)| {
+        let shown: Vec<&str> = names.iter().take(SHOWN_NOTES).copied().collect();
+        let more = match names.len() - shown.len() {
             0 => String::new(),
             n => format!(" and {n} more"),
         };
-        lines.push(format!(
-            "partitions of {table} are not managed and were not there ({shown}{more}): the server may refuse what they do \
-             not agree with"
-        ));
-    }
-    let below: BTreeSet<&str> = partitions.into_values().flatten().collect();
-    for (user, table) in &unmanaged.uses {
-        let is_used = changed.contains(table) || below.contains(table.as_str());
-        if is_used && !user.starts_with(PARTITION) {
-            lines.push(format!(
-                "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
-            ));
-        }
-    }
-    lines
+        format!(
+            "partitions of {table} are not managed and were not there ({}{more}): the server may refuse what they do not \
+             agree with",
+            shown.join(", ")
+        )
+    };
+    partitions.into_iter().map(line).collect()
 }
-
-/// How the users of a table that are its partitions begin.
-const PARTITION: &str = "partition ";
 
 /// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.
 pub(crate) async fn try_again(

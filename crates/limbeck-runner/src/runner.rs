@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use limbeck_revision::graph::{GraphError, RevisionGraph, Step};
 use limbeck_revision::{RevisionId, Segment};
+use limbeck_schema::own_sql;
 use sqlx::postgres::PgConnection;
 
 use crate::error::{HalfDone, RunnerError};
@@ -336,6 +337,7 @@ impl Runner {
     /// Creates what is missing, in the transaction that is open.
     pub(crate) async fn create_missing(&mut self) -> Result<(), RunnerError> {
         for (doing, sql) in self.missing.clone() {
+            let sql = own_sql::without_event_triggers(&sql);
             self.session.own(&doing, &sql).await?;
         }
         Ok(())

@@ -44,7 +44,7 @@ impl Canceller {
     /// at the latest.
     ///
     /// # Errors
-    /// [`ConnectError`], when the server does not answer within 3 s; the run ends before its next statement all the same.
+    /// [`ConnectError`], when the server does not answer within 2 s; the run ends before its next statement all the same.
     pub async fn cancel(&self, settings: &Settings) -> Result<(), ConnectError> {
         self.cancelled.store(true, Ordering::SeqCst);
         settings.cancel(self.pid).await

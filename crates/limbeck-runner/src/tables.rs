@@ -6,7 +6,7 @@
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Step;
 use limbeck_schema::{Ident, Name};
-use sea_query::{Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
+use sea_query::{BinOper, Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
 
 use crate::options::RunnerOptions;
 
@@ -82,7 +82,9 @@ impl Tables {
     /// The statements of one step's changes. Each one changes exactly one row. Deletes come first, so that an update
     /// never meets a row that is about to go.
     pub(crate) fn changes(&self, step: &Step) -> Vec<Change> {
-        let is = |id: &RevisionId| Expr::col(VERSION_NUM).eq(id.as_str());
+        // A script runs under a search path that nobody knows.
+        const EQUALS: BinOper = BinOper::Custom("OPERATOR(pg_catalog.=)");
+        let is = |id: &RevisionId| Expr::col(VERSION_NUM).binary(EQUALS, id.as_str());
         let deletes = step.delete.iter().map(|old| Change {
             sql: Query::delete()
                 .from_table(table(&self.version))
@@ -184,11 +186,11 @@ impl Tables {
             .to_string(PostgresQueryBuilder)
     }
 
-    /// Says in row `id` why its statement failed.
+    /// Says in row `id` why its statement failed, without passwords.
     pub(crate) fn update_log_error(&self, id: i64, error: &str) -> String {
         Query::update()
             .table(table(&self.log))
-            .value("error", error)
+            .value("error", limbeck_connect::redact(error))
             .and_where(Expr::col("id").eq(id))
             .to_string(PostgresQueryBuilder)
     }

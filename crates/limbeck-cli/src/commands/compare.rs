@@ -1,26 +1,38 @@
 //! `check` and `diff`: the database next to the models.
 
+use limbeck_catalog::Unresolved;
 use limbeck_plan::{Migration, Plan, migration, outline};
-use limbeck_schema::Op;
+use limbeck_schema::{Key, Op};
+use serde::Serialize;
 
 use super::Outcome;
 use crate::args::Diff;
 use crate::context::{Context, Purpose};
-use crate::error::CliError;
+use crate::error::{CliError, one_line};
 use crate::output::Tone;
 use crate::read_back::{Expected, check_script, planned};
 
 impl Context<'_> {
     pub(super) async fn check(&mut self) -> Result<Outcome, CliError> {
-        let ops = self.compare(None, None, Purpose::Report).await?.into_ops();
+        let compared = self.compare(None, None, Purpose::Report).await?;
+        let (ops, unresolved) = compared.into_ops();
         if self.output.json {
-            self.output.json(&ops)?;
+            let entries: Vec<Entry<'_>> = ops
+                .iter()
+                .map(Entry::Op)
+                .chain(unresolved.iter().map(Entry::of))
+                .collect();
+            self.output.json(&entries)?;
         } else {
             for op in outline(&ops) {
                 self.output.toned(tone(op), &op.to_string());
             }
+            for it in &unresolved {
+                self.output.toned(Tone::Drop, &unresolved_line(it));
+            }
         }
-        self.say_count(outline(&ops).len());
+        self.say_count(outline(&ops).len(), &unresolved);
+        CliError::unresolved(&unresolved)?;
         Ok(if ops.is_empty() {
             Outcome::Agree
         } else {
@@ -33,7 +45,7 @@ impl Context<'_> {
             .compare(
                 options.from.as_deref(),
                 options.to.as_deref(),
-                Purpose::Report,
+                Purpose::Plan,
             )
             .await?;
         let mut planned = migration(
@@ -54,8 +66,13 @@ impl Context<'_> {
             self.output.json(&plan)?;
         } else {
             self.output.sql(&script(&plan)?);
+            for it in &comparison.unresolved {
+                let line = format!("-- {}", unresolved_line(it));
+                self.output.toned(Tone::Remark, &line);
+            }
         }
-        self.say_count(outline(&ops).len());
+        self.say_count(outline(&ops).len(), &comparison.unresolved);
+        CliError::unresolved(&comparison.unresolved)?;
         Ok(if ops.is_empty() {
             Outcome::Agree
         } else {
@@ -63,12 +80,40 @@ impl Context<'_> {
         })
     }
 
-    fn say_count(&mut self, n_ops: usize) {
+    fn say_count(&mut self, n_ops: usize, unresolved: &[Unresolved]) {
         let text = match n_ops {
+            0 if !unresolved.is_empty() => return,
             0 => "No new upgrade operations detected.".to_owned(),
             n => format!("New upgrade operations detected: {n}"),
         };
         self.output.say(&text);
+    }
+}
+
+/// What cannot be judged or planned, as a line of the list.
+pub(super) fn unresolved_line(it: &Unresolved) -> String {
+    format!("unresolved: {}", one_line(&it.to_string()))
+}
+
+/// An entry of the list in JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Op(&'a Op),
+    Unresolved {
+        op: &'static str,
+        keys: &'a [Key],
+        summary: String,
+    },
+}
+
+impl<'a> Entry<'a> {
+    fn of(it: &'a Unresolved) -> Self {
+        Self::Unresolved {
+            op: "unresolved",
+            keys: &it.keys,
+            summary: one_line(&it.to_string()),
+        }
     }
 }
 

@@ -234,6 +234,7 @@ impl Context<'_> {
         let options = CompareOptions {
             read: self.read_revisions_only(conn).await?,
             ignore: self.ignore(),
+            ..CompareOptions::default()
         };
         let it = compare_desired(conn, desired, &options).await?;
         Ok(it.ops)

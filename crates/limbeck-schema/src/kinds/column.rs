@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::expr::{Expr, ExprSlot, Role};
+use crate::facts::{Facts, Held, Holder, Typed};
 use crate::ident::{Ident, Literal, Name};
 use crate::key::Key;
-use crate::kinds::cast::{may_lose, rewrites};
 use crate::kinds::collation::collation_key;
-use crate::kinds::composite_type::conversion;
 use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
 use crate::kinds::named::default_name;
+use crate::kinds::retype::{fills_rows, write_type};
 use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
 use crate::kinds::{
@@ -167,6 +167,11 @@ impl Column {
         own.unwrap_or_else(|| self.default_sequence())
     }
 
+    /// The type and collation, as casts go by them.
+    pub(crate) fn typed(&self) -> Typed {
+        (self.ty.clone(), self.collation.as_deref().cloned())
+    }
+
     fn default_sequence(&self) -> Name {
         self.table
             .sibling(default_name(&self.table.name, &[self.name.as_str()], "seq"))
@@ -205,13 +210,13 @@ impl Column {
         options.count().filter(|it| *it <= i128::from(i16::MAX))
     }
 
-    fn alter_prefix(&self) -> String {
+    pub(crate) fn alter_prefix(&self) -> String {
         format!("ALTER TABLE {} ALTER COLUMN {}", self.table, self.name)
     }
 
     /// What of it stands in statements of their own behind those that create it.
     pub(crate) fn write_rest(&self, ctx: &Context<'_>, acc: &mut Script) {
-        NotNull::write_rest(self, acc);
+        NotNull::write_rest(self, ctx, acc);
         if let Some(physical) = &self.physical {
             Physical::write(&Physical::default(), physical, false, self, ctx, acc);
         }
@@ -374,7 +379,11 @@ impl Kind for Column {
         if !it.field("nullable", nullable, &desired.nullable) && !nullable {
             NotNull::compare(not_null, &desired.not_null, &mut it);
         }
-        it.field("default", default, &desired.default);
+        it.field(
+            "default",
+            &said_default(default, ty),
+            &said_default(&desired.default, &desired.ty),
+        );
         if it.field("generated", generated, &desired.generated)
             && desired.generated.is_some()
             && !sets_expression(current, desired)
@@ -466,7 +475,7 @@ impl Kind for Column {
                 format!("fails if {} has more than {n} rows", self.table),
             );
         }
-        if live && self.generates() && !self.is_virtual {
+        if live && fills_rows(self, ctx) {
             statement.warn(
                 Hazard::RewritesTable,
                 "every row is written anew while nobody can use the table",
@@ -557,10 +566,10 @@ impl Kind for Column {
             );
         }
         if *nullable && !desired.nullable {
-            NotNull::add(desired, acc);
+            NotNull::add(desired, ctx, acc);
         }
         if !*nullable && !desired.nullable {
-            NotNull::alter(current, desired, acc);
+            NotNull::alter(current, desired, ctx, acc);
         }
         if let Some(wanted) = desired
             .identity
@@ -640,6 +649,12 @@ impl Kind for Column {
         }
     }
 
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts
+            .holders(&Held::Column(self.table.clone(), self.name.clone()))
+            .to_vec()
+    }
+
     fn slots(&self) -> Vec<Slot> {
         let own = Slot {
             space: "column",
@@ -701,6 +716,14 @@ impl Kind for Column {
     }
 }
 
+/// The default, unless it is a null that PostgreSQL keeps only because it has been cast to the length of the type: it is
+/// what a column without a default has. A null in a domain's column stays, since it hides the domain's own default
+/// (`AddRelationNewConstraints`).
+fn said_default<'a>(default: &'a Option<Expr>, ty: &SqlType) -> Option<&'a Expr> {
+    let is_domain = ty.user_defined().is_some() && !ty.as_str().contains('(');
+    default.as_ref().filter(|it| is_domain || !it.is_null())
+}
+
 /// Whether another expression can be given to a stored generated column where it stands. Its type has to stay, since each
 /// of the two expressions fits only its own. A virtual column is built anew, which costs nothing: PostgreSQL refuses to
 /// set its expression where the table has checks.
@@ -726,38 +749,6 @@ fn is_converted(current: &Column, desired: &Column, ctx: &Context<'_>) -> bool {
         .iter()
         .flat_map(keys)
         .any(|it| ctx.asides.contains(&it))
-}
-
-fn write_type(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut Script) {
-    let mut sql = format!("{} TYPE {}", current.alter_prefix(), desired.ty);
-    if let Some(collation) = &desired.collation {
-        sql.push_str(&format!(" COLLATE {collation}"));
-    }
-    let name = current.name.to_string();
-    if let Some(expr) = conversion(&name, &current.ty, &desired.ty, ctx) {
-        sql.push_str(&format!(" USING {expr}"));
-    }
-    let statement = acc.push(Lock::AccessExclusive, sql);
-    if ctx.swapped || rewrites(&current.ty, &desired.ty) && current.ty != desired.ty {
-        statement.warn(
-            Hazard::RewritesTable,
-            "every row is written anew while nobody can use the table",
-        );
-    }
-    if ctx.swapped {
-        statement.warn(
-            Hazard::MayFail,
-            "fails if a row holds a value that the new type does not have",
-        );
-    } else if may_lose(&current.ty, &desired.ty) {
-        statement.warn(
-            Hazard::ChangesValues,
-            format!(
-                "{} to {}: values that do not fit fail or lose precision",
-                current.ty, desired.ty
-            ),
-        );
-    }
 }
 
 fn write_identity(

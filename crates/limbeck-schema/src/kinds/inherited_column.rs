@@ -174,7 +174,7 @@ impl InheritedColumn {
         }
         let not_null = base(ctx, was.as_ref(), &parent, self, false, is_not_null);
         match (not_null, is_not_null(ctx.desired, table, name)) {
-            (false, true) => NotNull::add(&self.column(), acc),
+            (false, true) => NotNull::add(&self.column(), ctx, acc),
             (true, false) => {
                 acc.push(Lock::AccessExclusive, format!("{alter} DROP NOT NULL"));
             }
@@ -423,7 +423,7 @@ impl Kind for InheritedColumn {
     fn alter(current: &Self, desired: &Self, ctx: &Context<'_>, acc: &mut Script) {
         desired.write(ctx, acc);
         if current.not_null && desired.not_null {
-            NotNull::alter(&current.column(), &desired.column(), acc);
+            NotNull::alter(&current.column(), &desired.column(), ctx, acc);
         }
     }
 

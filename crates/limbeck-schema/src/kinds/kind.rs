@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::expr::{Expr, ExprSlot};
+use crate::facts::{Facts, Holder};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::NameVisitor;
@@ -160,6 +161,8 @@ pub struct Context<'a> {
     pub swapped: bool,
     /// What is replaced by renaming its old self aside in this script.
     pub asides: &'a BTreeSet<Key>,
+    /// What a server says of the changes.
+    pub facts: &'a Facts,
 }
 
 impl Context<'_> {
@@ -263,6 +266,12 @@ shown_as_display!(Ident, Name, SqlType, Expr);
 impl<T: Shown> Shown for Option<T> {
     fn shown(&self) -> String {
         self.as_ref().map_or_else(|| "none".into(), Shown::shown)
+    }
+}
+
+impl<T: Shown> Shown for &T {
+    fn shown(&self) -> String {
+        T::shown(self)
     }
 }
 
@@ -389,6 +398,10 @@ pub trait Kind: Clone + PartialEq + Sized {
         _schema: &Schema,
     ) -> Option<(Key, &'static str)> {
         None
+    }
+    /// What of the live database would make the server refuse to drop it.
+    fn holders(&self, _facts: &Facts) -> Vec<Holder> {
+        Vec::new()
     }
     /// Its expressions.
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {

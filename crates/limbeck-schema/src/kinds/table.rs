@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Holder};
 use crate::ident::{List, Name};
 use crate::key::Key;
 
@@ -240,6 +241,10 @@ impl Kind for Table {
         for name in std::iter::once(&mut self.name).chain(&mut self.inherits) {
             visit(Named::Object(KindTag::Table, name));
         }
+    }
+
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders_of_table(&self.name)
     }
 
     fn slots(&self) -> Vec<Slot> {
