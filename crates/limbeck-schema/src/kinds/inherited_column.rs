@@ -251,12 +251,17 @@ fn base<T: PartialEq>(
     fact: impl Fn(&Schema, &Name, &Ident) -> T,
 ) -> T {
     let name = &column.name;
-    let given = fact(ctx.desired, parent, name);
-    match was {
-        Some(was) if !reset && fact(ctx.current, was, name) == given => {
-            fact(ctx.current, &column.table, name)
-        }
-        _ => given,
+    // A statement of any table above recurses down to here.
+    let mut touched = reset;
+    let mut above = Some(parent.clone());
+    while let Some(table) = above {
+        touched |= fact(ctx.current, &table, name) != fact(ctx.desired, &table, name);
+        above = parent_of(ctx.desired, &table, name);
+    }
+    if touched || was.is_none() {
+        fact(ctx.desired, parent, name)
+    } else {
+        fact(ctx.current, &column.table, name)
     }
 }
 
