@@ -13,7 +13,7 @@ use crate::kinds::namespace::schema_key;
 use crate::kinds::sequence::is_owned_by;
 use crate::kinds::{
     Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Parameters, Slot, Stage,
-    columns_of, user_objects,
+    columns_of, parameters, user_objects,
 };
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -77,7 +77,7 @@ impl Kind for Table {
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
         let name = fields.name()?;
         let unlogged = fields.boolean()?;
-        let storage = Parameters::read(fields.list()?);
+        let storage = Parameters::read(fields.options(parameters::of_tables)?);
         let partition_by = fields.text_or_null()?.map(str::to_owned);
         let schemas = fields.list()?;
         let parents = fields.list()?;
