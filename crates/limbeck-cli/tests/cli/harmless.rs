@@ -84,6 +84,18 @@ const HOSTILE: &[&str] = &[
      CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f(); ALTER EVENT TRIGGER e ENABLE ALWAYS; CREATE FOREIGN DATA WRAPPER w",
     "CREATE FUNCTION f(text[], oid) RETURNS void LANGUAGE plpgsql AS $f$ BEGIN EXECUTE 'ALT' || 'ER ROLE guard SUPERUSER'; END $f$; \
      CREATE FOREIGN DATA WRAPPER w VALIDATOR f OPTIONS (a 'b')",
+    "CREATE FUNCTION f(text[], oid) RETURNS void LANGUAGE plpgsql AS $f$ BEGIN EXECUTE 'COPY (SELECT 1) TO PRO' || 'GRAM ''touch \
+     DIR/pwned'''; END $f$; CREATE FOREIGN DATA WRAPPER w VALIDATOR f",
+    "CREATE FOREIGN DATA WRAPPER w; CREATE FUNCTION f(text[], oid) RETURNS void LANGUAGE plpgsql AS $f$ BEGIN EXECUTE 'COPY (SELECT \
+     1) TO PRO' || 'GRAM ''touch DIR/pwned'''; END $f$; ALTER FOREIGN DATA WRAPPER w VALIDATOR f OPTIONS (ADD a 'b')",
+    "CREATE FOREIGN DATA WRAPPER w; ALTER FUNCTION lo_export(oid, text) OWNER TO SESSION_USER; SELECT lo_export(lo_from_bytea(0, \
+     'x'), 'DIR/pwned')",
+    "CREATE FOREIGN DATA WRAPPER w; ALTER SCHEMA pg_catalog OWNER TO /* me */ session_user; CREATE FUNCTION pg_catalog.x() RETURNS \
+     int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE FOREIGN DATA WRAPPER w; DO $$ BEGIN EXECUTE format('ALTER FUNCTION lo_export(oid, text) OWNER TO %I', session_user); END \
+     $$",
+    "GRANT EXECUTE ON FUNCTION lo_export(oid, text) TO PUBLIC; SELECT lo_export(lo_from_bytea(0, 'x'), 'DIR/pwned')",
+    "CREATE EXTENSION dblink; ALTER FUNCTION dblink_connect_u(text) OWNER TO SESSION_USER",
     "CREATE FUNCTION f(text) RETURNS text LANGUAGE internal AS 'pg_read_file_all'; SELECT f('/etc/passwd')",
     "CREATE FUNCTION f(int8) RETURNS text LANGUAGE internal STRICT AS 'textin'; SELECT f(1)",
     "CREATE FUNCTION f(text) RETURNS int LANGUAGE c AS '/lib/x86_64-linux-gnu/libc.so.6', 'system'",

@@ -55,9 +55,11 @@ pub(super) async fn remove_database(
 }
 
 /// Drops the subscriptions of a database and ends its prepared transactions, which would keep it from being dropped. Slots
-/// of subscriptions, if there are any, are another server's.
+/// of subscriptions, if there are any, are another server's. Event triggers come first: none fires for statements about
+/// event triggers, and all would for the others, with the rights of this connection.
 async fn release(inside: &Settings) {
-    const SQL: &str = "SELECT pg_catalog.format('ALTER SUBSCRIPTION %1$I DISABLE; ALTER SUBSCRIPTION %1$I SET (slot_name = NONE); \
+    const SQL: &str = "SELECT pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', e.evtname) FROM pg_catalog.pg_event_trigger e \
+         UNION ALL SELECT pg_catalog.format('ALTER SUBSCRIPTION %1$I DISABLE; ALTER SUBSCRIPTION %1$I SET (slot_name = NONE); \
          DROP SUBSCRIPTION %1$I', s.subname) FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid \
          OPERATOR(pg_catalog.=) s.subdbid WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() UNION ALL SELECT \
          pg_catalog.format('ROLLBACK PREPARED %L', x.gid) FROM pg_catalog.pg_prepared_xacts x WHERE x.database \

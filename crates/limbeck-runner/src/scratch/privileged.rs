@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use limbeck_sql::{Cursor, Head};
+use limbeck_sql::{Cursor, Head, Token};
 
 /// A statement that may run with more rights.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ fn created(head: &Head<'_>, object: &str) -> Option<Kind> {
         "EXTENSION" => return Some(Kind::Script),
         "EVENT TRIGGER" => return Some(Kind::Event),
         "LANGUAGE" => return (!has("HANDLER")).then_some(Kind::Script),
-        "FOREIGN DATA WRAPPER" | "SERVER" | "USER MAPPING" => return Some(Kind::Wrapper),
+        "FOREIGN DATA WRAPPER" => return Some(Kind::Wrapper),
         "ACCESS METHOD"
         | "OPERATOR CLASS"
         | "OPERATOR FAMILY"
@@ -210,7 +210,7 @@ pub(crate) fn connects_nowhere(head: &Head<'_>) -> bool {
 }
 
 /// Whether an option has a value that means false.
-fn is_off(value: &limbeck_sql::Token<'_>) -> bool {
+fn is_off(value: &Token<'_>) -> bool {
     let text = value.value().or_else(|| value.ident());
     // A number is neither a string nor an identifier.
     let text = text.map_or_else(|| value.text.to_owned(), |it| it.to_lowercase());
@@ -239,7 +239,7 @@ fn altered(head: &Head<'_>, object: &str) -> Option<Kind> {
                 rest.is_at("SET SCHEMA").then_some(Kind::Plain)
             };
         }
-        "FOREIGN DATA WRAPPER" | "SERVER" | "USER MAPPING" => return Some(Kind::Wrapper),
+        "FOREIGN DATA WRAPPER" => return Some(Kind::Wrapper),
         "OPERATOR FAMILY" | "OPERATOR CLASS" => return Some(Kind::Code),
         "TYPE" => {
             return (rest.take("SET") && rest.take_mark("(")).then_some(Kind::Code);
@@ -267,7 +267,17 @@ fn gives_owner(mut rest: Cursor<'_, '_>) -> bool {
     if rest.take("USING") {
         rest.ident();
     }
-    rest.take("OWNER TO") && rest.bump().is_some() && rest.is_at_end()
+    rest.take("OWNER TO") && rest.bump().is_some_and(|it| !is_own_role(it)) && rest.is_at_end()
+}
+
+/// Whether a role is that of the SQL that is tried, or could be.
+fn is_own_role(role: &Token<'_>) -> bool {
+    const WORDS: &[&str] = &["current_role", "current_user", "public", "session_user"];
+    let Some(name) = role.ident() else {
+        return true;
+    };
+    let is_word = WORDS.iter().any(|it| name.eq_ignore_ascii_case(it));
+    is_word || name.starts_with(super::SCRATCH_PREFIX)
 }
 
 /// Whether a change of a subscription asks nothing of another server.
@@ -306,17 +316,9 @@ fn granted(head: &Head<'_>, object: &str) -> Option<Kind> {
     }
     let mut rest = head.rest();
     rest.find("TO").then_some(())?;
-    let is_own = rest.rest().iter().any(|it| {
-        ["PUBLIC", "CURRENT_USER", "CURRENT_ROLE", "SESSION_USER"]
-            .iter()
-            .any(|word| {
-                it.ident()
-                    .is_some_and(|name| name.eq_ignore_ascii_case(word))
-            })
-            || it
-                .ident()
-                .is_some_and(|name| name.starts_with(super::SCRATCH_PREFIX))
-    });
+    // Commas and `WITH GRANT OPTION` are no roles.
+    let mut roles = rest.rest().iter().filter(|it| it.ident().is_some());
+    let is_own = roles.any(is_own_role);
     let harmless = matches!(
         object,
         "FOREIGN DATA WRAPPER" | "FOREIGN SERVER" | "TYPE" | "DOMAIN"

@@ -16,6 +16,7 @@ DECLARE
     caller pg_catalog.name := session_user;
     digest pg_catalog.int8;
     found_name pg_catalog.text;
+    guarded pg_catalog.int8;
     item record;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -57,9 +58,22 @@ BEGIN
                 'an extension would call instead; create the extension first', found_name);
         END IF;
     END IF;
+    IF kind = 'wrapper' THEN
+        -- The statement itself calls the wrapper's validator, with the rights of this function.
+        SELECT p.oid::regprocedure::text INTO found_name FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384
+            AND p.proargtypes = '1009 26'::oidvector AND l.lanname NOT IN ('internal', 'c') LIMIT 1;
+        IF found_name IS NOT NULL THEN
+            RAISE insufficient_privilege USING MESSAGE = format('function %s could be called as the validator of a foreign data '
+                'wrapper', found_name);
+        END IF;
+    END IF;
+    guarded := limbeck_guarded(caller);
     PERFORM set_config('search_path', path, true);
     EXECUTE statement;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF limbeck_guarded(caller) > guarded THEN
+        RAISE insufficient_privilege USING MESSAGE = 'objects of PostgreSQL and of extensions keep their owners and privileges';
+    END IF;
     IF kind IN ('code', 'wrapper') THEN
         found_name := limbeck_unsafe();
         IF found_name IS NOT NULL THEN
@@ -81,6 +95,13 @@ BEGIN
                 ON CONFLICT (classid, objid) DO UPDATE SET owner = excluded.owner;
         END IF;
     END LOOP;
+    IF kind IN ('script', 'wrapper') THEN
+        -- So that servers and user mappings need no more rights, and their options are judged by the caller's.
+        FOR item IN SELECT w.fdwname FROM pg_foreign_data_wrapper w WHERE NOT has_foreign_data_wrapper_privilege(caller, w.oid,
+            'USAGE') LOOP
+            EXECUTE format('GRANT USAGE ON FOREIGN DATA WRAPPER %I TO %I', item.fdwname, caller);
+        END LOOP;
+    END IF;
     FOREACH found_name IN ARRAY always LOOP
         EXECUTE found_name;
     END LOOP;
@@ -92,6 +113,14 @@ BEGIN
     END IF;
     PERFORM pg_catalog.set_config('search_path', path, true);
 END
+$limbeck$;
+
+-- How many objects of PostgreSQL and of extensions the caller owns, and how many of their functions it was granted.
+CREATE FUNCTION pg_catalog.limbeck_guarded(caller name) RETURNS int8 LANGUAGE sql STABLE AS $limbeck$
+    SELECT count(*) FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = quote_ident(caller)::regrole AND
+        d.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database()) AND (d.deptype = 'o' OR d.deptype = 'a' AND
+        d.classid = 'pg_proc'::regclass) AND (d.objid < 16384 AND d.objid <> 2200 OR EXISTS (SELECT FROM pg_depend e WHERE
+        e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e'))
 $limbeck$;
 
 -- What has an owner that can be changed, with the word of its ALTER. Objects of extensions and functions in machine code
@@ -188,4 +217,4 @@ CREATE FUNCTION pg_catalog.limbeck_unsafe() RETURNS text LANGUAGE sql STABLE AS 
     ) SELECT min(r.text) FROM reason r
 $limbeck$;
 
-REVOKE ALL ON FUNCTION pg_catalog.limbeck_owned(), pg_catalog.limbeck_unsafe() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pg_catalog.limbeck_owned(), pg_catalog.limbeck_unsafe(), pg_catalog.limbeck_guarded(name) FROM PUBLIC;
