@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved, compare,
-    compare_desired, compare_loaded, needing, read_facts,
+    Attached, Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved,
+    compare, compare_desired, compare_loaded, needing, read_facts,
 };
 use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
@@ -23,7 +23,6 @@ use crate::allow::{Wish, wishes};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::{CliError, one_line};
-use crate::ignore::rules;
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
 
@@ -376,26 +375,6 @@ impl Context<'_> {
         Ok(scratch)
     }
 
-    /// What comparisons leave alone.
-    pub(crate) fn ignore(&self) -> Ignore {
-        // The config file is refused where one of its rules cannot be used.
-        rules(&self.config.ignore).unwrap_or_default()
-    }
-
-    /// Names what the config file's `ignore` left alone.
-    fn explain_ignored(&mut self, comparison: &Comparison) {
-        if self.config.ignore.is_empty() {
-            return;
-        }
-        let ignored = comparison.desired.scope.ignored.iter();
-        let whole = ignored.filter(|it| it.part.is_none() && it.about.is_none());
-        let names: Vec<String> = whole.map(ToString::to_string).collect();
-        self.output.explain(&match names.as_slice() {
-            [] => "ignored: nothing, no pattern of `ignore` matches".to_owned(),
-            names => format!("ignored: {}", names.join(", ")),
-        });
-    }
-
     /// The models: those named by the command line, else those that the program brought along, else those of the config
     /// file.
     fn target(&mut self, to: Option<&str>) -> Result<Target, CliError> {
@@ -487,6 +466,8 @@ pub(crate) struct Compared {
     pub unresolved: Vec<Unresolved>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
+    /// What hangs on objects of the current database that go; empty until it is asked for.
+    pub attached: Attached,
     /// The models, for a new revision, if they have variables.
     pub models: Option<MetaData>,
 }
@@ -527,6 +508,7 @@ impl Compared {
             ops,
             unresolved,
             unmanaged,
+            attached: Attached::new(),
             models,
         }
     }

@@ -16,6 +16,7 @@
 mod alembic;
 mod allow;
 mod args;
+mod beside;
 mod commands;
 mod config;
 mod context;

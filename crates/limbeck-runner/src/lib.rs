@@ -17,6 +17,7 @@ mod apply;
 mod dry_run;
 mod error;
 mod extension;
+mod half_done;
 mod history;
 mod journal;
 mod keep;
@@ -45,8 +46,9 @@ mod trial;
 mod work;
 
 pub use dry_run::{Planned, PlannedSegment};
-pub use error::{HalfDone, Place, Reached, RunnerError, ServerError};
+pub use error::{Place, RunnerError, ServerError};
 pub use extension::NoExtension;
+pub use half_done::{HalfDone, Reached};
 pub use history::History;
 pub use journal::{Current, Entry};
 pub use load::{LoadError, Spot, load};

@@ -7,7 +7,8 @@ use limbeck_revision::{RevisionId, Segment};
 use limbeck_schema::own_sql;
 use sqlx::postgres::PgConnection;
 
-use crate::error::{HalfDone, RunnerError, word};
+use crate::error::{RunnerError, word};
+use crate::half_done::HalfDone;
 use crate::history::History;
 use crate::journal::{Current, LastEntry};
 use crate::options::{RunnerOptions, Transactions};

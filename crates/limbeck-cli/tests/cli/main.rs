@@ -5,6 +5,7 @@ mod bad_input;
 mod common;
 mod connections;
 mod database;
+mod field;
 mod harmless;
 mod hostile;
 mod import;
