@@ -197,10 +197,10 @@ impl Allowed {
             } else {
                 return Ok(());
             };
-            return Err(CliError::State {
+            Err(CliError::State {
                 path: self.folder.clone(),
                 problem: problem.to_owned(),
-            });
+            })
         }
         #[cfg(not(unix))]
         Ok(())

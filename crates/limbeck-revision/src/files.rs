@@ -65,7 +65,7 @@ impl Destination {
         let mut at = path.to_owned();
         for _ in 0..MAX_LINKS {
             match descriptor(&at) {
-                Some(it) if it == Descriptor::Stdout => return Ok(Self::Stdout),
+                Some(Descriptor::Stdout) => return Ok(Self::Stdout),
                 Some(_) => return Ok(Self::Stream(at)),
                 None => {}
             }

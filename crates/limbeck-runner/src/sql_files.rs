@@ -4,11 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_schema::{Ident, Name};
-use limbeck_sql::{Head, SplitProblem, Splitter, significant, tokens};
+use limbeck_sql::{Head, SplitProblem, Splitter, Token, significant, tokens};
 
 use crate::error::ServerError;
 use crate::load::LoadError;
-use crate::work::words;
 
 /// The `.sql` files of a path: itself, or those in the folder and in its subfolders, by name. What is hidden, because its
 /// name begins with a dot, is left out.
@@ -163,26 +162,30 @@ impl ForPsql {
 
 /// Why a statement that the server refused does no harm: it is of another version of PostgreSQL, and nothing of a schema.
 pub(crate) fn passed_over(sql: &str, answer: &ServerError) -> Option<String> {
-    let all: Vec<String> = words(sql).take(8).collect();
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    match (answer.code.as_str(), all.as_slice()) {
+    let head = Head::of(sql)?;
+    match (answer.code.as_str(), head.verb.as_str()) {
         // undefined_object, which roles and other objects can be as well.
-        ("42704", ["set", rest @ ..]) => {
-            let mut rest = rest.iter();
-            let name = rest.find(|it| !["session", "local"].contains(*it))?;
+        ("42704", "SET") => {
+            let name = head.setting()?;
             let is_setting = answer.message.contains(&format!("\"{name}\""));
             is_setting
                 .then(|| format!("the setting {name} is passed over: this server does not have it"))
         }
         // What `pg_dump` says of statistics is there since PostgreSQL 18 (undefined_function).
-        ("42883", ["select", .., function]) | ("42883", ["select", function, ..])
-            if function.starts_with("pg_restore_") || sql.contains("pg_catalog.pg_restore_") =>
-        {
-            Some("statistics are passed over: this version cannot take them".to_owned())
+        ("42883", "SELECT") => {
+            let restores = |it: &Token<'_>| {
+                it.ident()
+                    .is_some_and(|it| it.starts_with("pg_restore_") && it.ends_with("_stats"))
+            };
+            head.tokens()
+                .iter()
+                .any(restores)
+                .then(|| "statistics are passed over: this version cannot take them".to_owned())
         }
         // `pg_dump` before 11 comments on an extension that the database has from its birth (insufficient_privilege).
-        ("42501", ["comment", "on", "extension", name, ..]) => Some(format!(
-            "the comment on extension {name} is passed over: it belongs to somebody else"
+        ("42501", "COMMENT") if head.object == Some("EXTENSION") => Some(format!(
+            "the comment on extension {} is passed over: it belongs to somebody else",
+            head.name()?.name()
         )),
         _ => None,
     }

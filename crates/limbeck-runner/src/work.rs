@@ -310,13 +310,6 @@ pub(crate) fn controls_transaction(sql: &str) -> bool {
     )
 }
 
-/// The words of a statement in lower case.
-pub(crate) fn words(sql: &str) -> impl Iterator<Item = String> {
-    sql.split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .filter(|it| !it.is_empty())
-        .map(str::to_ascii_lowercase)
-}
-
 /// What a revision runs in a direction.
 pub(crate) fn segments(revision: &Revision, direction: Direction) -> &[Segment] {
     match direction {

@@ -1,5 +1,7 @@
 //! Scratch databases and the proof on a real server.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod states;
 
 use limbeck_runner::{Proof, Scratch};

@@ -325,7 +325,7 @@ fn without_parentheses(text: &str) -> &str {
     let mut is_leading = true;
     for token in limbeck_sql::tokens(text) {
         if token.is_mark("(") {
-            let nth = is_leading.then(|| openings.len());
+            let nth = is_leading.then_some(openings.len());
             if is_leading {
                 openings.push((token.end(), None));
             }

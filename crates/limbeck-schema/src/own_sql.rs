@@ -107,7 +107,7 @@ fn resolves_nothing(sql: &str) -> bool {
         sql.strip_prefix(*it)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };
-    !sql.contains(';') && BEGINNINGS.iter().any(|it| begins(&it))
+    !sql.contains(';') && BEGINNINGS.iter().any(begins)
 }
 
 /// A statement that reads, inside of a transaction whose settings belong to somebody else: it runs as under

@@ -135,7 +135,7 @@ fn escape_string(out: &mut String, value: &str) {
             '\\' => write!(out, "\\\\"),
             '\r' => write!(out, "\\r"),
             '\t' => write!(out, "\\t"),
-            '\n' => write!(out, "\n"),
+            '\n' => writeln!(out),
             c if !is_hidden(c) => write!(out, "{c}"),
             c if c.is_ascii() => write!(out, "\\x{:02x}", u32::from(c)),
             c if u32::from(c) < 0x10000 => write!(out, "\\u{:04x}", u32::from(c)),

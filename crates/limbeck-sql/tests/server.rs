@@ -1,5 +1,7 @@
 //! The server and psql as witnesses: what they take for a statement, a line end, a string or a name, the lexer does too.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 use limbeck_sql::{is_line_end, one_line, significant, split, tokens};
 use limbeck_testkit::{TestDb, psql};
 use sqlx::{AssertSqlSafe, Column, Connection, Executor, PgConnection, Row};
