@@ -189,8 +189,8 @@ fn value_behind(text: &str, at: usize) -> Option<(usize, usize)> {
 /// Returns the bytes between the quotes of the string or quoted name that a text begins with. A backslash may escape a
 /// quote, as it does in connection strings, in JSON, and in SQL where the server or an `E` says so.
 fn literal(text: &str) -> Option<(usize, usize)> {
-    if text.starts_with('"') {
-        return Some((1, 1 + quoted_length(&text[1..])));
+    if let Some(body) = text.strip_prefix('"') {
+        return Some((1, 1 + quoted_length(body)));
     }
     let rules = Rules {
         standard_conforming_strings: false,

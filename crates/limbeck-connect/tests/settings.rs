@@ -1,5 +1,11 @@
 //! What connection settings come to: from the string, the service, the environment and the files of a user.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the helpers of a test fail the test"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Connection settings from everywhere they can come from, and passwords that are shown nowhere.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
