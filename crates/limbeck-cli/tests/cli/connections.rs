@@ -319,7 +319,7 @@ async fn passwords_in_answers_of_the_server_are_hidden_from_output_and_log() {
         ),
         (
             "aaaa2",
-            "DO $$ BEGIN RAISE EXCEPTION 'it is hunter''55 or hunter%%2755'; END $$;",
+            "DO $$ BEGIN RAISE EXCEPTION '%', 'it is hunter''55 or hunter%2755'; END $$;",
         ),
         ("aaaa3", "ALTER ROLE nosuch_role PASSWORD 'sesame';"),
         (
