@@ -1,5 +1,7 @@
 //! Several hosts, what they have to be, and servers that say nothing.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+
 use std::io::Read;
 use std::net::TcpListener;
 

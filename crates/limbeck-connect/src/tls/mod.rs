@@ -1,5 +1,13 @@
 //! TLS settings, after <https://www.postgresql.org/docs/18/libpq-ssl.html>.
 
+#![cfg_attr(
+    not(any(feature = "tls-rustls", feature = "tls-native-tls")),
+    expect(
+        dead_code,
+        reason = "without TLS the settings are checked, and nothing reads the files"
+    )
+)]
+
 use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
@@ -241,10 +249,6 @@ fn versions(values: &Values) -> Result<(Version, Version), ConnectError> {
 }
 
 /// Reads a file of certificates.
-#[cfg_attr(
-    not(any(feature = "tls-rustls", feature = "tls-native-tls")),
-    expect(dead_code, reason = "nothing reads certificates without TLS")
-)]
 pub(crate) fn read(setting: &str, path: &Path, origin: &Origin) -> Result<Vec<u8>, ConnectError> {
     let remedy = "mend the path, or the file's permissions";
     std::fs::read(path).map_err(|error| {
@@ -254,10 +258,6 @@ pub(crate) fn read(setting: &str, path: &Path, origin: &Origin) -> Result<Vec<u8
 }
 
 /// Reads a private key that only its owner, or root and a group, can read, and that has no passphrase.
-#[cfg_attr(
-    not(any(feature = "tls-rustls", feature = "tls-native-tls")),
-    expect(dead_code, reason = "nothing reads keys without TLS")
-)]
 pub(crate) fn read_key(path: &Path, origin: &Origin) -> Result<Vec<u8>, ConnectError> {
     let pem = read("sslkey", path, origin)?;
     let refuse = |problem: &str, remedy: String| {
