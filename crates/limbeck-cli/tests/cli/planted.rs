@@ -333,3 +333,44 @@ async fn plain_tables_of_another_role_are_used() {
     }
     it.end().await;
 }
+
+/// Old applications set it, and with it a backslash before a quote ends no string.
+#[tokio::test]
+async fn texts_with_backslashes_stay_texts_where_strings_are_read_in_the_old_way() {
+    let world = World::new("old_strings").await;
+    let setting = "SET standard_conforming_strings = off";
+    world
+        .execute(&format!("ALTER DATABASE \"{}\" {setting}", world.db.name()))
+        .await;
+    let models = |comment: &str, default: &str| {
+        format!(
+            r#"{{"limbeck": 1, "tables": [{{"name": "victim", "comment": "{comment}", "columns": [{{"name": "a", "type": "text",
+            "default": "{default}"}}]}}]}}"#
+        )
+    };
+    let target = ["--target", "{}/models.json"];
+    for (id, comment, default, expected) in [
+        (
+            "aaaa",
+            r"C:\\dir\\'; CREATE TABLE evil(); --",
+            r"'x'",
+            r"C:\dir\'; CREATE TABLE evil(); --",
+        ),
+        ("bbbb", r"C:\\new\\table", r"'a\\nb'", r"C:\new\table"),
+    ] {
+        world.write("models.json", &models(comment, default));
+        let revision = ["revision", "--autogenerate", "-m", "x", "--rev-id", id];
+        world.ok(&[&revision[..], &target].concat()).await;
+        world.ok(&["upgrade"]).await;
+        world.ok(&[&["check"][..], &target].concat()).await;
+        let said = world
+            .query("SELECT obj_description('victim'::regclass)")
+            .await;
+        assert_eq!(said, [expected]);
+    }
+    let tables = "SELECT tablename::text FROM pg_tables WHERE tablename = 'evil'";
+    assert_eq!(world.query(tables).await, [""; 0]);
+    world.execute("INSERT INTO victim DEFAULT VALUES").await;
+    let value = "SELECT a FROM victim";
+    assert_eq!(world.query(value).await, [r"a\nb"]);
+}
