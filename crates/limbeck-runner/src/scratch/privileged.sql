@@ -187,5 +187,3 @@ CREATE FUNCTION pg_catalog.limbeck_unsafe() RETURNS text LANGUAGE sql STABLE AS 
             (t.prsstart::oid, t.prstoken::oid, t.prsend::oid, t.prsheadline::oid, t.prslextype::oid))
     ) SELECT min(r.text) FROM reason r
 $limbeck$;
-
-REVOKE ALL ON FUNCTION pg_catalog.limbeck_owned(), pg_catalog.limbeck_unsafe() FROM PUBLIC;
