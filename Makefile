@@ -1,7 +1,7 @@
 # Limbeck's tasks. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check fmt conformance matrix interop bench postgres
+.PHONY: help demo test soak crash-walk check fmt conformance matrix interop bench postgres
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: ## run every test of the workspace on one throwaway server
 
 soak: ## try SOAK=2000 random pairs of schemas from LIMBECK_SEED=1 on, on all cores; one that fails is made small and kept
 	@scripts/with-cluster.sh -- env -u DATABASE_URL SOAK=$${SOAK:-2000} cargo test --quiet -p limbeck-tests --test property -- --nocapture
+
+crash-walk: ## kill, end or cut off runs at every statement boundary and at 200 random moments from LIMBECK_SEED=1 on
+	@scripts/with-cluster.sh -- env -u DATABASE_URL CRASH_WALK=all cargo test --quiet -p limbeck-cli --test wire -- walk --nocapture
 
 check: ## formatting, lints, spelling, unused dependencies, documentation, the architecture's guards
 	@scripts/tools.sh

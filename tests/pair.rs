@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, compare_desired};
+use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, compare_desired, read_facts};
 use limbeck_plan::{Migration, Plan};
 use limbeck_schema::{Desired, Scope};
 use limbeck_testkit::{TestDb, dump_objects, pg_dump};
@@ -126,7 +126,10 @@ async fn compare(conn: &mut PgConnection, desired: &Catalog) -> Result<Migration
         scope: Scope::everything(),
         ..Desired::default()
     };
-    let it = compare_desired(conn, desired, &CompareOptions::default())
+    let mut it = compare_desired(conn, desired, &CompareOptions::default())
+        .await
+        .map_err(text)?;
+    it.desired.facts = read_facts(conn, &it.catalog, &it.desired, &it.ops)
         .await
         .map_err(text)?;
     limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version).map_err(text)

@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limbeck-derive", &[]),
     ("limbeck-sql", &[]),
     ("limbeck-testkit", &[]),
-    ("limbeck-connect", &[]),
+    ("limbeck-connect", &["limbeck-sql"]),
     ("limbeck-schema", &["limbeck-sql"]),
     ("limbeck-revision", &["limbeck-sql"]),
     ("limbeck-metadata", &["limbeck-schema"]),
@@ -227,6 +227,27 @@ fn comment_lines_have_one_writer() {
     assert!(comments_formatted("println!(\"a line -- {x}\"); \"-- b\"").is_empty());
 }
 
+/// The files of the command line that may use the standard streams: they set up `Output`, are it, ask a question, or draw
+/// the line of progress.
+const USE_STREAMS: &[&str] = &["allow.rs", "lib.rs", "live.rs", "output.rs", "signals.rs"];
+
+#[test]
+fn the_command_line_prints_in_one_place() {
+    let mut breaches = Vec::new();
+    for source in &sources() {
+        let name = source.path.strip_prefix("crates/limbeck-cli/src/");
+        let Some(name) = name.filter(|name| !USE_STREAMS.contains(name)) else {
+            continue;
+        };
+        for stream in ["stdout()", "stderr()", "println!", "eprintln!"] {
+            if source.code().contains(stream) {
+                breaches.push(format!("{name}: `{stream}`"));
+            }
+        }
+    }
+    check("all that a command prints leaves through Output", &breaches);
+}
+
 #[test]
 fn only_the_kinds_name_a_kind() {
     let registry = root().join("crates/limbeck-schema/src/kinds/mod.rs");
@@ -373,4 +394,52 @@ fn arrows_between_crates_go_one_way() {
         "a dependency that the architecture does not have",
         &breaches,
     );
+}
+
+/// Statements that are sent as they stand, and not through `own_sql`, are parsed under the search path of the session.
+#[test]
+fn statements_that_are_sent_as_they_stand_name_the_schema_of_all_they_call() {
+    let mut breaches = Vec::new();
+    for source in &sources() {
+        let code = source.code();
+        for call in ["raw_sql(", "query(", "query_scalar(", "query_as("] {
+            for (at, _) in code.match_indices(&format!("sqlx::{call}")) {
+                let rest = code[at..].split_once('(').expect("it ends so").1;
+                let literal = rest.trim_start().strip_prefix('"');
+                let sql = literal.and_then(|it| it.split_once("\"")).map(|it| it.0);
+                if let Some(sql) = sql.filter(|it| !is_qualified(it)) {
+                    breaches.push(format!("{}: `{sql}`", source.path));
+                }
+            }
+        }
+    }
+    check("names in statements of Limbeck's own", &breaches);
+}
+
+/// Whether every function and type of a statement has its schema, and there is no operator.
+fn is_qualified(sql: &str) -> bool {
+    let before = |at: usize| sql[..at].rsplit([' ', '(', ',']).next().unwrap_or_default();
+    let mut calls = sql.match_indices('(').map(|(at, _)| before(at));
+    let functions = calls.all(|it| it.is_empty() || it.starts_with("pg_catalog."));
+    let mut casts = sql.split("::").skip(1);
+    let types = casts.all(|it| it.starts_with("pg_catalog."));
+    functions && types && !sql.contains(['=', '<', '>', '|', '~', '/', '+'])
+}
+
+#[test]
+fn an_unqualified_statement_is_told() {
+    let cases = [
+        ("SELECT pg_catalog.current_schema()", true),
+        ("SELECT current_schema()", false),
+        (
+            "SELECT pg_catalog.current_setting('x')::pg_catalog.int4",
+            true,
+        ),
+        ("SELECT pg_catalog.current_setting('x')::int4", false),
+        ("SELECT 1 = 2", false),
+        ("BEGIN", true),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(is_qualified(sql), expected, "{sql}");
+    }
 }

@@ -299,6 +299,71 @@ async fn a_large_catalog_read_by_two_connections_is_the_same() {
     assert_eq!(refused.schema, alone.schema, "one connection is enough");
 }
 
+#[tokio::test]
+async fn a_null_with_a_type_is_no_default() {
+    for ty in [
+        "char(36)",
+        "varchar(20)",
+        "text",
+        "numeric(10,2)",
+        "timestamp(3)",
+        "bit(3)",
+        "varchar(4)[]",
+    ] {
+        let metadata = |default: Option<&str>| {
+            let mut column = serde_json::json!({ "name": "c", "type": ty });
+            if let Some(default) = default {
+                column["default"] = default.into();
+            }
+            serde_json::json!({ "limbeck": 1, "tables": [{ "name": "t", "columns": [column] }] })
+                .to_string()
+        };
+        let (with, without) = (
+            format!("CREATE TABLE t (c {ty} DEFAULT NULL);"),
+            format!("CREATE TABLE t (c {ty});"),
+        );
+        check(found(&with, &metadata(None)).await, &[]);
+        check(found(&with, &metadata(Some("NULL"))).await, &[]);
+        check(found(&without, &metadata(Some("NULL"))).await, &[]);
+        check(
+            found(&without, &metadata(Some(&format!("NULL::{ty}")))).await,
+            &[],
+        );
+    }
+    // In a domain's column it hides the domain's own default.
+    let sql = "CREATE DOMAIN d AS int DEFAULT 3; CREATE TABLE t (c d DEFAULT NULL);";
+    let column = serde_json::json!({ "name": "c", "type": "d" });
+    let metadata =
+        serde_json::json!({ "limbeck": 1, "tables": [{ "name": "t", "columns": [column] }] })
+            .to_string();
+    let found = found(sql, &metadata).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[tokio::test]
+async fn an_element_that_is_a_bare_column_is_the_column() {
+    let index = |expression: &str| {
+        serde_json::json!({ "limbeck": 1, "naming_convention": "postgresql", "tables": [{ "name": "t",
+            "columns": [{ "name": "a", "type": "int" }, { "name": "User", "type": "text" }, { "name": "b", "type": "text" }],
+            "indexes": [{ "elements": [{ "expression": expression }, { "expression": "b", "order": "desc" }] }] }] })
+        .to_string()
+    };
+    for (element, expression) in [
+        ("a", "a"),
+        ("a", "(a)"),
+        ("a", " ((A)) "),
+        ("a", "\"a\""),
+        ("\"User\"", "(\"User\")"),
+        ("\"User\" COLLATE \"C\"", "\"User\" COLLATE \"C\""),
+        ("(a + 1)", "a + 1"),
+    ] {
+        let sql = format!(
+            "CREATE TABLE t (a int, \"User\" text, b text); CREATE INDEX ON t ({element}, b DESC);"
+        );
+        check(found(&sql, &index(expression)).await, &[]);
+    }
+}
+
 /// The settings of a URL.
 fn settings(url: &str) -> limbeck_connect::Settings {
     limbeck_connect::Settings::parse(url, limbeck_connect::Origin::Program).unwrap()

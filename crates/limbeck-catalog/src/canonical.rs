@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::judge::{Answer, Judge, Question};
 use crate::read::Session;
-use crate::{Catalog, CompareError};
+use crate::{Catalog, CompareError, Unresolved};
 
 /// How much of an expression a message shows.
 const SHOWN_CHARS: usize = 200;
@@ -27,24 +27,30 @@ pub(crate) async fn canonicalise(
     catalog: &Catalog,
     desired: &mut Desired,
     session: &Session,
-) -> Result<(), CompareError> {
+) -> Result<Vec<Unresolved>, CompareError> {
     let types = unknown_types(&catalog.schema, desired);
     let (asked, questions) = questions(&catalog.schema, desired);
     if types.is_empty() && questions.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let count = types.len() + questions.len();
+    let unjudged = |message: String, asked: &[Asked]| {
+        let keys: BTreeSet<&Key> = asked.iter().map(|it| &it.key).collect();
+        vec![Unresolved {
+            keys: keys.into_iter().cloned().collect(),
+            error: CompareError::Judge { count, message },
+        }]
+    };
     if session.in_recovery {
-        return Err(CompareError::Judge {
-            count,
-            message: "the server is a read-only standby".into(),
-        });
+        return Ok(unjudged("the server is a read-only standby".into(), &asked));
     }
-    let mut judge = Judge::begin(conn, session)
-        .await
-        .map_err(|message| CompareError::Judge { count, message })?;
+    let mut judge = match Judge::begin(conn, session).await {
+        Ok(it) => it,
+        Err(message) => return Ok(unjudged(message, &asked)),
+    };
     let types = judge.types(&types).await;
-    let renamed = adopt_types(desired, types?)?;
+    let mut unresolved = Vec::new();
+    let renamed = adopt_types(desired, types?, &mut unresolved);
     // Questions carry types, so those that the server spells otherwise are put in first.
     let (asked, questions) = if renamed {
         self::questions(&catalog.schema, desired)
@@ -53,7 +59,24 @@ pub(crate) async fn canonicalise(
     };
     let answers = judge.answer(&questions).await;
     judge.end().await;
-    adopt_expressions(desired, &catalog.schema, asked, questions, answers?)
+    let answers = match answers {
+        Ok(it) => it,
+        // What the role may not do, it may do for none of them.
+        Err(CompareError::Judge { count, message }) if count > 0 => {
+            unresolved.extend(unjudged(message, &asked));
+            return Ok(unresolved);
+        }
+        Err(error) => return Err(error),
+    };
+    adopt_expressions(
+        desired,
+        &catalog.schema,
+        asked,
+        questions,
+        answers,
+        &mut unresolved,
+    );
+    Ok(unresolved)
 }
 
 /// Declared types that neither the catalog's columns nor the declared types explain.
@@ -89,9 +112,10 @@ fn is_type(key: &Key) -> bool {
 fn adopt_types(
     desired: &mut Desired,
     types: BTreeMap<SqlType, Result<SqlType, String>>,
-) -> Result<bool, CompareError> {
+    unresolved: &mut Vec<Unresolved>,
+) -> bool {
     if types.is_empty() {
-        return Ok(false);
+        return false;
     }
     let mut changed = false;
     let places = &desired.places;
@@ -104,17 +128,18 @@ fn adopt_types(
                     *ty = text.clone();
                 }
                 Some(Err(message)) => {
-                    return Err(CompareError::UnknownType {
+                    let error = CompareError::UnknownType {
                         place: place(places, key),
                         key: Box::new(key.clone()),
                         ty: ty.to_string(),
                         message: message.clone(),
-                    });
+                    };
+                    unresolved.push(Unresolved::one(key, error));
                 }
             }
         }
     }
-    Ok(changed)
+    changed
 }
 
 /// Where an object was declared, or where its table was.
@@ -252,7 +277,16 @@ fn adopt_expressions(
     asked: Vec<Asked>,
     questions: Vec<Question>,
     answers: Vec<Answer>,
-) -> Result<(), CompareError> {
+    unresolved: &mut Vec<Unresolved>,
+) {
+    // What stands on a type that is unknown has been told with it.
+    let unknown: BTreeSet<String> = unresolved
+        .iter()
+        .filter_map(|it| match &it.error {
+            CompareError::UnknownType { ty, .. } => Some(ty.clone()),
+            _ => None,
+        })
+        .collect();
     let mut added: Option<Added> = None;
     for ((it, question), answer) in asked.into_iter().zip(questions).zip(answers) {
         match answer {
@@ -266,19 +300,33 @@ fn adopt_expressions(
             }
             Answer::Rejected { code, message } => {
                 let added = added.get_or_insert_with(|| Added::new(current, &desired.schema));
-                if added.excuses(&question, &code, &desired.schema) {
+                let stands_on_unknown = question.types().any(|it| unknown.contains(it.as_str()));
+                if stands_on_unknown || added.excuses(&question, &code, &desired.schema) {
                     continue;
                 }
-                return Err(CompareError::Expression {
+                let error = CompareError::Expression {
                     place: place(&desired.places, &it.key),
-                    key: Box::new(it.key),
+                    key: Box::new(it.key.clone()),
                     expression: excerpt(question.expr.as_str(), SHOWN_CHARS),
+                    remedy: remedy(&code),
                     message,
-                });
+                };
+                unresolved.push(Unresolved::one(&it.key, error));
             }
         }
     }
-    Ok(())
+}
+
+/// What to do about an expression that the server rejects, by its SQLSTATE.
+fn remedy(code: &str) -> &'static str {
+    match code {
+        "42883" => {
+            "; create the function first, in a revision written by hand, or mend the expression"
+        }
+        "42704" | "42P01" | "3F000" => "; create what it names first, or mend the expression",
+        "42501" => "; grant the role what it needs",
+        _ => "; mend the expression",
+    }
 }
 
 /// What this comparison adds, as far as an expression may need it.

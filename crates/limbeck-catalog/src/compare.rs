@@ -1,24 +1,34 @@
 //! Comparing: read, let the server judge, diff.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use limbeck_metadata::{LowerOptions, MetaData};
-use limbeck_schema::{Desired, Op};
+use limbeck_plan::PlanError;
+use limbeck_schema::kinds::align;
+use limbeck_schema::{Desired, Key, Op};
 use sqlx::PgConnection;
 
 use crate::canonical::{canonicalise, place};
 use crate::read::Session;
-use crate::{Catalog, CompareError, Ignore, ReadOptions};
+use crate::unresolved::set_aside;
+use crate::{Catalog, CompareError, Ignore, ReadOptions, Unresolved};
 
 /// How to compare.
 #[derive(Clone, Debug, Default)]
 pub struct CompareOptions {
     /// What to leave out of the catalog.
     pub read: ReadOptions,
+    /// Whether objects that cannot be judged or planned are left as they are and told in [`Comparison::unresolved`],
+    /// beside all other differences; otherwise they end the comparison.
+    pub tells_unresolved: bool,
+    /// Desired objects that need something which the database does not have and no kind stands for, with that.
+    pub needing: BTreeMap<Key, String>,
     /// What to leave alone on both sides.
     pub ignore: Ignore,
 }
 
 /// Both sides and what differs.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Comparison {
     /// The current state.
     pub catalog: Catalog,
@@ -26,6 +36,8 @@ pub struct Comparison {
     pub desired: Desired,
     /// What differs; empty when both sides agree.
     pub ops: Vec<Op>,
+    /// What could not be judged or cannot be brought about; the desired state has it as the current one.
+    pub unresolved: Vec<Unresolved>,
 }
 
 /// What differs between a database and metadata; an empty list when they agree. It is Alembic's function of that
@@ -114,26 +126,82 @@ async fn compare_in<E: From<CompareError>>(
         let catalog = Catalog::read_in(conn, &session, &options.read).await;
         Ok(catalog.map_err(CompareError::from)?)
     };
-    let (catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    let (mut catalog, mut desired) = tokio::try_join!(reading, desired)?;
+    align(&mut catalog.schema, &mut desired.schema);
     let mut ignore = options.ignore.clone();
     let noted = ignore.note_owners(conn).await;
     noted.map_err(CompareError::from)?;
     let applied = ignore.apply(&catalog.schema, &mut desired, &catalog.default_schema);
     applied.map_err(|n_objects| CompareError::NothingLeft { n_objects })?;
-    if let Some((key, since)) = desired.newer_than(catalog.version) {
-        return Err(CompareError::Newer {
-            place: place(&desired.places, key),
-            key: Box::new(key.clone()),
-            since,
-            found: catalog.version / 10_000,
-        }
-        .into());
+    let mut unresolved = premises(&catalog, &mut desired, &options.needing);
+    unresolved.extend(canonicalise(conn, &catalog, &mut desired, &session).await?);
+    settle(&catalog, &mut desired, &mut unresolved, 0);
+    let mut found = limbeck_plan::diff(&catalog.schema, &desired);
+    let n_known = unresolved.len();
+    for (key, why) in std::mem::take(&mut found.unsupported) {
+        let error = PlanError::Unsupported(vec![(key.clone(), why)]);
+        unresolved.push(Unresolved::one(&key, error.into()));
     }
-    canonicalise(conn, &catalog, &mut desired, &session).await?;
-    let ops = limbeck_plan::diff(&catalog.schema, &desired).map_err(CompareError::from)?;
+    if unresolved.len() > n_known {
+        settle(&catalog, &mut desired, &mut unresolved, n_known);
+        found = limbeck_plan::diff(&catalog.schema, &desired);
+    }
+    if !options.tells_unresolved {
+        match unresolved.len() {
+            0 => {}
+            1 => return Err(unresolved.remove(0).error.into()),
+            _ => return Err(CompareError::Unresolved(unresolved).into()),
+        }
+    }
+    let ops = found.ops;
     Ok(Comparison {
         catalog,
         desired,
         ops,
+        unresolved,
     })
+}
+
+/// What cannot be had at all: what needs something that is not there, or a newer server.
+fn premises(
+    catalog: &Catalog,
+    desired: &mut Desired,
+    needing: &BTreeMap<Key, String>,
+) -> Vec<Unresolved> {
+    let mut acc: Vec<Unresolved> = Vec::new();
+    for (key, what) in needing
+        .iter()
+        .filter(|(key, _)| !desired.scope.ignores(key))
+    {
+        let error = CompareError::Lacks {
+            key: Box::new(key.clone()),
+            what: what.clone(),
+        };
+        acc.push(Unresolved::one(key, error));
+    }
+    for (key, since) in desired.newer_than(catalog.version) {
+        let error = CompareError::Newer {
+            place: place(&desired.places, key),
+            key: Box::new(key.clone()),
+            since,
+            found: catalog.version / 10_000,
+        };
+        acc.push(Unresolved::one(key, error));
+    }
+    settle(catalog, desired, &mut acc, 0);
+    acc
+}
+
+/// Leaves what is unresolved as it is, from the `first` on, and adds what needs it.
+fn settle(catalog: &Catalog, desired: &mut Desired, all: &mut Vec<Unresolved>, first: usize) {
+    let keys: BTreeSet<Key> = all[first..].iter().flat_map(|it| it.keys.clone()).collect();
+    for (key, needed) in set_aside(&keys, &catalog.schema, desired) {
+        if all.iter().all(|it| !it.keys.contains(&key)) {
+            let error = CompareError::Needed {
+                key: Box::new(key.clone()),
+                needed: Box::new(needed),
+            };
+            all.push(Unresolved::one(&key, error));
+        }
+    }
 }

@@ -7,6 +7,8 @@ use limbeck_schema::Key;
 use limbeck_schema::kinds::Since;
 use limbeck_schema::row::DecodeError;
 
+use crate::Unresolved;
+
 /// Why a catalog could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +44,17 @@ pub enum CatalogError {
         /// What the driver says.
         source: sqlx::Error,
     },
+    /// Others create and drop objects all the time.
+    #[error(
+        "the catalog changes while it is read, {tries} times in a row: {source}; run the command again when nobody else \
+         creates or drops objects"
+    )]
+    Disturbed {
+        /// How often it was read.
+        tries: u32,
+        /// What went wrong the last time.
+        source: Box<CatalogError>,
+    },
     /// A row does not read as its statement promises.
     #[error("cannot read {what} from the catalog: {source}")]
     Decode {
@@ -50,6 +63,23 @@ pub enum CatalogError {
         /// Which column.
         source: DecodeError,
     },
+}
+
+impl CatalogError {
+    /// Whether it can come from others who create and drop objects while the catalog is read: the snapshot holds what
+    /// functions of the catalog do not find any more.
+    pub(crate) fn is_disturbance(&self) -> bool {
+        /// Internal error (a cache lookup that failed), and what does not exist.
+        const CODES: &[&str] = &["XX000", "42P01", "42703", "42704", "42883", "3F000"];
+        match self {
+            Self::Decode { .. } => true,
+            Self::Query { source, .. } => source
+                .as_database_error()
+                .and_then(|it| it.code())
+                .is_some_and(|it| CODES.contains(&it.as_ref())),
+            _ => false,
+        }
+    }
 }
 
 /// What the server says, without the place in its own sources that the driver adds; what the driver says where it is not
@@ -87,7 +117,7 @@ pub enum CompareError {
         message: String,
     },
     /// An expression that the server rejects, and not because of what this comparison would add.
-    #[error("{}{key} has the expression {expression}: {message}", at(.place))]
+    #[error("{}{key} has the expression {expression}: {message}{remedy}", at(.place))]
     Expression {
         /// Where it was declared.
         place: Option<String>,
@@ -97,7 +127,30 @@ pub enum CompareError {
         expression: String,
         /// What the server says.
         message: String,
+        /// What to do, with a semicolon before it.
+        remedy: &'static str,
     },
+    /// Something that no kind stands for and that the database does not have.
+    #[error(
+        "{key} needs the {what}, which the database does not have; create it there first, in a revision written by hand"
+    )]
+    Lacks {
+        /// The object.
+        key: Box<Key>,
+        /// What it needs, `extension citext`.
+        what: String,
+    },
+    /// Something else of the same comparison that cannot be had.
+    #[error("{key} needs {needed}, which cannot be brought about as things stand; see there")]
+    Needed {
+        /// The object.
+        key: Box<Key>,
+        /// What it needs.
+        needed: Box<Key>,
+    },
+    /// Several objects that cannot be judged or planned.
+    #[error("{}", several(.0))]
+    Unresolved(Vec<Unresolved>),
     /// Something is desired that the server is too old for.
     #[error(
         "{}{key} needs PostgreSQL {} for {}, and the server is PostgreSQL {found}; leave it out, or use a newer server",
@@ -132,6 +185,11 @@ pub enum CompareError {
         /// What the server says.
         message: String,
     },
+}
+
+fn several(all: &[Unresolved]) -> String {
+    let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    lines.join("; ")
 }
 
 fn at(place: &Option<String>) -> String {

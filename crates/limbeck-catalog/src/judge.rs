@@ -17,6 +17,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use crate::CompareError;
 use crate::canonical::door;
 use crate::read::Session;
+use crate::strangers::{Strangers, has_literal};
 
 /// Expressions in one table; a table can have 1,600 columns.
 const ITEMS_PER_TABLE: usize = 300;
@@ -256,16 +257,21 @@ impl<'a> Judge<'a> {
         &mut self,
         questions: &[Question],
     ) -> Result<Vec<Answer>, CompareError> {
-        let ready: Vec<&Question> = questions.iter().filter(|it| !it.premature).collect();
+        let refusals = self.refusals(questions).await?;
+        let is_open = |at: usize| !questions[at].premature && refusals[at].is_none();
+        let ready: Vec<&Question> = (0..questions.len())
+            .filter(|at| is_open(*at))
+            .map(|at| &questions[at])
+            .collect();
         let declared: Vec<Vec<&Expr>> = ready.iter().map(|it| vec![&it.expr]).collect();
         let mut first = self.print_all(&ready, &declared).await?.into_iter();
         let mut answers = Vec::with_capacity(questions.len());
         let mut open = Vec::new();
         for (at, question) in questions.iter().enumerate() {
-            let printed = if question.premature {
-                None
-            } else {
-                first.next().and_then(|it| it.into_iter().next())
+            let printed = match &refusals[at] {
+                Some(refusal) => Some(Err((String::new(), refusal.clone()))),
+                None if question.premature => None,
+                None => first.next().and_then(|it| it.into_iter().next()),
             };
             let answer = match printed {
                 None => Answer::Different,
@@ -299,6 +305,32 @@ impl<'a> Judge<'a> {
             }
         }
         Ok(answers)
+    }
+
+    /// Why the server must not be asked, for each question of which that is so.
+    async fn refusals(
+        &mut self,
+        questions: &[Question],
+    ) -> Result<Vec<Option<String>>, CompareError> {
+        let texts =
+            |it: &Question| -> Vec<Expr> { it.against.iter().chain([&it.expr]).cloned().collect() };
+        let mut all = questions.iter().flat_map(texts);
+        if !all.any(|it| has_literal(&it.normal())) {
+            return Ok(vec![None; questions.len()]);
+        }
+        let rows = self.read(Strangers::SQL).await?;
+        let strangers = Strangers::decode(&rows).map_err(|it| broken(&it))?;
+        let refusal = |it: &Question| {
+            let texts = texts(it);
+            let culprit = texts
+                .iter()
+                .find_map(|text| strangers.would_run(text, it.types()))?;
+            Some(format!(
+                "reading it would run the {culprit} with the rights of this role; compare as that role, or have the object \
+                 belong to a superuser"
+            ))
+        };
+        Ok(questions.iter().map(refusal).collect())
     }
 
     /// Prints texts of each question, as many tables as they need.

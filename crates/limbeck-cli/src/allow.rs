@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
-use limbeck_connect::redact;
+use limbeck_connect::{Environment, Origin, Settings};
 use limbeck_sql::one_line as visible;
 use sha2::{Digest, Sha256};
 
@@ -41,11 +41,8 @@ impl Wish {
             Self::Hook(name, words) => {
                 format!("run `{}` (post-write hook {name:?})", words.join(" "))
             }
-            Self::Scratch(url) => format!("use the server {} ([scratch] url)", redact(url)),
-            Self::Url(url) => format!(
-                "send environment variables to a server of its choice, {} (url)",
-                redact(url)
-            ),
+            Self::Scratch(url) => format!("use {} ([scratch] url)", server(url)),
+            Self::Url(url) => format!("send {} to {} (url)", variables(url), server(url)),
         };
         one_line(&text)
     }
@@ -67,14 +64,36 @@ pub(crate) fn wishes(config: &Config) -> Vec<Wish> {
     all
 }
 
-/// Whether a URL has a place of its own to which it sends variables of the environment. Those of PostgreSQL's own clients
-/// (`PGPASSWORD`) go to the server of any URL; and a variable that is the whole URL goes nowhere else than where its
-/// value says.
+/// The server that a connection string names, and nothing else of the string.
+fn server(url: &str) -> String {
+    let environment = Environment::new([], None, Some(""));
+    let settings = Settings::parse_in(url, Origin::Program, &environment);
+    settings.map_or_else(
+        |_| "a server of its choice".to_owned(),
+        |it| format!("the server {}", it.server()),
+    )
+}
+
+/// The variables of the environment that a connection string names, but for those of PostgreSQL's own clients
+/// (`PGPASSWORD`), which go to the server of any connection string.
+fn names(url: &str) -> impl Iterator<Item = &str> {
+    let names = url.split("${").skip(1);
+    let names = names.map(|it| it.split_once('}').map_or(it, |(name, _)| name));
+    names.filter(|it| !it.starts_with("PG"))
+}
+
+fn variables(url: &str) -> String {
+    let names: Vec<&str> = names(url).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("the environment variable{plural} {}", names.join(", "))
+}
+
+/// Whether a connection string has a place of its own to which it sends variables of the environment. One that is a
+/// variable as a whole leads nowhere else than where the value says.
 fn sends_variables(url: &str) -> bool {
-    let mut names = url.split("${").skip(1).map(|it| it.split('}').next());
     let whole = url.trim().strip_prefix("${");
     let whole = whole.is_some_and(|it| it.find('}') == Some(it.len() - 1));
-    !whole && names.any(|it| it.is_some_and(|it| !it.starts_with("PG")))
+    !whole && names(url).next().is_some()
 }
 
 /// A config file as it was read.

@@ -53,6 +53,9 @@ pub(crate) struct Config {
     /// How long a statement waits for a lock.
     #[serde(default, deserialize_with = "lock_timeout")]
     pub lock_timeout: Option<Duration>,
+    /// How long a run waits for another one to end.
+    #[serde(default, deserialize_with = "lock_wait")]
+    pub lock_wait: Option<Duration>,
     /// How often a transaction is tried when a lock is not to be had.
     pub lock_tries: Option<NonZeroU32>,
     /// What a run commits together.
@@ -286,6 +289,7 @@ impl Config {
             lock_timeout: self
                 .lock_timeout
                 .map_or(default.lock_timeout, timeout_option),
+            lock_wait: self.lock_wait,
             lock_tries: self.lock_tries.map_or(default.lock_tries, NonZeroU32::get),
             ..default
         }
@@ -347,12 +351,27 @@ fn lock_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Dur
     read_lock_timeout(&text).map(Some).map_err(D::Error::custom)
 }
 
+fn lock_wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    read_lock_wait(&text).map(Some).map_err(D::Error::custom)
+}
+
 /// Reads a time to wait for a lock; zero is the server's setting.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn read_lock_timeout(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| format!("{text:?} is no time; write \"500ms\", \"5s\" or \"1min\", or \"0\" for the server's setting"))
+}
+
+/// Reads how long to wait for another run.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn read_lock_wait(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| {
+        format!("{text:?} is no time; write \"30s\" or \"5min\", or \"0\" not to wait")
+    })
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

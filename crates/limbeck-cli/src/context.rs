@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, compare, compare_desired,
-    compare_loaded,
+    Attached, Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved,
+    compare, compare_desired, compare_loaded, needing, read_facts,
 };
 use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
@@ -23,7 +23,6 @@ use crate::allow::{Wish, wishes};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::{CliError, one_line};
-use crate::ignore::rules;
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
 
@@ -77,12 +76,13 @@ impl Context<'_> {
             }
             _ => {}
         }
-        if let Some(it) = self.config.settings()? {
-            for wish in wishes(&self.config) {
-                if matches!(wish, Wish::Url(_)) {
-                    self.require_allowed(&wish)?;
-                }
+        // Before the string is read: the values of its variables are in what an error says about it.
+        for wish in wishes(&self.config) {
+            if matches!(wish, Wish::Url(_)) {
+                self.require_allowed(&wish)?;
             }
+        }
+        if let Some(it) = self.config.settings()? {
             return Ok(it);
         }
         Settings::from_environment()?.ok_or(CliError::NoUrl)
@@ -179,16 +179,19 @@ impl Context<'_> {
         let mut options = CompareOptions {
             read: ReadOptions { companion, ..read },
             ignore: self.ignore(),
+            tells_unresolved: true,
+            ..CompareOptions::default()
         };
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
-            (Target::Models(_), Purpose::Report) => Unmanaged::default(),
+            (Target::Models(_), Purpose::Report | Purpose::Plan) => Unmanaged::default(),
             _ => current.unmanaged().await?,
         };
         let source = match target {
             Target::Models(load) => {
                 let (load, kept) = self.with_variables(load, purpose);
                 let it = compare_loaded(&mut current.conn, load, &options).await?;
+                let it = with_facts(&mut current.conn, it, purpose).await?;
                 self.explain_ignored(&it);
                 return Ok(Compared::new(it, rest, kept.try_recv().ok()));
             }
@@ -196,19 +199,21 @@ impl Context<'_> {
         };
         let mut other = self.open(source, like.as_ref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
-        let schema = Catalog::read(&mut other.conn, &read).await?.schema;
+        let goal = Catalog::read(&mut other.conn, &read).await?;
         let unmanaged = other.unmanaged().await?;
+        options.needing = needing(&mut other.conn, &goal, &unmanaged, &rest).await?;
         for conn in [&mut current.conn, &mut other.conn] {
             options.ignore.note_owners(conn).await?;
         }
         other.close().await;
         self.say_unmanaged(&rest, &unmanaged, &options.ignore)?;
         let desired = Desired {
-            schema,
+            schema: goal.schema,
             scope: Scope::everything(),
             ..Desired::default()
         };
         let it = compare_desired(&mut current.conn, desired, &options).await?;
+        let it = with_facts(&mut current.conn, it, purpose).await?;
         self.explain_ignored(&it);
         Ok(Compared::new(it, rest, None))
     }
@@ -312,7 +317,7 @@ impl Context<'_> {
             }
             Source::Revisions(target) => {
                 let history = match purpose {
-                    Purpose::Report => self.history()?,
+                    Purpose::Report | Purpose::Plan => self.history()?,
                     Purpose::Revision => self.history_so_far()?,
                 };
                 let scratch = self.scratch(like).await?;
@@ -343,10 +348,10 @@ impl Context<'_> {
     /// # Errors
     /// If none can be had.
     pub(crate) async fn scratch(&mut self, like: Option<&Settings>) -> Result<Scratch, CliError> {
-        let fallback = self.config.scratch_settings()?;
         if let Some(url) = &self.config.scratch.url {
             self.require_allowed(&Wish::Scratch(url.clone()))?;
         }
+        let fallback = self.config.scratch_settings()?;
         let scratch = Scratch::with(&ScratchOptions {
             target: like,
             fallback: fallback.as_ref(),
@@ -368,26 +373,6 @@ impl Context<'_> {
         self.output
             .explain(&format!("scratch database {}", scratch.name()));
         Ok(scratch)
-    }
-
-    /// What comparisons leave alone.
-    pub(crate) fn ignore(&self) -> Ignore {
-        // The config file is refused where one of its rules cannot be used.
-        rules(&self.config.ignore).unwrap_or_default()
-    }
-
-    /// Names what the config file's `ignore` left alone.
-    fn explain_ignored(&mut self, comparison: &Comparison) {
-        if self.config.ignore.is_empty() {
-            return;
-        }
-        let ignored = comparison.desired.scope.ignored.iter();
-        let whole = ignored.filter(|it| it.part.is_none() && it.about.is_none());
-        let names: Vec<String> = whole.map(ToString::to_string).collect();
-        self.output.explain(&match names.as_slice() {
-            [] => "ignored: nothing, no pattern of `ignore` matches".to_owned(),
-            names => format!("ignored: {}", names.join(", ")),
-        });
     }
 
     /// The models: those named by the command line, else those that the program brought along, else those of the config
@@ -463,6 +448,8 @@ impl Context<'_> {
 pub(crate) enum Purpose {
     /// To say what differs.
     Report,
+    /// To show what leads there.
+    Plan,
     /// To write a revision and try it.
     Revision,
 }
@@ -475,23 +462,37 @@ pub(crate) struct Compared {
     pub desired: Desired,
     /// What differs.
     pub ops: Vec<Op>,
+    /// What cannot be judged or brought about.
+    pub unresolved: Vec<Unresolved>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
+    /// What hangs on objects of the current database that go; empty until it is asked for.
+    pub attached: Attached,
     /// The models, for a new revision, if they have variables.
     pub models: Option<MetaData>,
 }
 
 impl Compared {
     /// What differs, without both sides. Their many objects are freed beside, so that nobody waits for it.
-    pub(crate) fn into_ops(self) -> Vec<Op> {
+    pub(crate) fn into_ops(self) -> (Vec<Op>, Vec<Unresolved>) {
         let Self {
             catalog,
             desired,
             ops,
+            unresolved,
             ..
         } = self;
         std::thread::spawn(move || drop((catalog, desired)));
-        ops
+        (ops, unresolved)
+    }
+
+    /// The comparison, if all that differs can be brought about.
+    ///
+    /// # Errors
+    /// [`CliError::Unresolved`].
+    pub(crate) fn resolved(self) -> Result<Self, CliError> {
+        CliError::unresolved(&self.unresolved)?;
+        Ok(self)
     }
 
     fn new(comparison: Comparison, unmanaged: Unmanaged, models: Option<MetaData>) -> Self {
@@ -499,15 +500,30 @@ impl Compared {
             catalog,
             desired,
             ops,
+            unresolved,
         } = comparison;
         Self {
             catalog,
             desired,
             ops,
+            unresolved,
             unmanaged,
+            attached: Attached::new(),
             models,
         }
     }
+}
+
+/// Asks the server what a plan of the differences has to know, where there will be one.
+async fn with_facts(
+    conn: &mut PgConnection,
+    mut it: Comparison,
+    purpose: Purpose,
+) -> Result<Comparison, CliError> {
+    if purpose != Purpose::Report && !it.ops.is_empty() {
+        it.desired.facts = read_facts(conn, &it.catalog, &it.desired, &it.ops).await?;
+    }
+    Ok(it)
 }
 
 /// What loads models.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use limbeck_catalog::{CatalogError, CompareError};
+use limbeck_catalog::{CatalogError, CompareError, Unresolved};
 use limbeck_connect::ConnectError;
 use limbeck_metadata::MetaDataError;
 use limbeck_plan::PlanError;
@@ -29,6 +29,9 @@ pub(crate) enum CliError {
     /// From the comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// What cannot be judged, or brought about by any statement.
+    #[error("{0}")]
+    Unresolved(String),
     /// From the models.
     #[error(transparent)]
     MetaData(#[from] MetaDataError),
@@ -424,6 +427,21 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// The error for what cannot be judged or planned, if there is any.
+    ///
+    /// # Errors
+    /// [`Self::Unresolved`].
+    pub(crate) fn unresolved(all: &[Unresolved]) -> Result<(), Self> {
+        match all {
+            [] => Ok(()),
+            [it] => Err(Self::Unresolved(it.to_string())),
+            all => Err(Self::Unresolved(format!(
+                "{} things cannot be judged or planned; each is listed above as unresolved, with the reason",
+                all.len()
+            ))),
+        }
+    }
+
     /// The exit status: 130 for a run that the user ended, as shells have it, else 2.
     #[must_use]
     pub(crate) fn status(&self) -> u8 {

@@ -16,6 +16,7 @@
 mod alembic;
 mod allow;
 mod args;
+mod beside;
 mod commands;
 mod config;
 mod context;
@@ -25,6 +26,7 @@ mod ignore;
 mod live;
 mod output;
 mod read_back;
+mod signals;
 mod source;
 mod variables;
 
@@ -137,6 +139,7 @@ async fn run_on(
     for it in limbeck_runner::left_behind() {
         context.output.warn(&it);
     }
+    limbeck_connect::settle().await;
     match done {
         Ok(Outcome::Agree) => 0,
         Ok(Outcome::Differ) => 1,
@@ -151,50 +154,28 @@ async fn run_on(
     }
 }
 
-/// Runs a command. One that may hold a scratch database ends at Ctrl-C by dropping what it holds; those that run
-/// revisions have the server end their statement instead.
+/// Runs a command. One that is asked to end drops the scratch databases it has; those that run revisions have the
+/// server end their statement instead, and `edit` leaves Ctrl-C to the editor.
 async fn run_or_interrupt(
     context: &mut Context<'_>,
     command: Command,
 ) -> Result<Outcome, CliError> {
-    if !matches!(
+    if matches!(
         command,
-        Command::Check
-            | Command::Diff(_)
-            | Command::Locate
-            | Command::Revision(_)
-            | Command::Squash(_)
-            | Command::Verify(_)
+        Command::Downgrade(_) | Command::Edit(_) | Command::Stamp(_) | Command::Upgrade(_)
     ) {
         return context.run(command).await;
     }
     tokio::select! {
         biased;
         done = context.run(command) => done,
-        () = interrupted() => Err(CliError::Interrupted),
-    }
-}
-
-/// Waits for Ctrl-C or, on Unix, for a polite request to end.
-pub(crate) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                it = tokio::signal::ctrl_c() => if it.is_ok() { return },
-                it = terminated.recv() => if it.is_some() { return },
-            }
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the signal ends the process by itself.
-        std::future::pending::<()>().await;
+        () = signals::interrupted() => Err(CliError::Interrupted),
     }
 }
 
 /// Runs on a thread of its own, since the caller's may belong to a runtime already, which must not be blocked.
 fn start(metadata: Option<MetaData>) -> ExitCode {
+    signals::is_program();
     let worker = std::thread::Builder::new()
         .name("limbeck".to_owned())
         .stack_size(16 << 20)
@@ -210,7 +191,10 @@ fn start(metadata: Option<MetaData>) -> ExitCode {
                         false => Terminal::No,
                     };
                     let run = run_on(std::env::args_os(), metadata, &mut out, &mut err, terminal);
-                    runtime.block_on(run)
+                    let status = runtime.block_on(run);
+                    // A look-up of a host's name that hangs must not hold up the end.
+                    runtime.shutdown_background();
+                    status
                 }
                 Err(error) => fail(&CliError::Start(error)),
             }

@@ -67,7 +67,7 @@ impl Live {
     pub(crate) fn begin(&self, text: String) {
         self.with(|line| {
             line.bar.finish_and_clear();
-            line.text = one_line(&text).into_owned();
+            line.text = one_line(&limbeck_connect::redact(&text)).into_owned();
             line.since = Instant::now();
         });
     }

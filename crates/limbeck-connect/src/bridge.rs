@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,37 @@ impl Seen {
     }
 }
 
+/// How many bridges there are.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits until what was written to connections that are closed has been sent on, half a second at most. A program calls it
+/// before its runtime ends, so that the server gets the goodbye of every connection.
+pub async fn settle() {
+    const STEP: Duration = Duration::from_millis(5);
+    for _ in 0..100 {
+        if LIVE.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+/// Counts a bridge as long as it is there.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        LIVE.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// A socket for one connection of the driver's, in a folder that only this account can enter.
 pub(crate) struct Bridge {
     folder: tempfile::TempDir,
@@ -71,8 +103,11 @@ impl Bridge {
         let folder = private_folder()?;
         let listener = UnixListener::bind(socket(folder.path(), port))?;
         let seen = Seen::default();
-        let task = pass_on(listener, server, seen.clone());
-        tokio::spawn(task);
+        let (counted, task) = (Counted::new(), pass_on(listener, server, seen.clone()));
+        tokio::spawn(async move {
+            task.await;
+            drop(counted);
+        });
         Ok(Self { folder, seen })
     }
 

@@ -34,6 +34,7 @@ mod target;
 mod tls;
 mod values;
 
+pub use bridge::settle;
 pub use conninfo::is_connection_string;
 pub use environment::Environment;
 pub use error::{ConnectError, Origin};

@@ -135,12 +135,12 @@ impl Settings {
         Err(self.failed(troubles))
     }
 
-    /// Asks the server to cancel what the backend `pid` does, over a connection of its own, within 3 s.
+    /// Asks the server to cancel what the backend `pid` does, over a connection of its own, within 2 s.
     ///
     /// # Errors
     /// [`ConnectError`], when the server cannot be reached; then the statement may go on.
     pub async fn cancel(&self, pid: i32) -> Result<(), ConnectError> {
-        const LIMIT: Duration = Duration::from_secs(3);
+        const LIMIT: Duration = Duration::from_secs(2);
         let cancelled = async {
             let mut conn = self.connect().await?;
             let sql = sqlx::query("SELECT pg_catalog.pg_cancel_backend($1)").persistent(false);
@@ -150,7 +150,7 @@ impl Settings {
                 .map_err(|error| self.failed_at(&self.hosts[0], Trouble::of_driver(&error)))
         };
         let silent = || {
-            let trouble = Trouble::Network("no answer within 3 s".to_owned());
+            let trouble = Trouble::Network("no answer within 2 s".to_owned());
             Err(self.failed_at(&self.hosts[0], trouble))
         };
         timeout(LIMIT, cancelled).await.unwrap_or_else(|_| silent())
@@ -237,7 +237,10 @@ impl Settings {
 
     /// Has the driver do all of it.
     async fn open_directly(&self, host: &Host, mode: Mode) -> Result<PgConnection, Trouble> {
-        let options = self.options(host).host(&host.name).port(host.port);
+        let name = host
+            .address
+            .map_or_else(|| host.name.clone(), |it| it.to_string());
+        let options = self.options(host).host(&name).port(host.port);
         let options = options.ssl_mode(match mode {
             Mode::Disable | Mode::Allow => PgSslMode::Disable,
             Mode::Prefer => PgSslMode::Prefer,

@@ -200,12 +200,12 @@ pub(crate) fn remedy(name: &str) -> Option<String> {
     Some(format!("did you mean {other}?"))
 }
 
-/// Returns the candidate that differs least, if it differs by little.
+/// Returns the candidate that differs least from a word in lower case, if it differs by little.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let distance = |it: &&str| strsim::damerau_levenshtein(word, it);
+    let distance = |it: &&str| strsim::damerau_levenshtein(word, &it.to_ascii_lowercase());
     let best = candidates.into_iter().min_by_key(distance)?;
     let limit = (word.chars().count() / 3).max(1);
     (distance(&best) <= limit).then_some(best)

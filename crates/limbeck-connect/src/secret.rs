@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use limbeck_sql::{Rules, TokenKind, tokens, tokens_with};
+
 /// What stands where a password was.
 const HIDDEN: &str = "***";
 
@@ -139,7 +141,7 @@ fn hide_values(text: &str) -> String {
     let mut acc = String::with_capacity(text.len());
     let mut done = 0;
     let mut from = 0;
-    let words = ["password", "passwd", "pwd", "secret", "passphrase"];
+    let words = ["password", "passwd", "pwd", "passphrase"];
     while let Some((at, word)) = words
         .iter()
         .filter_map(|word| lower[from..].find(word).map(|at| (from + at, word)))
@@ -162,29 +164,19 @@ fn value_behind(text: &str, at: usize) -> Option<(usize, usize)> {
     // The word may be quoted: "password": "…", "password" 'x'.
     let unquoted = rest.strip_prefix(['"', '\'', '`']).unwrap_or(rest);
     let rest = skip_blank(unquoted);
-    let (assigned, rest) = match rest.strip_prefix(['=', ':']) {
-        Some(it) => (true, skip_blank(it.strip_prefix(['=', '>']).unwrap_or(it))),
-        None => (false, rest),
+    // A colon is one of JSON's, with a quote behind it, or one of prose.
+    let (assigned, value) = match (rest.strip_prefix('='), rest.strip_prefix(':')) {
+        (Some(it), _) => (true, it.trim_start()),
+        (None, Some(it)) => (false, it.trim_start()),
+        (None, None) => (false, rest),
     };
+    // A value without quotes may begin as a comment does, or end with a letter and a quote that is none of its own.
+    let quoted = Some(skip_blank(value)).filter(|it| it.starts_with(['\'', '"', '$']));
+    let rest = quoted.unwrap_or(value);
     let begin = |it: &str| text.len() - it.len();
-    if let Some(tagged) = rest.strip_prefix('$') {
-        let (tag, _) = tagged.split_once('$')?;
-        if tag.chars().all(|c| c.is_alphanumeric() || c == '_') {
-            let body = &tagged[tag.len() + 1..];
-            let close = body.find(&format!("${tag}$")).unwrap_or(body.len());
-            return Some((begin(body), begin(body) + close));
-        }
-    }
-    let literal = rest
-        .strip_prefix(['e', 'E'])
-        .or_else(|| rest.strip_prefix("U&"))
-        .or_else(|| rest.strip_prefix("u&"))
-        .filter(|it| it.starts_with('\''))
-        .unwrap_or(rest);
-    let open = literal.chars().next()?;
-    if matches!(open, '\'' | '"') {
-        let body = &literal[1..];
-        return Some((begin(body), begin(body) + quoted_length(body, open)));
+    let is_bare = assigned && !rest.starts_with(['\'', '"', '$']);
+    if let Some((from, to)) = literal(rest).filter(|_| !is_bare) {
+        return Some((begin(rest) + from, begin(rest) + to));
     }
     if !assigned || rest.starts_with(HIDDEN) {
         return None;
@@ -194,13 +186,37 @@ fn value_behind(text: &str, at: usize) -> Option<(usize, usize)> {
     (length > 0).then_some((begin(rest), begin(rest) + length))
 }
 
-/// Returns the length of what a quote holds: up to the closing one, that is neither doubled nor behind a backslash.
-fn quoted_length(body: &str, quote: char) -> usize {
+/// Returns the bytes between the quotes of the string or quoted name that a text begins with. A backslash may escape a
+/// quote, as it does in connection strings, in JSON, and in SQL where the server or an `E` says so.
+fn literal(text: &str) -> Option<(usize, usize)> {
+    if text.starts_with('"') {
+        return Some((1, 1 + quoted_length(&text[1..])));
+    }
+    let rules = Rules {
+        standard_conforming_strings: false,
+    };
+    let token = tokens_with(text, rules)
+        .next()
+        .filter(|it| it.kind.is_string())?;
+    let quote = match token.kind {
+        TokenKind::DollarString => {
+            let inner = token.text.strip_prefix('$')?;
+            &token.text[..inner.find('$')? + 2]
+        }
+        _ => "'",
+    };
+    let from = token.text.find(quote)? + quote.len();
+    let to = token.text.len() - if token.closed { quote.len() } else { 0 };
+    Some((from, to.max(from)))
+}
+
+/// Returns the length of what a double quote holds: up to the closing one, that is neither doubled nor behind a backslash.
+fn quoted_length(body: &str) -> usize {
     let mut chars = body.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         if c == '\\' {
             chars.next();
-        } else if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
+        } else if c == '"' && chars.next_if(|(_, next)| *next == '"').is_none() {
             return at;
         }
     }
@@ -209,20 +225,9 @@ fn quoted_length(body: &str, quote: char) -> usize {
 
 /// Skips blanks and SQL's comments.
 fn skip_blank(text: &str) -> &str {
-    let mut rest = text.trim_start();
-    loop {
-        let behind = if let Some(it) = rest.strip_prefix("/*") {
-            it.split_once("*/").map(|(_, behind)| behind)
-        } else if let Some(it) = rest.strip_prefix("--") {
-            it.split_once(['\n', '\r']).map(|(_, behind)| behind)
-        } else {
-            None
-        };
-        match behind {
-            Some(it) => rest = it.trim_start(),
-            None => return rest,
-        }
-    }
+    let text = text.trim_start();
+    let skipped = tokens(text).take_while(|it| it.kind.is_trivia());
+    &text[skipped.last().map_or(0, |it| it.end())..]
 }
 
 #[cfg(test)]
@@ -291,6 +296,22 @@ mod tests {
         );
         check("PASSWORD $x$a'b$x$ LOGIN", "PASSWORD $x$***$x$ LOGIN");
         check(
+            "PASSWORD /* /* */ 'no' */ 'a' LOGIN",
+            "PASSWORD /* /* */ 'no' */ '***' LOGIN",
+        );
+        check(
+            "PASSWORD -- x\r'a'\n -- y\n 'b' LOGIN",
+            "PASSWORD -- x\r'***' LOGIN",
+        );
+        check("PASSWORD U&'a\\0062' UESCAPE", "PASSWORD U&'***' UESCAPE");
+        check("PASSWORD 'not closed", "PASSWORD '***");
+        check("password=/*a*/b", "password=***");
+        check(
+            "dblink('password=e', 'SELECT 1')",
+            "dblink('password=***', 'SELECT 1')",
+        );
+        check("password = /* x */ 'a b'", "password = /* x */ '***'");
+        check(
             "OPTIONS (user 'a', password 'b')",
             "OPTIONS (user 'a', password '***')",
         );
@@ -311,6 +332,7 @@ mod tests {
             "password authentication failed for user \"u\"",
             "column password_hash text NOT NULL",
             "COMMENT ON COLUMN t.password IS 'a'",
+            "column account.password: type text",
             "at 12:30 see http://h:80/x",
         ] {
             check(text, text);

@@ -104,6 +104,11 @@ impl Settings {
     /// # Errors
     /// [`ConnectError::Syntax`] and [`ConnectError::Setting`], which name the setting and where its value is from.
     pub fn parse(text: &str, origin: Origin) -> Result<Self, ConnectError> {
+        // An empty string is a variable that was not set rather than a wish for the defaults; `postgresql://` is that.
+        if text.trim().is_empty() {
+            let problem = "it is empty";
+            return Err(ConnectError::Syntax { origin, problem });
+        }
         Self::parse_in(text, origin, &Environment::of_process())
     }
 
@@ -225,6 +230,15 @@ impl Settings {
     pub fn with_application_name(&self, name: &str) -> Self {
         Self {
             application_name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the same settings with a limit to how long one server is waited for, if theirs is longer.
+    #[must_use]
+    pub fn with_timeout(&self, limit: Duration) -> Self {
+        Self {
+            timeout: self.timeout.min(limit),
             ..self.clone()
         }
     }

@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use limbeck_schema::{Desired, Key, KindTag, Object, Op, Schema, Verdict};
-
-use crate::PlanError;
+use limbeck_schema::{Desired, Facts, Key, KindTag, Object, Op, Schema, Verdict};
 
 /// Two states whose pairs stand under the same keys, and the renames that brought them there.
 pub(crate) struct Paired<'a> {
@@ -14,6 +12,8 @@ pub(crate) struct Paired<'a> {
     pub desired: Cow<'a, Schema>,
     /// The renames.
     pub renames: Vec<Op>,
+    /// What a server says of the changes.
+    pub facts: Facts,
 }
 
 impl<'a> Paired<'a> {
@@ -22,6 +22,7 @@ impl<'a> Paired<'a> {
             current: Cow::Borrowed(current),
             desired: Cow::Borrowed(&desired.schema),
             renames: Vec::new(),
+            facts: desired.facts.clone(),
         };
         let mut candidates = desired.unmatched(current);
         if candidates.is_empty() {
@@ -78,7 +79,8 @@ fn is_unsaid(object: &Object, schema: &Schema, desired: &Desired) -> bool {
 }
 
 /// The operations between two paired states: the renames, then everything by key.
-pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> Result<Vec<Op>, PlanError> {
+/// With them what nothing can bring about, each with its reason.
+pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> (Vec<Op>, Vec<(Key, &'static str)>) {
     let mut acc = pairs.renames.clone();
     let mut unsupported = Vec::new();
     let (mut current, mut wanted) = (
@@ -124,9 +126,5 @@ pub(crate) fn ops(pairs: &Paired<'_>, desired: &Desired) -> Result<Vec<Op>, Plan
             _ => {}
         }
     }
-    if unsupported.is_empty() {
-        Ok(acc)
-    } else {
-        Err(PlanError::Unsupported(unsupported))
-    }
+    (acc, unsupported)
 }

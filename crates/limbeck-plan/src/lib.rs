@@ -9,7 +9,7 @@ mod plan;
 mod propagate;
 mod steps;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::{Desired, Key, Op, Schema, Scope};
 
@@ -53,13 +53,45 @@ pub struct Migration {
     pub downgrade: Plan,
 }
 
+impl Migration {
+    /// The objects of the current state that go on the way there, or on the way back where they are there already.
+    pub fn going<'a>(&'a self, current: &'a Schema) -> BTreeSet<&'a Key> {
+        let all = self.upgrade.going().chain(self.downgrade.going());
+        all.filter(|it| current.contains(it)).collect()
+    }
+
+    /// States what hangs on objects that go: on the way there, and on the way back where it is not gone by then.
+    pub fn state_attached(&mut self, attached: &BTreeMap<Key, Vec<String>>) {
+        let gone: BTreeSet<Key> = self.upgrade.going().cloned().collect();
+        self.upgrade.state_attached(attached);
+        let mut left = attached.clone();
+        left.retain(|key, _| !gone.contains(key));
+        self.downgrade.state_attached(&left);
+    }
+}
+
+/// What differs between two states.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Differences {
+    /// What can be brought about, by key.
+    pub ops: Vec<Op>,
+    /// What nothing can bring about, each with its reason and what to do instead.
+    pub unsupported: Vec<(Key, &'static str)>,
+}
+
 /// What differs between the current state and what is desired of it, by key. Empty when both agree.
-///
-/// # Errors
-/// [`PlanError::Unsupported`] for differences that nothing can bring about.
-pub fn diff(current: &Schema, desired: &Desired) -> Result<Vec<Op>, PlanError> {
+pub fn diff(current: &Schema, desired: &Desired) -> Differences {
     let pairs = diff::Paired::new(current, desired);
-    diff::ops(&pairs, desired)
+    let (ops, unsupported) = diff::ops(&pairs, desired);
+    Differences { ops, unsupported }
+}
+
+/// The operations, if all that differs can be brought about.
+fn planned(pairs: &diff::Paired<'_>, desired: &Desired) -> Result<Vec<Op>, PlanError> {
+    match diff::ops(pairs, desired) {
+        (ops, unsupported) if unsupported.is_empty() => Ok(ops),
+        (_, unsupported) => Err(PlanError::Unsupported(unsupported)),
+    }
 }
 
 /// The operations that say it all to a reader: not those on parts of what is itself created or dropped.
@@ -79,24 +111,25 @@ pub fn outline(ops: &[Op]) -> Vec<&Op> {
 /// Plans the way there and back for a server of this `server_version_num`.
 ///
 /// # Errors
-/// As [`diff`], and [`PlanError::Cycle`] where no order exists.
+/// [`PlanError::Unsupported`] for differences that nothing can bring about, [`PlanError::Cycle`] where no order exists.
 pub fn migration(
     current: &Schema,
     desired: &Desired,
     version: u32,
 ) -> Result<Migration, PlanError> {
     let pairs = diff::Paired::new(current, desired);
-    let ops = diff::ops(&pairs, desired)?;
+    let ops = planned(&pairs, desired)?;
     let upgrade = order::plan(&pairs, ops.clone(), version)?;
     // On the way back the current state is what is wanted, as far as the source manages it.
     let start = Desired {
         schema: scoped(current, desired),
         scope: Scope::everything(),
+        facts: desired.facts.reversed(),
         ..Desired::default()
     };
     let reached = pairs.desired.into_owned();
     let back = diff::Paired::new(&reached, &start);
-    let back_ops = diff::ops(&back, &start)?;
+    let back_ops = planned(&back, &start)?;
     let downgrade = order::plan(&back, back_ops, version)?;
     Ok(Migration {
         ops,
@@ -116,7 +149,7 @@ pub fn plan(current: &Schema, desired: &Schema, version: u32) -> Result<Plan, Pl
         ..Desired::default()
     };
     let pairs = diff::Paired::new(current, &desired);
-    let ops = diff::ops(&pairs, &desired)?;
+    let ops = planned(&pairs, &desired)?;
     order::plan(&pairs, ops, version)
 }
 

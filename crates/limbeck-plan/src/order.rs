@@ -18,7 +18,12 @@ pub(crate) fn plan(pairs: &Paired<'_>, ops: Vec<Op>, version: u32) -> Result<Pla
     // that is not enough the other constraints do too.
     let (mut references, mut all, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     loop {
-        let complete = complete(current, desired, without_renames(&ops, &names));
+        let complete = complete(
+            current,
+            desired,
+            without_renames(&ops, &names),
+            &pairs.facts,
+        );
         let folding = |key: &Key| match (all.contains(key), references.contains(key)) {
             (true, _) => Folding::Nothing,
             (false, true) => Folding::ButReferences,
@@ -117,6 +122,7 @@ fn write(
             inline,
             swapped,
             asides: &asides,
+            facts: &pairs.facts,
         };
         let mut script = Script::default();
         run(step, &ctx, &mut script);
@@ -150,8 +156,9 @@ fn write(
         }
         let step = PlanStep {
             key: step.key.clone(),
-            ops: vec![describe(step)],
+            ops: vec![describe(step, &script)],
             statements: script.statements,
+            goes: matches!(step.work, Work::Drop | Work::Aside),
         };
         plan.segments
             .last_mut()
@@ -168,18 +175,28 @@ fn run(step: &Step<'_>, ctx: &Context<'_>, acc: &mut Script) {
             Object::release(current, desired, ctx, acc)
         }
         (Work::Alter, Op::Alter { current, desired }) => Object::alter(current, desired, ctx, acc),
-        (Work::Drop, op) => op.current().into_iter().for_each(|it| it.drop(ctx, acc)),
+        (Work::Drop, op) => op.current().into_iter().for_each(|it| {
+            it.drop(ctx, acc);
+            held(it, ctx, acc);
+        }),
         (Work::Aside, op) => op.current().into_iter().for_each(|it| it.move_aside(acc)),
-        (Work::DropAside, op) => op
-            .current()
-            .into_iter()
-            .for_each(|it| it.drop_aside(ctx, acc)),
+        (Work::DropAside, op) => op.current().into_iter().for_each(|it| {
+            it.drop_aside(ctx, acc);
+            held(it, ctx, acc);
+        }),
         (_, op) => op.desired().into_iter().for_each(|it| it.create(ctx, acc)),
     }
 }
 
+/// Names what holds on to something that goes.
+fn held(object: &Object, ctx: &Context<'_>, acc: &mut Script) {
+    if let Some(last) = acc.statements.last_mut() {
+        last.held(object.key(), &object.holders(ctx.facts));
+    }
+}
+
 /// The line above a step's statements.
-fn describe(step: &Step<'_>) -> String {
+fn describe(step: &Step<'_>, script: &Script) -> String {
     match (step.work, step.op) {
         (Work::Drop, Op::Replace { why, .. }) => format!("drop {} to replace it: {why}", step.key),
         (Work::Create, Op::Replace { desired, .. }) => format!("add {} again", desired.summary()),
@@ -189,7 +206,12 @@ fn describe(step: &Step<'_>) -> String {
         (Work::Alter, Op::Alter { current, desired })
             if Object::changes(current, desired).is_empty() =>
         {
-            format!("convert {} to the new type", step.key)
+            let converts = script.statements.iter().any(|it| it.sql.contains(" TYPE "));
+            if converts {
+                format!("convert {} to the new type", step.key)
+            } else {
+                format!("alter {}: keep what it has of its own", step.key)
+            }
         }
         (_, op) => op.to_string(),
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::{Event, Key, KindTag, Object, Op, Reaction, Replacement, Schema};
+use limbeck_schema::{Event, Facts, Key, KindTag, Object, Op, Reaction, Replacement, Schema};
 
 use crate::steps::is_type;
 
@@ -37,7 +37,12 @@ impl Complete {
 
 const WHY: &str = "what it depends on is rebuilt";
 
-pub(crate) fn complete(current: &Schema, desired: &Schema, ops: Vec<Op>) -> Complete {
+pub(crate) fn complete(
+    current: &Schema,
+    desired: &Schema,
+    ops: Vec<Op>,
+    facts: &Facts,
+) -> Complete {
     let (renames, rest): (Vec<_>, Vec<_>) = ops
         .into_iter()
         .partition(|op| matches!(op, Op::Rename { .. }));
@@ -85,7 +90,11 @@ pub(crate) fn complete(current: &Schema, desired: &Schema, ops: Vec<Op>) -> Comp
             else {
                 continue;
             };
-            let next = match after.react(event).max(before.react(event)) {
+            let mut reaction = after.react(event).max(before.react(event));
+            if event == Event::Retyped && facts.is_recast(dependent) {
+                reaction = Reaction::Rebuild;
+            }
+            let next = match reaction {
                 Reaction::Keep => None,
                 Reaction::Convert => convert(&mut acc, dependent, before, after),
                 Reaction::Rebuild => rebuild(&mut acc, dependent, before, after),

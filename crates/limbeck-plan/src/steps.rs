@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_schema::{Context, Key, KindTag, Object, Op, Replacement, Schema, Script, Stage};
+use limbeck_schema::{
+    Context, Facts, Key, KindTag, Object, Op, Replacement, Schema, Script, Stage,
+};
 
 use crate::propagate::Complete;
 
@@ -102,6 +104,7 @@ impl<'a> Steps<'a> {
                         inline,
                         swapped: false,
                         asides: &none,
+                        facts: &Facts::default(),
                     };
                     let mut script = Script::default();
                     Object::release(was, is, &ctx, &mut script);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::error::{Place, RunnerError, ServerError, lost};
+use crate::error::{Place, ROLLS_BACK, RunnerError, ServerError, lost};
 use crate::options::Transactions;
 use crate::progress::{Event, Progress};
 use crate::runner::Runner;
-use crate::session::is_cancel;
+use crate::session::{Scope, is_cancel};
 use crate::work::{Resume, Work};
 use limbeck_revision::graph::Step;
 
@@ -15,6 +15,33 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// SQLSTATE unsafe_new_enum_value_usage: an enum's value is used before it is committed.
 const UNSAFE_NEW_ENUM_VALUE: &str = "55P04";
+
+/// The facts about the database that a failure leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// None: the transaction was open, and is rolled back.
+    Nothing,
+    /// If the connection is lost: whether the transaction was committed.
+    Commit,
+    /// How far a statement came that ran outside a transaction; the catalog tells.
+    Statement,
+    /// How far a statement came that ran outside a transaction; nothing tells.
+    Anything,
+}
+
+impl Lost {
+    /// What is said of it when the connection is lost.
+    fn state(self) -> &'static str {
+        match self {
+            Self::Nothing => ROLLS_BACK,
+            Self::Commit => "it is not known whether the transaction was committed",
+            Self::Statement => {
+                "it is not known how far the statement came, which the next run finds out"
+            }
+            Self::Anything => "it is not known how far the statement came",
+        }
+    }
+}
 
 /// Why an attempt to run a segment ended.
 enum Stop {
@@ -78,7 +105,9 @@ impl Runner {
             if !self.tries_again(work, &error, tries, progress).await {
                 let state = work.state_rolled_back(segment);
                 let locked = is_locked(&error).then_some(tries);
-                return Err(self.failure(work.place(segment, statement), state, error, locked));
+                let place = work.place(segment, statement);
+                let of = work.lost(segment, statement);
+                return Err(self.failure(place, state, error, locked, of));
             }
             tries += 1;
         }
@@ -93,8 +122,15 @@ impl Runner {
     ) -> Result<(), Stop> {
         self.session.own("begin a transaction", "BEGIN").await?;
         self.create_missing().await?;
-        self.run_segment(work, segment, progress).await?;
-        self.commit(work.statements(segment).len()).await
+        let is_left = self.run_segment(work, segment, progress).await?;
+        let n_statements = work.statements(segment).len();
+        self.session
+            .begins(format!("during the {}", work.place(segment, n_statements)));
+        self.commit(n_statements).await?;
+        if is_left {
+            self.session.tidy(Scope::Session).await?;
+        }
+        Ok(())
     }
 
     async fn commit(&mut self, n_statements: usize) -> Result<(), Stop> {
@@ -105,12 +141,13 @@ impl Runner {
     }
 
     /// Runs the statements of a segment and what belongs to them in Limbeck's tables, in the transaction that is open.
+    /// Returns whether they left more than settings in the session.
     async fn run_segment(
         &mut self,
         work: &Work<'_>,
         segment: usize,
         progress: &mut Progress<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         if let Some(it) = self.options.lock_timeout {
             let sql = format!("SET LOCAL lock_timeout = {}", millis(it));
             self.session.own("set lock_timeout", &sql).await?;
@@ -120,13 +157,15 @@ impl Runner {
             self.check_cancelled(work, segment, at)?;
             progress(self.beginning(work, segment, at));
             self.session
+                .begins(format!("during the {}", work.place(segment, at)));
+            self.session
                 .execute(&statement.sql)
                 .await
                 .map_err(|error| Stop::Statement(at, error))?;
         }
         self.check_cancelled(work, segment, statements.len())?;
         // Limbeck's own tables may be out of reach for a role that the revision set.
-        self.session.restore().await?;
+        let is_left = self.session.restore(Scope::Session).await?;
         let log = self.tables.insert_log(&work.entry(segment, None), true);
         self.session
             .own(&format!("write the log table {}", self.tables.log), &log)
@@ -134,7 +173,7 @@ impl Runner {
         if segment + 1 == work.n_segments() {
             self.move_rows(work.step).await?;
         }
-        Ok(())
+        Ok(is_left)
     }
 
     /// Runs all revisions in one transaction, again and again while a lock is not to be had.
@@ -167,7 +206,8 @@ impl Runner {
             if !self.tries_again(work, &error, tries, progress).await {
                 let place = work.place(0, statement);
                 let locked = is_locked(&error).then_some(tries);
-                return Err(self.failure(place, STATE.to_owned(), error, locked));
+                let of = work.lost(0, statement);
+                return Err(self.failure(place, STATE.to_owned(), error, locked, of));
             }
             tries += 1;
         }
@@ -197,7 +237,10 @@ impl Runner {
                 *announced = at + 1;
             }
             let done = self.run_segment(work, 0, progress).await;
-            done.map_err(|it| (work, it))?;
+            if done.map_err(|it| (work, it))? {
+                let tidied = self.session.tidy(Scope::Transaction).await;
+                tidied.map_err(|it| (work, it.into()))?;
+            }
             progress(Event::Done {
                 revision: work.id(),
                 took: since.elapsed(),
@@ -205,6 +248,8 @@ impl Runner {
         }
         self.place = (n_before, of);
         let n_statements = last.statements(0).len();
+        self.session
+            .begins(format!("during the {}", last.place(0, n_statements)));
         self.commit(n_statements).await.map_err(|it| (last, it))
     }
 
@@ -284,11 +329,13 @@ impl Runner {
         state: String,
         error: sqlx::Error,
         locked: Option<u32>,
+        of: Lost,
     ) -> RunnerError {
         if let Some(reason) = lost(&error) {
             return RunnerError::ConnectionLost {
                 during: format!("during the {place}"),
                 reason,
+                state: of.state().to_owned(),
             };
         }
         if self.session.is_cancelled() && error.as_database_error().is_some_and(is_cancel) {

@@ -6,6 +6,7 @@ use limbeck_revision::graph::{Direction, Step};
 use limbeck_revision::{RevisionId, Segment};
 
 use crate::error::{RunnerError, word};
+use crate::half_done::{HalfDone, Reached};
 use crate::history::History;
 use crate::options::Transactions;
 use crate::runner::Runner;
@@ -26,6 +27,8 @@ pub struct Planned {
     pub segments: Vec<PlannedSegment>,
     /// What its lines `-- hazard` say, in the direction of the run.
     pub hazards: Vec<String>,
+    /// Where an earlier run stopped inside of it, if one did: this run would go on there.
+    pub half_done: Option<HalfDone>,
 }
 
 /// A segment that would be run.
@@ -62,6 +65,33 @@ impl Planned {
     }
 }
 
+impl Planned {
+    /// Where the run would go on: `goes on with segment 2 of 3 at its statement 1, where an earlier run stopped`. None if
+    /// no earlier run stopped in this revision.
+    #[must_use]
+    pub fn goes_on(&self) -> Option<String> {
+        let HalfDone {
+            segment,
+            segments,
+            statement,
+            reached,
+            ..
+        } = self.half_done.as_ref()?;
+        let mut text = format!("goes on with segment {segment} of {segments}");
+        if let Some(statement) = statement {
+            text.push_str(&format!(" at its statement {statement}"));
+        }
+        text.push_str(match reached {
+            Reached::UnderWay { .. } => {
+                ", which was under way when an earlier run was broken off: what became of it is looked up first"
+            }
+            Reached::Failed { .. } => ", which failed in an earlier run",
+            Reached::NotBegun => ", where an earlier run stopped",
+        });
+        Some(text)
+    }
+}
+
 impl Runner {
     /// The revisions that [`Self::upgrade`] or [`Self::downgrade`] to `target` would run now, read and checked as a run
     /// does. Nothing is locked and nothing changed, so another run may come in between.
@@ -81,11 +111,21 @@ impl Runner {
             Direction::Upgrade => history.graph.upgrade(target, &rows)?,
             Direction::Stamp => history.graph.stamp(&[target], &rows)?,
         };
+        let mut half_done = None;
         if self.session.exists(&self.tables.log.clone()).await? {
-            self.find_half_done(history, &steps).await?;
+            half_done = self.find_half_done(history, &steps).await?;
         }
         let joins = self.options.transaction != Transactions::Segment;
-        steps.iter().map(|it| planned(history, it, joins)).collect()
+        steps
+            .iter()
+            .map(|step| {
+                let resume = half_done.take().map(|it| it.resume.half_done);
+                // What was begun by segments is ended by segments.
+                let mut it = planned(history, step, joins && resume.is_none())?;
+                it.half_done = resume;
+                Ok(it)
+            })
+            .collect()
     }
 }
 
@@ -109,5 +149,6 @@ fn planned(history: &History, step: &Step, joins: bool) -> Result<Planned, Runne
         path: it.path.to_path_buf(),
         segments: it.segments.iter().map(segment).collect(),
         hazards: hazards.collect(),
+        half_done: None,
     })
 }

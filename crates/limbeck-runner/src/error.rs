@@ -8,6 +8,8 @@ use limbeck_schema::Name;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::extension::NoExtension;
+use crate::half_done::HalfDone;
+use crate::lock::Holder;
 use crate::scratch::Scratch;
 
 /// The word for a direction in the log, in messages and on the command line.
@@ -103,48 +105,6 @@ impl ServerError {
     /// (shutdown by an administrator or a crash).
     fn ends_connection(&self) -> bool {
         self.code.starts_with("08") || matches!(self.code.as_str(), "57P01" | "57P02" | "57P03")
-    }
-}
-
-/// Where a segment that did not finish stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HalfDone {
-    /// The revision's id.
-    pub revision: String,
-    /// Which way it ran.
-    pub direction: Direction,
-    /// The first segment that is not finished, from 1.
-    pub segment: usize,
-    /// How many segments there are.
-    pub segments: usize,
-    /// In a segment outside a transaction: the statement that was under way, from 1.
-    pub statement: Option<usize>,
-    /// What the server said to it, if it answered.
-    pub error: Option<String>,
-}
-
-impl Display for HalfDone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            revision,
-            direction,
-            segment,
-            segments,
-            statement,
-            error,
-        } = self;
-        write!(
-            f,
-            "the {} of revision {revision} stopped in segment {segment} of {segments}",
-            word(*direction)
-        )?;
-        if let Some(statement) = statement {
-            write!(f, " at its statement {statement}")?;
-        }
-        if let Some(error) = error {
-            write!(f, " ({})", one_line(error))?;
-        }
-        Ok(())
     }
 }
 
@@ -249,14 +209,82 @@ pub enum RunnerError {
     },
     /// The connection was lost.
     #[error(
-        "the connection was lost {during} ({reason}); PostgreSQL rolls back what was not committed: see where the \
-         database stands with `limbeck current`, then run the same command again, it goes on from there"
+        "the connection was lost {during} ({reason}); {state}: see where the database is with `limbeck current`, then run \
+         the same command again, it goes on from there"
     )]
     ConnectionLost {
         /// The statement or step that was under way.
         during: String,
         /// The driver's or the server's words.
         reason: String,
+        /// What is known of the database, and what is not.
+        state: String,
+    },
+    /// The run was given up while the server had not answered.
+    #[error(
+        "cancelled {during}, and the server did not answer: its connection is closed, and it is not known whether that \
+         was done; PostgreSQL rolls back what was not committed once it notices: see where the database is with `limbeck \
+         current`, then run the same command again, it goes on from there"
+    )]
+    Left {
+        /// The statement or step that was under way.
+        during: String,
+    },
+    /// Another run has the lock.
+    #[error(
+        "another run has the lock of the version table {table}: {}; {}; when nothing runs there any more, end it with \
+         `SELECT pg_terminate_backend({})`", holder_text(.holder.as_deref()), waited_text(*.waited),
+        .holder.as_ref().map_or_else(|| "PID".to_owned(), |it| it.pid.to_string())
+    )]
+    Busy {
+        /// The version table.
+        table: Name,
+        /// The session that has the lock, unless it has just ended.
+        holder: Option<Box<Holder>>,
+        /// How long this run waited for it.
+        waited: std::time::Duration,
+    },
+    /// The connection does not stay with one server process.
+    #[error(
+        "the connection goes through a pooler that shares server connections between transactions ({found}), so neither \
+         the lock nor the settings of a run can be kept; connect to PostgreSQL itself, or to a pool in session mode \
+         (pgbouncer: pool_mode = session)"
+    )]
+    Pooled {
+        /// How that was found out.
+        found: String,
+    },
+    /// A statement was under way outside a transaction, and nothing tells whether it was done.
+    #[error(
+        "{half_done}, and nothing tells whether `{}` at {}:{} was done, or how much of it; look at what it changes, then \
+         run the same command again with --resume done (it was), --resume again (run it again) or --resume skip (leave it \
+         out)", .place.statement, .place.path.display(), .place.line
+    )]
+    Unknown {
+        /// Where the run stopped.
+        half_done: Box<HalfDone>,
+        /// The statement.
+        place: Box<Place>,
+    },
+    /// There is an answer, and no statement that it would be about.
+    #[error(
+        "no run was broken off at a statement outside a transaction, so there is nothing for --resume to answer; leave \
+         it out"
+    )]
+    NothingToResume,
+    /// The log says that revisions are applied, and the version table is not there.
+    #[error(
+        "the version table {version} is not there, and the log table {log} says that revisions were run, {last} last; bring \
+         the version table back from a backup, or find the revision with `limbeck locate` and write it with `limbeck stamp \
+         REVISION`; `limbeck stamp base` begins anew"
+    )]
+    NoVersionTable {
+        /// The version table.
+        version: Name,
+        /// The log table.
+        log: Name,
+        /// The last revision of the log.
+        last: String,
     },
     /// The user ended the run.
     #[error("cancelled {during}; {state}")]
@@ -346,13 +374,33 @@ pub enum RunnerError {
         what: String,
     },
     /// A revision begins or ends a transaction itself.
-    #[error(
-        "{place} begins or ends a transaction, which is the runner's work; remove it, or mark the segment as outside a transaction"
-    )]
+    #[error("{place} {problem}")]
     Control {
         /// The statement.
         place: Box<Place>,
+        /// What is wrong with it, and the remedy.
+        problem: &'static str,
     },
+}
+
+/// What becomes of a transaction whose connection is lost before it was to be committed.
+pub(crate) const ROLLS_BACK: &str = "PostgreSQL rolls back what was not committed";
+
+fn holder_text(holder: Option<&Holder>) -> String {
+    holder.map_or_else(
+        || "a session that has ended meanwhile".to_owned(),
+        ToString::to_string,
+    )
+}
+
+fn waited_text(waited: std::time::Duration) -> String {
+    match waited.is_zero() {
+        true => "nothing was run, without waiting for it".to_owned(),
+        false => format!(
+            "nothing was run, after waiting {:.1} s for it (--lock-wait)",
+            waited.as_secs_f64()
+        ),
+    }
 }
 
 fn finish(half_done: &HalfDone) -> String {
@@ -371,6 +419,7 @@ impl RunnerError {
             return Self::ConnectionLost {
                 during: format!("while the runner wanted to {doing}"),
                 reason,
+                state: ROLLS_BACK.to_owned(),
             };
         }
         match ServerError::of(&error) {
@@ -411,7 +460,7 @@ impl RunnerError {
     /// Whether the user ended the run.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled { .. })
+        matches!(self, Self::Cancelled { .. } | Self::Left { .. })
     }
 }
 

@@ -20,6 +20,20 @@ pub struct History {
     pub variables: Variables,
 }
 
+/// What an applied revision differs in from what was run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change<'h> {
+    /// Nothing.
+    None,
+    /// A variable has another value.
+    Variable,
+    /// The file is another one.
+    File,
+    /// The file is another one, and its header says that a squash wrote it in the place of these revisions and of the
+    /// file that was run.
+    Squashed(&'h [RevisionId]),
+}
+
 impl History {
     /// Reads the headers of all files in the folders and links them.
     ///
@@ -124,7 +138,7 @@ impl History {
         Ok((run, kept))
     }
 
-    /// What is said of an applied revision whose checksum in the log is `applied`; nothing if it is what was run.
+    /// Compares an applied revision with the checksum in the log.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -132,25 +146,19 @@ impl History {
         &self,
         revision: &RevisionId,
         applied: &str,
-    ) -> Result<Option<String>, RunnerError> {
+    ) -> Result<Change<'_>, RunnerError> {
         let now = self.checksum(revision)?;
         if now == applied {
-            return Ok(None);
+            return Ok(Change::None);
         }
         let file = |it: &str| it.split(' ').next().unwrap_or_default().to_owned();
         let (file_now, file_applied) = (file(&now), file(applied));
         if file_now == file_applied {
-            return Ok(Some(format!(
-                "a variable of revision {revision} had another value when it was applied"
-            )));
+            return Ok(Change::Variable);
         }
         let header = self.directory.get(revision).map(|it| &it.header);
-        if header.is_some_and(|it| it.accepts(&file_applied, &file_now)) {
-            return Ok(None);
-        }
-        Ok(Some(format!(
-            "the file of revision {revision} changed since it was applied"
-        )))
+        let squashed = header.filter(|it| it.accepts(&file_applied, &file_now));
+        Ok(squashed.map_or(Change::File, |it| Change::Squashed(&it.replaces)))
     }
 
     /// The title of a revision; empty if it is not there.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Direction;
 
-use crate::error::{HalfDone, RunnerError, word};
-use crate::history::History;
+use crate::error::{RunnerError, word};
+use crate::half_done::{HalfDone, Reached};
+use crate::history::{Change, History};
 use crate::runner::Runner;
 use crate::session::get;
 use crate::work::Resume;
@@ -35,6 +36,8 @@ pub struct Entry {
     pub by: String,
     /// How long its last segment took.
     pub seconds: f64,
+    /// Its place in the log.
+    pub(crate) number: i64,
 }
 
 /// The first line of the log that a run has to look at.
@@ -45,23 +48,58 @@ pub(crate) struct LastEntry {
 }
 
 impl Current {
-    /// What is to be said of applied revisions that are no longer what was run: the file changed, or the value of a
-    /// variable in it. The checksums of files are compared to those of the log; a file that
-    /// a squash wrote stands for those from before it.
+    /// Returns what is to be said of applied revisions that are no longer what was run: the file changed or is gone, or
+    /// a variable in it has another value. The checksums of files are compared to those of the log; a file that a squash
+    /// wrote stands for those from before it.
     ///
     /// # Errors
     /// If a file cannot be read, or a variable has no value.
     pub fn changed(&self, history: &History) -> Result<Vec<String>, RunnerError> {
         let mut changed = Vec::new();
+        let last_stamp = self
+            .log
+            .values()
+            .filter(|it| it.direction == word(Direction::Stamp))
+            .map(|it| it.number)
+            .max();
+        let first = self.log.values().map(|it| it.number).min();
         for (id, entry) in self
             .log
             .iter()
             .filter(|(_, it)| it.direction == word(Direction::Upgrade))
         {
             let Some(node) = history.graph.node(id) else {
+                // What a stamp went below may be removed; only the log's order tells.
+                let is_applied = last_stamp.is_none_or(|it| it < entry.number);
+                if is_applied && history.graph.replaced(id).is_none() {
+                    changed.push(format!(
+                        "the log says that revision {id} is applied, and its file is gone; put it back from version \
+                         control, or write with `limbeck stamp` where the database is"
+                    ));
+                }
                 continue;
             };
-            changed.extend(history.change_since(&node.id, &entry.checksum)?);
+            let is_known = |it: &RevisionId| self.log.contains_key(it.as_str());
+            changed.extend(match history.change_since(&node.id, &entry.checksum)? {
+                Change::None => None,
+                Change::Variable => Some(format!(
+                    "a variable of revision {id} had another value when it was applied"
+                )),
+                Change::File => Some(format!(
+                    "the file of revision {id} changed since it was applied"
+                )),
+                // A log that begins with this revision knows none from before it.
+                Change::Squashed(replaced)
+                    if !replaced.is_empty()
+                        && (replaced.iter().any(is_known) || first == Some(entry.number)) =>
+                {
+                    None
+                }
+                Change::Squashed(_) => Some(format!(
+                    "the file of revision {id} changed since it was applied; the line `checksum:` of its header says that \
+                     a squash wrote it, and the log knows no revision that it would replace"
+                )),
+            });
         }
         Ok(changed)
     }
@@ -103,6 +141,7 @@ impl Runner {
                 finished: get(&doing, &row, 3)?,
                 by: get(&doing, &row, 4)?,
                 seconds: get::<Option<f64>>(&doing, &row, 5)?.unwrap_or_default(),
+                number: get(&doing, &row, 6)?,
             };
             log.insert(get(&doing, &row, 0)?, entry);
         }
@@ -130,13 +169,14 @@ impl Runner {
             _ => Direction::Upgrade,
         };
         let statement = get::<Option<i32>>(&doing, row, 5)?.and_then(|it| usize::try_from(it).ok());
+        let error: Option<String> = get(&doing, row, 8)?;
         let half_done = HalfDone {
             revision: get(&doing, row, 1)?,
             direction,
             segment: if finished { segment + 1 } else { segment },
             segments,
             statement: if finished { None } else { statement },
-            error: get(&doing, row, 8)?,
+            reached: Reached::read(error.as_deref()),
         };
         let resume = Resume {
             id: get(&doing, row, 0)?,

@@ -21,16 +21,32 @@ pub struct RunnerOptions {
     /// `lock_timeout` for every statement of a revision; `None` leaves the server's setting alone.
     pub lock_timeout: Option<Duration>,
     /// How often a transaction is tried when a lock is not to be had in time; at least once. Outside of transactions
-    /// statements are tried as often, but for those that may have committed a part: `CALL`, `DO`, and what says
-    /// CONCURRENTLY other than `CREATE INDEX` with a name, `DROP INDEX` and `REFRESH MATERIALIZED VIEW`.
+    /// statements are tried as often, but for those that may have committed a part and leave no trace in the catalog, as
+    /// `CALL` and `DO` with a `COMMIT` in them.
     pub lock_tries: u32,
     /// The pause after the first try, doubled after each further one and cut to half at random, so that runs that
     /// wait for each other do not meet again. Never longer than [`LONGEST_PAUSE`].
     pub first_pause: Duration,
+    /// How long a run waits for another one to give the lock back; `None` waits as long as it takes, zero not at all.
+    pub lock_wait: Option<Duration>,
+    /// What became of a statement outside a transaction during which an earlier run was broken off, where only people can
+    /// tell.
+    pub resume: Option<Answer>,
     /// What is committed together.
     pub transaction: Transactions,
     /// Whether a revision whose SQL says `-- hazard` is refused in the direction in which it says so.
     pub refuse_hazards: bool,
+}
+
+/// What became of a statement that was under way when a run was broken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was done: the run goes on after it.
+    Done,
+    /// It was not done, or it may be repeated: the run goes on with it.
+    Again,
+    /// It is to be left out: the run goes on after it.
+    Skip,
 }
 
 /// What a run commits together.
@@ -60,6 +76,8 @@ impl Default for RunnerOptions {
             lock_timeout: Some(Duration::from_secs(5)),
             lock_tries: 5,
             first_pause: Duration::from_millis(500),
+            lock_wait: None,
+            resume: None,
             transaction: Transactions::Segment,
             refuse_hazards: false,
         }

@@ -6,13 +6,17 @@ use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Direction;
 
 use crate::error::{one_line, word};
+use crate::lock::Holder;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Another run holds the lock, and this one waits for it.
-    Waiting,
+    /// Another run has the lock, and this one waits for it.
+    Waiting {
+        /// The session that has the lock, unless it has just ended.
+        holder: Option<&'a Holder>,
+    },
     /// A revision begins. [`Event::line`] prints it as Alembic does.
     Running {
         /// Which way.
@@ -49,6 +53,8 @@ pub enum Event<'a> {
         segment: usize,
         /// How many there are.
         segments: usize,
+        /// The statement of that segment to go on with, from 1, where it is outside of transactions.
+        statement: Option<usize>,
     },
     /// A lock was not to be had; the transaction is tried again after a pause.
     Retry {
@@ -80,8 +86,9 @@ impl Event<'_> {
     #[must_use]
     pub fn line(&self) -> String {
         match self {
-            Self::Waiting => {
-                "another run holds the lock of the version table; waiting for it to end".to_owned()
+            Self::Waiting { holder } => {
+                let who = holder.map_or_else(String::new, |it| format!(": {it}"));
+                format!("another run has the lock of the version table; waiting for it to end{who}")
             }
             Self::Running {
                 direction,
@@ -113,9 +120,11 @@ impl Event<'_> {
                 revision,
                 segment,
                 segments,
+                statement,
             } => {
+                let at = statement.map_or_else(String::new, |it| format!(" at its statement {it}"));
                 format!(
-                    "revision {revision} goes on with segment {segment} of {segments}, where an earlier run stopped"
+                    "revision {revision} goes on with segment {segment} of {segments}{at}, where an earlier run stopped"
                 )
             }
             Self::Retry {

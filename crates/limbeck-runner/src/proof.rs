@@ -5,12 +5,12 @@
 //! Tables that are still there keep their rows and values.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Name, Object, Schema, Scope, Verdict};
+use limbeck_schema::{Desired, Key, Name, Object, Schema, Scope, Verdict};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -204,10 +204,8 @@ async fn try_claim(
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
     let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
-    for (user, table) in users(claim) {
-        trial.note(format!(
-            "{user}, which is not managed, uses {table} and was not there: the server may refuse to change what it uses"
-        ));
+    for line in untried(claim) {
+        trial.note(line);
     }
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
@@ -253,33 +251,47 @@ fn taken(claim: &Claim<'_>) -> Option<String> {
     })
 }
 
-/// What is not managed and uses tables of which something goes or gets another type, with the tables.
-fn users(claim: &Claim<'_>) -> Vec<(String, String)> {
+/// Partitions of tables that change: they are not managed, so they were not there. A line for each such table.
+fn untried(claim: &Claim<'_>) -> Vec<String> {
     let Claim {
         current,
         unmanaged,
         desired,
         ..
     } = claim;
-    let mut changed = BTreeSet::new();
-    for (key, object) in current.schema.iter() {
-        let goes = match desired.schema.get(key) {
-            None => desired.scope.covers(object, &current.schema),
-            Some(it) => {
-                Object::event(object, it).is_some()
-                    || matches!(Object::verdict(object, it), Verdict::Replace(_))
-            }
-        };
-        if goes {
-            let name = key.qualified();
-            let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
-            changed.insert(format!("{schema}.{}", name.name));
+    let table = |key: &Key| {
+        let name = key.qualified();
+        let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
+        format!("{schema}.{}", name.name)
+    };
+    let differs = |key: &Key, object: &Object| match desired.schema.get(key) {
+        None => desired.scope.covers(object, &current.schema),
+        Some(it) => Object::verdict(object, it) != Verdict::Same,
+    };
+    let all = current.schema.iter();
+    let changed = all.filter(|(key, it)| differs(key, it)).map(|(key, _)| key);
+    let created = desired.schema.iter().map(|(key, _)| key);
+    let created = created.filter(|it| !current.schema.contains(it));
+    let touched: BTreeSet<String> = changed.chain(created).map(table).collect();
+    let mut partitions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (partition, table) in &unmanaged.partitions {
+        if touched.contains(table) {
+            partitions.entry(table).or_default().push(partition);
         }
     }
-    let uses = unmanaged.uses.iter();
-    uses.filter(|(_, table)| changed.contains(table))
-        .cloned()
-        .collect()
+    let line = |(table, names): (&str, Vec<&str>)| {
+        let shown: Vec<&str> = names.iter().take(SHOWN_NOTES).copied().collect();
+        let more = match names.len() - shown.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!(
+            "partitions of {table} are not managed and were not there ({}{more}): the server may refuse what they do not \
+             agree with",
+            shown.join(", ")
+        )
+    };
+    partitions.into_iter().map(line).collect()
 }
 
 /// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.

@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
-use limbeck_revision::graph::{GraphError, RevisionGraph, Step};
+use limbeck_revision::graph::{Direction, GraphError, RevisionGraph, Step};
 use limbeck_revision::{RevisionId, Segment};
+use limbeck_schema::own_sql;
 use sqlx::postgres::PgConnection;
 
-use crate::error::{HalfDone, RunnerError};
+use crate::error::{RunnerError, word};
+use crate::half_done::HalfDone;
 use crate::history::History;
 use crate::journal::{Current, LastEntry};
 use crate::options::{RunnerOptions, Transactions};
@@ -79,11 +81,40 @@ impl Runner {
     /// The rows of the version table, sorted; none if there is no such table.
     ///
     /// # Errors
-    /// [`RunnerError::Row`] for a row that is no revision id, and the server's.
+    /// [`RunnerError::Row`] for a row that is no revision id, [`RunnerError::NoVersionTable`] where the log says that the
+    /// table has been there, and the server's.
     pub async fn rows(&mut self) -> Result<Vec<RevisionId>, RunnerError> {
+        let rows = self.rows_if_there().await?;
+        match rows {
+            Some(rows) => Ok(rows),
+            None => self.check_never_there().await.map(|()| Vec::new()),
+        }
+    }
+
+    /// Refuses to take a database for a new one whose version table is gone.
+    async fn check_never_there(&mut self) -> Result<(), RunnerError> {
+        if !self.session.exists(&self.tables.log.clone()).await? {
+            return Ok(());
+        }
+        let log = self.log_entries().await?;
+        let applied = log.iter().filter(|(revision, entry)| {
+            entry.direction != word(Direction::Downgrade) && !revision.is_empty()
+        });
+        match applied.max_by_key(|(_, entry)| entry.number) {
+            Some((last, _)) => Err(RunnerError::NoVersionTable {
+                version: self.tables.version.clone(),
+                log: self.tables.log.clone(),
+                last: last.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows of the version table, sorted; `None` if there is no such table.
+    pub(crate) async fn rows_if_there(&mut self) -> Result<Option<Vec<RevisionId>>, RunnerError> {
         let table = self.tables.version.clone();
         if !self.session.exists(&table).await? {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let doing = format!("read the version table {table}");
         let rows = self
@@ -99,7 +130,7 @@ impl Runner {
             })?);
         }
         ids.sort();
-        Ok(ids)
+        Ok(Some(ids))
     }
 
     /// Upgrades to `target`; gives the number of revisions that were run.
@@ -185,6 +216,10 @@ impl Runner {
             it.check_control()?;
             self.check_hazards(history, it)?;
         }
+        let asked = resume.as_ref().and_then(|it| it.resume.half_done.statement);
+        if self.options.resume.is_some() && asked.is_none() {
+            return Err(RunnerError::NothingToResume);
+        }
         // What was begun by segments is ended by segments.
         let n_begun = usize::from(resume.is_some());
         if self.options.transaction != Transactions::Segment {
@@ -204,7 +239,10 @@ impl Runner {
             let resumed = resume.take();
             if let Some(LastEntry { resume, checksum }) = &resumed {
                 let HalfDone {
-                    segment, segments, ..
+                    segment,
+                    segments,
+                    statement,
+                    ..
                 } = resume.half_done;
                 if segments != it.n_segments() {
                     let half_done = Box::new(resume.half_done.clone());
@@ -217,6 +255,7 @@ impl Runner {
                     revision,
                     segment,
                     segments,
+                    statement,
                 });
                 if *checksum != it.checksum {
                     progress(Event::Warning(format!(
@@ -302,15 +341,6 @@ impl Runner {
         })
     }
 
-    pub(crate) async fn lock(&mut self, progress: &mut Progress<'_>) -> Result<(), RunnerError> {
-        let table = self.tables.version.clone();
-        if !self.session.try_lock(&table).await? {
-            progress(Event::Waiting);
-            self.session.lock(&table).await?;
-        }
-        Ok(())
-    }
-
     /// Gives the lock back. An error of the run comes before one of the unlocking: the server gives the lock back
     /// itself when the connection ends.
     pub(crate) async fn unlock<T>(
@@ -320,7 +350,9 @@ impl Runner {
         let table = self.tables.version.clone();
         if matches!(
             done,
-            Err(RunnerError::ConnectionLost { .. } | RunnerError::Driver { .. })
+            Err(RunnerError::ConnectionLost { .. }
+                | RunnerError::Driver { .. }
+                | RunnerError::Pooled { .. })
         ) {
             return done;
         }
@@ -351,6 +383,7 @@ impl Runner {
     /// Creates what is missing, in the transaction that is open.
     pub(crate) async fn create_missing(&mut self) -> Result<(), RunnerError> {
         for (doing, sql) in self.missing.clone() {
+            let sql = own_sql::without_event_triggers(&sql);
             self.session.own(&doing, &sql).await?;
         }
         Ok(())

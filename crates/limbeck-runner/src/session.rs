@@ -1,7 +1,7 @@
-//! One connection: its statements, its lock, its settings, and how it is cancelled.
+//! One connection: its statements, its settings, and how it is cancelled.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use limbeck_connect::{ConnectError, Settings};
@@ -13,10 +13,6 @@ use crate::error::RunnerError;
 use crate::own_tables::{Guard, Standing, look};
 use crate::scratch::{Rights, execute};
 
-/// How soon a run that waits for another one looks again, and how often once that takes long.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-const LATER_LOOKS: Duration = Duration::from_millis(500);
-
 /// How often a run that pauses looks whether it is to end.
 const CANCEL_LOOKS: Duration = Duration::from_millis(100);
 
@@ -25,32 +21,69 @@ const CANCEL_LOOKS: Duration = Duration::from_millis(100);
 pub(crate) struct Session {
     conn: PgConnection,
     pub(crate) schema: Ident,
-    pid: i32,
-    /// What brings the settings back to those of the start, since a revision may have changed them.
-    restore: String,
-    cancelled: Arc<AtomicBool>,
+    pub(crate) pid: i32,
+    start: Start,
+    shared: Arc<Shared>,
     guard: Guard,
     /// In a scratch database: what runs the statements that need more than its role may.
     pub(crate) rights: Option<Rights>,
+}
+
+/// The settings that a connection has when a runner takes it over. `RESET ALL` goes back to those that it was opened
+/// with; the program that embeds the runner may have set these since.
+#[derive(Debug)]
+struct Start {
+    search_path: String,
+    role: String,
+    /// The session's user where it is not the one that logged in.
+    user: Option<String>,
+    /// Whether the session has temporary tables.
+    has_temporary: bool,
+}
+
+/// For how long settings are brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// For what runs next on the connection.
+    Session,
+    /// For the rest of the transaction; then the settings of the revision are in force again.
+    Transaction,
+}
+
+/// What the runner and those who would end its run both know.
+#[derive(Debug, Default)]
+struct Shared {
+    cancelled: AtomicBool,
+    /// The statement or step that is under way.
+    during: Mutex<String>,
 }
 
 /// Ends the statement that a [`Runner`](crate::Runner) is waiting for, from outside.
 #[derive(Clone, Debug)]
 pub struct Canceller {
     pid: i32,
-    cancelled: Arc<AtomicBool>,
+    shared: Arc<Shared>,
 }
 
 impl Canceller {
-    /// Asks the server to cancel what the runner's connection is doing (`pg_cancel_backend`), over a connection of
+    /// Asks the server to cancel the statement of the runner's connection (`pg_cancel_backend`), over a connection of
     /// its own with `settings`. The run then rolls back and ends with [`RunnerError::Cancelled`], before the next statement
     /// at the latest.
     ///
     /// # Errors
-    /// [`ConnectError`], when the server does not answer within 3 s; the run ends before its next statement all the same.
+    /// [`ConnectError`], when the server does not answer within 2 s; the run ends before its next statement all the same.
     pub async fn cancel(&self, settings: &Settings) -> Result<(), ConnectError> {
-        self.cancelled.store(true, Ordering::SeqCst);
+        self.shared.cancelled.store(true, Ordering::SeqCst);
         settings.cancel(self.pid).await
+    }
+
+    /// The error of a run that is given up while the server has not answered.
+    #[must_use]
+    pub fn left(&self) -> RunnerError {
+        let during = self.shared.during.lock();
+        RunnerError::Left {
+            during: during.unwrap_or_else(PoisonError::into_inner).clone(),
+        }
     }
 }
 
@@ -60,53 +93,57 @@ impl Session {
         const DOING: &str = "read the connection's settings";
         // It asks for the search path, so it runs under that path. Revisions are cut into statements by the rules of
         // `standard_conforming_strings`, so they have to run under it.
-        let sql = "SELECT pg_catalog.current_schema(), pg_catalog.pg_backend_pid(), \
+        let sql = "SELECT pg_catalog.current_schema()::pg_catalog.text, pg_catalog.pg_backend_pid(), \
                    pg_catalog.current_setting('search_path'), pg_catalog.current_setting('role'), \
+                   (SELECT CASE WHEN s.usesysid OPERATOR(pg_catalog.=) r.oid THEN NULL ELSE r.rolname::pg_catalog.text END \
+                   FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s, pg_catalog.pg_roles r \
+                   WHERE r.rolname OPERATOR(pg_catalog.=) SESSION_USER), \
+                   pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid, \
                    pg_catalog.set_config('standard_conforming_strings', 'on', false)";
         let row = fetch(&mut conn, sql)
             .await
             .map_err(|error| RunnerError::own(DOING, error))?
             .pop();
         let row = row.ok_or_else(|| RunnerError::own(DOING, sqlx::Error::RowNotFound))?;
-        let text = |at: usize| {
-            row.try_get::<Option<String>, _>(at)
-                .map_err(|error| RunnerError::own(DOING, error))
-        };
+        let text = |at: usize| get::<Option<String>>(DOING, &row, at);
         let schema = text(0)?.ok_or(RunnerError::NoSchema)?;
-        let pid = row
-            .try_get(1)
-            .map_err(|error| RunnerError::own(DOING, error))?;
-        let (path, role) = (text(2)?.unwrap_or_default(), text(3)?.unwrap_or_default());
-        // `RESET ALL` goes back to the settings the connection was opened with; the search path and the role may
-        // have been set since by the program that embeds the runner.
-        let restore = format!(
-            "RESET ALL; SELECT pg_catalog.set_config('search_path', {}, false), pg_catalog.set_config('role', {}, false), \
-             pg_catalog.set_config('standard_conforming_strings', 'on', false)",
-            Literal(&path),
-            Literal(&role)
-        );
+        let start = Start {
+            search_path: text(2)?.unwrap_or_default(),
+            role: text(3)?.unwrap_or_default(),
+            user: text(4)?,
+            has_temporary: get(DOING, &row, 5)?,
+        };
         Ok(Self {
-            conn,
             schema: schema.into(),
-            pid,
-            restore,
-            cancelled: Arc::default(),
+            pid: get(DOING, &row, 1)?,
+            conn,
+            start,
+            shared: Arc::default(),
             guard: Guard::default(),
             rights: None,
         })
     }
 
-    /// What ends its statements from outside.
+    /// Returns a handle that ends the statements of this connection from outside.
     pub(crate) fn canceller(&self) -> Canceller {
         Canceller {
             pid: self.pid,
-            cancelled: Arc::clone(&self.cancelled),
+            shared: Arc::clone(&self.shared),
         }
     }
 
     /// Whether the user wants it to end.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst)
+        self.shared.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Notes the statement or step that begins, for the message of a run that is given up.
+    pub(crate) fn begins(&self, during: String) {
+        let mut place = self.shared.during.lock();
+        match &mut place {
+            Ok(it) => **it = during,
+            Err(poisoned) => **poisoned.get_mut() = during,
+        }
     }
 
     /// The connection itself.
@@ -135,6 +172,24 @@ impl Session {
     ) -> Result<Vec<PgRow>, RunnerError> {
         let sql = self.prepared(sql).await?;
         fetch(&mut self.conn, &sql)
+            .await
+            .map_err(|error| self.own_error(doing, error))
+    }
+
+    /// Runs a statement under the settings of the session, for one that means what a revision means by its names. All else
+    /// in it has to be qualified.
+    pub(crate) async fn own_as_it_is(&mut self, doing: &str, sql: &str) -> Result<(), RunnerError> {
+        let done = self.execute(sql).await;
+        done.map(drop).map_err(|error| self.own_error(doing, error))
+    }
+
+    /// The rows of a query under the settings of the session; see [`Self::own_as_it_is`].
+    pub(crate) async fn query_as_it_is(
+        &mut self,
+        doing: &str,
+        sql: &str,
+    ) -> Result<Vec<PgRow>, RunnerError> {
+        fetch(&mut self.conn, sql)
             .await
             .map_err(|error| self.own_error(doing, error))
     }
@@ -186,36 +241,13 @@ impl Session {
         self.guard = Guard::new(tables);
     }
 
-    /// Takes the advisory lock of the version table if it is free.
-    pub(crate) async fn try_lock(&mut self, table: &Name) -> Result<bool, RunnerError> {
-        let doing = format!("lock the version table {table}");
-        let sql = format!("SELECT pg_try_advisory_lock({})", lock_key(table));
-        let rows = self.query(&doing, &sql).await?;
-        match rows.first() {
-            Some(row) => row
-                .try_get(0)
-                .map_err(|error| RunnerError::own(doing, error)),
-            None => Ok(false),
-        }
-    }
-
-    /// Waits for the advisory lock, however long another run takes.
-    ///
-    /// It is asked for again and again: a session that waits inside the server holds a snapshot, and `CREATE INDEX
-    /// CONCURRENTLY` of the run that has the lock would wait for that snapshot to go, which is a deadlock.
-    pub(crate) async fn lock(&mut self, table: &Name) -> Result<(), RunnerError> {
-        let mut pause = FIRST_LOOK;
-        while !self.try_lock(table).await? {
-            if self.is_cancelled() {
-                return Err(RunnerError::Cancelled {
-                    during: format!("while it waited for another run on {table}"),
-                    state: "nothing was run".to_owned(),
-                });
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LATER_LOOKS);
-        }
-        Ok(())
+    /// The one value of a query of Limbeck's own, if it has a row.
+    pub(crate) async fn one<T>(&mut self, doing: &str, sql: &str) -> Result<Option<T>, RunnerError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        let rows = self.query(doing, sql).await?;
+        rows.first().map(|row| get(doing, row, 0)).transpose()
     }
 
     /// Waits, unless the user wants it to end meanwhile.
@@ -227,34 +259,111 @@ impl Session {
         }
     }
 
-    /// Gives the advisory lock back.
-    pub(crate) async fn unlock(&mut self, table: &Name) -> Result<(), RunnerError> {
-        let sql = format!("SELECT pg_advisory_unlock({})", lock_key(table));
-        self.own(&format!("unlock the version table {table}"), &sql)
-            .await
-            .map(drop)
+    /// Brings the settings back to those of the start, and checks that the connection still leads to the same server
+    /// process. Returns whether the session has more than settings to lose: prepared statements, cursors, temporary
+    /// tables, or channels that it listens on.
+    pub(crate) async fn restore(&mut self, scope: Scope) -> Result<bool, RunnerError> {
+        const DOING: &str = "reset the connection's settings";
+        let sql = self.start.sql(scope);
+        let rows = self.query_as_it_is(DOING, &sql).await?;
+        let row = rows
+            .last()
+            .ok_or_else(|| RunnerError::own(DOING, sqlx::Error::RowNotFound))?;
+        let pid: i32 = get(DOING, row, 0)?;
+        if pid == self.pid {
+            return get(DOING, row, 1);
+        }
+        Err(RunnerError::Pooled {
+            found: format!(
+                "two statements of the run met two server processes, {} and {pid}",
+                self.pid
+            ),
+        })
     }
 
-    /// Brings the settings back to those of the start.
-    pub(crate) async fn restore(&mut self) -> Result<(), RunnerError> {
-        let sql = self.restore.clone();
-        let done = self.execute(&sql).await;
-        done.map(drop)
-            .map_err(|error| self.own_error("reset the connection's settings", error))
+    /// Ends what a revision left in the session beside settings; in a transaction, what ends with it stays.
+    pub(crate) async fn tidy(&mut self, scope: Scope) -> Result<(), RunnerError> {
+        const DOING: &str = "end what the revision left in the session";
+        let names = self
+            .query(
+                DOING,
+                "SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql",
+            )
+            .await?;
+        let mut sql = "CLOSE ALL; UNLISTEN *".to_owned();
+        for row in &names {
+            let name: String = get(DOING, row, 0)?;
+            sql.push_str(&format!("; DEALLOCATE {}", Ident::from(name)));
+        }
+        self.own(DOING, &sql).await?;
+        if self.start.has_temporary {
+            return Ok(());
+        }
+        match scope {
+            Scope::Session => self.own(DOING, "DISCARD TEMP").await.map(drop),
+            Scope::Transaction => {
+                self.own(DOING, "SAVEPOINT limbeck").await?;
+                // Tables with constraints that are checked at the commit cannot go before it.
+                let after = match self.execute("DISCARD TEMP").await {
+                    Ok(_) => "RELEASE limbeck",
+                    Err(_) => "ROLLBACK TO limbeck",
+                };
+                self.own(DOING, after).await.map(drop)
+            }
+        }
     }
 }
+
+impl Start {
+    /// The statements that bring its settings back. The last one returns the server process, and whether the session
+    /// has more than settings.
+    fn sql(&self, scope: Scope) -> String {
+        let set = |name: &str, value: &str, local: bool| {
+            format!(
+                "pg_catalog.set_config('{name}', {}, {local})",
+                Literal(value)
+            )
+        };
+        let local = scope == Scope::Transaction;
+        let mut sql = String::new();
+        let mut values = vec![
+            "pg_catalog.pg_backend_pid()".to_owned(),
+            match scope {
+                Scope::Session => LEFT_IN_SESSION.to_owned(),
+                Scope::Transaction => "false".to_owned(),
+            },
+        ];
+        match (&self.user, scope) {
+            (Some(user), _) => values.push(set("session_authorization", user, local)),
+            (None, Scope::Session) => sql.push_str("RESET SESSION AUTHORIZATION; "),
+            (None, Scope::Transaction) => {
+                sql.push_str("SET LOCAL SESSION AUTHORIZATION DEFAULT; ");
+            }
+        }
+        values.push(set("role", &self.role, local));
+        match scope {
+            Scope::Session => {
+                sql.push_str("RESET ALL; ");
+                values.push(set("search_path", &self.search_path, false));
+                values.push(set("standard_conforming_strings", "on", false));
+            }
+            Scope::Transaction => values.push(set("statement_timeout", "0", true)),
+        }
+        format!("{sql}SELECT {}", values.join(", "))
+    }
+}
+
+/// Whether the session has prepared statements, cursors, channels or temporary tables.
+const LEFT_IN_SESSION: &str = "EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql) \
+     OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) \
+     OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) \
+     OR CASE WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid \
+     THEN EXISTS (SELECT FROM pg_catalog.pg_class \
+     WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) ELSE false END";
 
 /// Whether the server says that it was asked to cancel (SQLSTATE 57014).
 pub(crate) fn is_cancel(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.code().is_some_and(|it| it == "57014")
-}
-
-/// Advisory locks are the database's, so the version table alone makes the key.
-fn lock_key(table: &Name) -> String {
-    format!(
-        "hashtextextended({}, 0)",
-        Literal(&format!("limbeck {table}"))
-    )
 }
 
 async fn fetch(conn: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, sqlx::Error> {

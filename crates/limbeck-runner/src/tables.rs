@@ -6,8 +6,9 @@
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Step;
 use limbeck_schema::{Ident, Name};
-use sea_query::{Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
+use sea_query::{BinOper, Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
 
+use crate::half_done::Reached;
 use crate::options::RunnerOptions;
 
 /// The column of the version table, as Alembic calls it.
@@ -82,7 +83,9 @@ impl Tables {
     /// The statements of one step's changes. Each one changes exactly one row. Deletes come first, so that an update
     /// never meets a row that is about to go.
     pub(crate) fn changes(&self, step: &Step) -> Vec<Change> {
-        let is = |id: &RevisionId| Expr::col(VERSION_NUM).eq(id.as_str());
+        // A script runs under a search path that nobody knows.
+        const EQUALS: BinOper = BinOper::Custom("OPERATOR(pg_catalog.=)");
+        let is = |id: &RevisionId| Expr::col(VERSION_NUM).binary(EQUALS, id.as_str());
         let deletes = step.delete.iter().map(|old| Change {
             sql: Query::delete()
                 .from_table(table(&self.version))
@@ -129,7 +132,7 @@ impl Tables {
     pub(crate) fn select_finished(&self) -> String {
         format!(
             "SELECT DISTINCT ON (revision) revision, direction, checksum, finished::text, by, \
-             extract(epoch FROM duration)::float8 AS seconds FROM {} \
+             extract(epoch FROM duration)::float8 AS seconds, id FROM {} \
              WHERE finished IS NOT NULL AND segment >= segments ORDER BY revision, id DESC",
             self.log
         )
@@ -138,10 +141,14 @@ impl Tables {
     /// Adds a row for a segment. With `finished` it ends now and began with the transaction it is in.
     pub(crate) fn insert_log(&self, entry: &LogEntry<'_>, finished: bool) -> String {
         let now = || Expr::cust("clock_timestamp()");
-        let (started, ended) = if finished {
-            (Expr::cust("now()"), now())
+        let (started, ended, error) = if finished {
+            (Expr::cust("now()"), now(), Expr::cust("NULL"))
         } else {
-            (now(), Expr::cust("NULL"))
+            (
+                now(),
+                Expr::cust("NULL"),
+                Expr::val(Reached::NotBegun.text()),
+            )
         };
         let mut statement = Query::insert();
         statement.into_table(table(&self.log)).columns([
@@ -153,6 +160,7 @@ impl Tables {
             "checksum",
             "started",
             "finished",
+            "error",
         ]);
         let statement_number = entry
             .statement
@@ -166,6 +174,7 @@ impl Tables {
             Expr::val(entry.checksum),
             started,
             ended,
+            error,
         ]);
         if !finished {
             statement.returning_col("id");
@@ -173,22 +182,19 @@ impl Tables {
         statement.to_string(PostgresQueryBuilder)
     }
 
-    /// Says in row `id` that statement number `statement` is about to run.
-    pub(crate) fn update_log_statement(&self, id: i64, statement: usize, checksum: &str) -> String {
+    /// Says in row `id` that the run came to statement number `statement`, and how far that one came.
+    pub(crate) fn update_log_statement(
+        &self,
+        id: i64,
+        statement: usize,
+        checksum: &str,
+        reached: &str,
+    ) -> String {
         Query::update()
             .table(table(&self.log))
             .value("statement", count(statement))
             .value("checksum", checksum)
-            .value("error", Expr::cust("NULL"))
-            .and_where(Expr::col("id").eq(id))
-            .to_string(PostgresQueryBuilder)
-    }
-
-    /// Says in row `id` why its statement failed.
-    pub(crate) fn update_log_error(&self, id: i64, error: &str) -> String {
-        Query::update()
-            .table(table(&self.log))
-            .value("error", error)
+            .value("error", limbeck_connect::redact(reached))
             .and_where(Expr::col("id").eq(id))
             .to_string(PostgresQueryBuilder)
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use limbeck_catalog::own_rows;
 use limbeck_revision::{Segment, SegmentMode, SplitError};
 use limbeck_schema::{Ident, Name};
-use limbeck_sql::{Head, is_line_end, own_lines, significant};
+use limbeck_sql::{Head, Transaction, is_line_end, own_lines, significant};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
@@ -16,6 +16,7 @@ use crate::extension::NoExtension;
 use crate::keep::{Holding, Loss, LossKind, truncation};
 use crate::proof::{Proof, Stop, not_run};
 use crate::scratch::{self, Rights, Scratch, ScratchError};
+use crate::statement::control;
 use crate::work::{controls_transaction, shown};
 
 /// A statement with what the file says above it.
@@ -169,19 +170,29 @@ impl<'a> Trial<'a> {
         let mut conn = self.scratch.connect().await?;
         for segment in segments {
             let steps = steps(segment).map_err(|error| fails(way, error.to_string()))?;
-            if let Some(it) = steps.iter().find(|it| controls_transaction(&it.sql)) {
+            let in_transaction = segment.mode == SegmentMode::Transaction;
+            let misplaced = steps
+                .iter()
+                .find(|it| in_transaction && controls_transaction(&it.sql));
+            if let Some(it) = misplaced {
                 let line = format!(
                     "`{}` begins or ends a transaction, which is the runner's work",
                     shown(&it.sql)
                 );
                 return Err(fails(way, line).into());
             }
-            if segment.mode == SegmentMode::Transaction {
+            if in_transaction {
                 self.run_steps(&mut conn, way, &steps, true).await?;
             } else {
-                for step in &steps {
-                    self.run_steps(&mut conn, way, std::slice::from_ref(step), false)
-                        .await?;
+                for part in transactions(&steps) {
+                    match part {
+                        [first, body @ .., last] if controls_transaction(&first.sql) => {
+                            if control(&last.sql) == Some(Transaction::Commit) {
+                                self.run_steps(&mut conn, way, body, true).await?;
+                            }
+                        }
+                        _ => self.run_steps(&mut conn, way, part, false).await?,
+                    }
                 }
             }
         }
@@ -368,6 +379,26 @@ pub(crate) async fn run_plainly(
     }
     let _ = conn.close().await;
     Ok(failed)
+}
+
+/// The statements of a segment outside transactions, each by itself, but for those from a `BEGIN` to its end.
+fn transactions(steps: &[Step]) -> Vec<&[Step]> {
+    let (mut parts, mut rest) = (Vec::new(), steps);
+    while let Some(first) = rest.first() {
+        let controls = |it: &Step| controls_transaction(&it.sql);
+        let length = match controls(first) {
+            true => rest
+                .iter()
+                .skip(1)
+                .position(controls)
+                .map_or(1, |it| it + 2),
+            false => 1,
+        };
+        let (part, after) = rest.split_at(length);
+        parts.push(part);
+        rest = after;
+    }
+    parts
 }
 
 /// Runs steps once; gives the first failure, with the transaction rolled back.

@@ -4,10 +4,14 @@ use std::path::Path;
 
 use limbeck_revision::graph::{Direction, Step};
 use limbeck_revision::{Revision, RevisionError, RevisionId, Segment, SegmentMode, Statement};
+use limbeck_sql::Transaction;
 
-use crate::error::{HalfDone, Place, RunnerError, one_line, word};
+use crate::apply::Lost;
+use crate::error::{Place, RunnerError, one_line, word};
+use crate::half_done::HalfDone;
 use crate::history::History;
 use crate::progress::Event;
+use crate::statement;
 use crate::tables::LogEntry;
 
 /// How much of a statement a message shows.
@@ -147,15 +151,51 @@ impl Work<'_> {
         }
     }
 
-    /// Where the database stands when statement `statement` of a segment outside a transaction failed.
-    pub(crate) fn state_stopped(&self, segment: usize, statement: usize) -> String {
-        if segment == 0 && statement == 0 {
-            return format!(
+    /// What a failure of statement `statement` of a segment in a transaction leaves open; the number of statements means
+    /// the commit.
+    pub(crate) fn lost(&self, segment: usize, statement: usize) -> Lost {
+        match statement >= self.statements(segment).len() {
+            true => Lost::Commit,
+            false => Lost::Nothing,
+        }
+    }
+
+    /// Where the database is when statement `statement` of a segment outside a transaction failed.
+    pub(crate) fn state_stopped(&self, segment: usize, statement: usize, of: Lost) -> String {
+        let is_first = segment == 0 && statement == 0;
+        let done = self.done_before(segment, statement);
+        match of {
+            Lost::Nothing | Lost::Commit if is_first => {
+                format!("the database is as before revision {}", self.id())
+            }
+            Lost::Nothing | Lost::Commit => format!(
+                "it is rolled back, {done} stay in force; run the same command again to go on at this statement"
+            ),
+            Lost::Statement if is_first => format!(
                 "it runs outside a transaction: nothing before it was run, so but for traces of its own the database is \
                  as before revision {}",
                 self.id()
-            );
+            ),
+            Lost::Statement => {
+                format!(
+                    "{done} stay in force; run the same command again to go on at this statement"
+                )
+            }
+            Lost::Anything => {
+                let done = match is_first {
+                    true => String::new(),
+                    false => format!(", and so does what was run before it ({done})"),
+                };
+                format!(
+                    "it runs outside a transaction, so what it committed before it failed stays{done}; run the same \
+                     command again with --resume again (run it once more), --resume done or --resume skip (go on after it)"
+                )
+            }
         }
+    }
+
+    /// The segments and statements before a statement of a segment outside a transaction.
+    fn done_before(&self, segment: usize, statement: usize) -> String {
         let mut done = Vec::new();
         if segment > 0 {
             done.push(numbered(segment));
@@ -168,27 +208,75 @@ impl Work<'_> {
             };
             done.push(format!("{first} of segment {}", segment + 1));
         }
-        format!(
-            "{} stay in force; run the same command again to go on at this statement",
-            done.join(" and ")
-        )
+        done.join(" and ")
     }
 
-    /// Refuses statements that begin or end a transaction, before anything is run.
+    /// Refuses statements that begin or end a transaction, before anything is run; outside of transactions only those
+    /// that the log could not follow.
     pub(crate) fn check_control(&self) -> Result<(), RunnerError> {
-        for (segment, it) in self.segments.iter().enumerate() {
-            if let Some(at) = it
-                .statements
-                .iter()
-                .position(|it| controls_transaction(&it.sql))
-            {
+        for (segment, part) in self.segments.iter().enumerate() {
+            let found = match part.transaction {
+                true => part
+                    .statements
+                    .iter()
+                    .position(|it| controls_transaction(&it.sql))
+                    .map(|at| (at, RUNNERS_WORK)),
+                false => misplaced_control(&part.statements),
+            };
+            if let Some((at, problem)) = found {
                 return Err(RunnerError::Control {
                     place: Box::new(self.place(segment, at)),
+                    problem,
                 });
             }
         }
         Ok(())
     }
+}
+
+const RUNNERS_WORK: &str = "begins or ends a transaction, which is the runner's work; remove it, or mark the segment as \
+                            outside a transaction";
+
+/// The first statement of a segment outside transactions that the log could not follow, and what is wrong with it.
+fn misplaced_control(statements: &[Statement]) -> Option<(usize, &'static str)> {
+    let mut begun = None;
+    for (at, it) in statements.iter().enumerate() {
+        match statement::control(&it.sql) {
+            Some(Transaction::Begin) if begun.is_some() => {
+                return Some((
+                    at,
+                    "begins a transaction inside of another one; end that one before it",
+                ));
+            }
+            Some(Transaction::Begin) => begun = Some(at),
+            Some(Transaction::Commit | Transaction::Rollback) if begun.is_none() => {
+                return Some((
+                    at,
+                    "ends a transaction that no statement of its segment begins; remove it, or add BEGIN",
+                ));
+            }
+            Some(Transaction::Commit | Transaction::Rollback) if statement::chains(&it.sql) => {
+                return Some((
+                    at,
+                    "begins the next transaction at once, which the log cannot follow; write a BEGIN of its own",
+                ));
+            }
+            Some(Transaction::Commit | Transaction::Rollback) => begun = None,
+            Some(Transaction::Prepare) => {
+                return Some((
+                    at,
+                    "prepares a transaction, which would hold the log's row too; write COMMIT",
+                ));
+            }
+            _ => {}
+        }
+    }
+    begun.map(|at| {
+        (
+            at,
+            "begins a transaction that its segment does not end; add COMMIT",
+        )
+    })
 }
 
 fn numbered(n: usize) -> String {
@@ -209,17 +297,17 @@ pub(crate) fn shown(sql: &str) -> String {
 
 /// Whether a statement begins or ends a transaction; savepoints do neither.
 pub(crate) fn controls_transaction(sql: &str) -> bool {
-    let words: Vec<_> = words(sql).take(3).collect();
-    let words: Vec<_> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["begin" | "commit" | "end" | "abort", ..] | ["start" | "prepare", "transaction", ..] => {
-            true
-        }
-        ["rollback", second, third] => !(*second == "to" || *third == "to"),
-        ["rollback", second] => *second != "to",
-        ["rollback"] => true,
-        _ => false,
-    }
+    matches!(
+        statement::control(sql),
+        Some(
+            Transaction::Begin
+                | Transaction::Commit
+                | Transaction::Rollback
+                | Transaction::Prepare
+                | Transaction::CommitPrepared
+                | Transaction::RollbackPrepared
+        )
+    )
 }
 
 /// The words of a statement in lower case.
@@ -287,6 +375,8 @@ mod tests {
             "END",
             "ROLLBACK",
             "rollback work",
+            "ROLLBACK /* to */ WORK",
+            "ROLLBACK -- TO x\n",
             "START TRANSACTION READ ONLY",
             "ABORT",
         ] {

@@ -86,28 +86,7 @@ async fn an_extension_that_the_scratch_server_lacks_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_not_managed_and_in_the_way_is_named() {
-    let view = "CREATE VIEW v AS SELECT a FROM t;";
-    let proof = check(
-        &format!("{OLD} {view}"),
-        "CREATE TABLE t (a bigint);",
-        "ALTER TABLE t ALTER a TYPE bigint;",
-        "ALTER TABLE t ALTER a TYPE int;",
-    )
-    .await;
-    let said = "view public.v, which is not managed, uses public.t and was not there";
-    assert!(
-        proof.notes().iter().any(|it| it.starts_with(said)),
-        "{proof}"
-    );
-    let added = check(
-        &format!("{OLD} {view}"),
-        NEW,
-        "ALTER TABLE t ADD b text;",
-        "ALTER TABLE t DROP b;",
-    )
-    .await;
-    assert!(added.notes().is_empty(), "{added}");
+async fn what_is_not_managed_and_has_a_name_that_is_given_away_is_named() {
     let part = "CREATE TABLE p (a int) PARTITION BY LIST (a);";
     let proof = check(
         &format!("{part} CREATE TABLE t PARTITION OF p FOR VALUES IN (1);"),

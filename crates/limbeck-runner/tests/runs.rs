@@ -5,11 +5,13 @@
 mod common;
 mod locks;
 mod scripts;
+mod standing;
+mod take_up;
 
 use common::World;
 use limbeck_runner::{RunnerError, Transactions, script};
 use limbeck_schema::Name;
-use limbeck_testkit::{TestDb, dump_objects, pg_dump};
+use limbeck_testkit::{TestDb, dump_objects, pg_dump, psql};
 
 #[tokio::test]
 async fn revisions_go_up_and_down_with_their_rows() {
@@ -180,7 +182,7 @@ async fn a_stopped_revision_goes_on_where_it_stopped() {
     assert_eq!(world.upgrade("heads").await.unwrap(), 1);
     assert_eq!(
         world.said[1],
-        "revision r001 goes on with segment 2 of 3, where an earlier run stopped"
+        "revision r001 goes on with segment 2 of 3 at its statement 2, where an earlier run stopped"
     );
     assert_eq!(world.table_names().await, ["i1", "i2", "t1", "t2", "t3"]);
     assert_eq!(world.rows().await, ["r001"]);
@@ -220,9 +222,9 @@ async fn a_killed_run_takes_up_statements_that_were_done_or_left_invalid() {
         assert_eq!(world.upgrade("heads").await.unwrap(), 1);
         assert!(
             world.said.iter().any(|it| it.contains(if invalid {
-                "had left the index i1 invalid; it is dropped and built anew"
+                "had left the index public.i1 invalid; it is dropped and built anew"
             } else {
-                "was done by the run that was killed"
+                "was done by the run that was broken off"
             })),
             "{:?}",
             world.said
@@ -578,7 +580,7 @@ async fn a_script_does_what_a_run_does() {
     let text = script(&history, &steps, &[], &world.options).unwrap();
     world.upgrade("heads").await.unwrap();
     let other = TestDb::create("script").await;
-    run_script(&other, &text).await;
+    psql(other.url(), &text).unwrap();
     let dump = |db: &TestDb| {
         let objects = dump_objects(&pg_dump(db.url()).unwrap());
         objects
@@ -595,23 +597,12 @@ async fn a_script_does_what_a_run_does() {
         &world.options,
     )
     .unwrap();
-    run_script(&other, &back).await;
+    psql(other.url(), &back).unwrap();
     let left = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM limbeck_version")
         .fetch_one(other.pool())
         .await
         .unwrap();
     assert_eq!(left, 0);
-}
-
-/// Runs a script statement by statement, as psql does.
-async fn run_script(db: &TestDb, text: &str) {
-    let mut conn = db.connect().await.unwrap();
-    for it in limbeck_revision::split(text).unwrap() {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(it.sql.clone()))
-            .execute(&mut conn)
-            .await
-            .unwrap_or_else(|error| panic!("{}: {error}", it.sql));
-    }
 }
 
 /// The settings of a URL.

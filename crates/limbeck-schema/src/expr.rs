@@ -86,6 +86,73 @@ impl Expr {
                 .is_some_and(|it| it == format!("::{}{brackets}", ty.base()))
     }
 
+    /// Whether it is `NULL`, cast or not.
+    pub(crate) fn is_null(&self) -> bool {
+        let tokens = self.normal();
+        let is_null = |it: &Token<'_>| matches!(it, Token::Word(it) if it.as_str() == "null");
+        // `NULL::numeric(10,2)::text`: nothing but words, numbers and brackets follows a cast.
+        let casts = tokens.get(1..).unwrap_or_default();
+        tokens
+            .iter()
+            .find(|it| **it != Token::Mark("("))
+            .is_some_and(is_null)
+            && casts.iter().all(|it| match it {
+                Token::Word(it) => it.as_str() == "collate" || !OPERATORS.contains(&it.as_str()),
+                Token::Text(_) => true,
+                Token::Mark(it) => {
+                    matches!(*it, "::" | "(" | ")" | "," | "." | "[" | "]")
+                        || it.starts_with(|c: char| c.is_ascii_digit() || c == '"')
+                }
+            })
+            && (casts.is_empty() || casts.contains(&Token::Mark("::")))
+    }
+
+    /// Whether this condition, or one of those that it joins by `AND`, is that a column is not null.
+    pub(crate) fn implies_not_null(&self, column: &Ident) -> bool {
+        let tokens = self.normal();
+        let word = |at: usize| match tokens.get(at) {
+            Some(Token::Word(it)) => Some(it.as_str()),
+            _ => None,
+        };
+        // The brackets that are open, by number, and those in which something else than `AND` joins conditions.
+        let (mut open, mut others) = (vec![0], BTreeSet::new());
+        let (mut found, mut begins) = (Vec::new(), true);
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                Token::Mark("(") => {
+                    open.push(at + 1);
+                    others.extend((!begins).then_some(at + 1));
+                }
+                Token::Mark(")") => drop(open.pop()),
+                Token::Word(it) if it.as_str() == "or" => others.extend(open.last().copied()),
+                token => {
+                    let name = match token {
+                        Token::Word(it) => Some(it.clone()),
+                        Token::Mark(it) => Ident::parse(it).filter(|_| it.starts_with('"')),
+                        Token::Text(_) => None,
+                    };
+                    let is_column = begins && name.as_ref() == Some(column);
+                    let is_said = [at + 1, at + 2, at + 3].map(word)
+                        == [Some("is"), Some("not"), Some("null")];
+                    let closes = |it: &&Token<'_>| **it == Token::Mark(")");
+                    let next = tokens.get(at + 4..).unwrap_or_default();
+                    let next = at + 4 + next.iter().take_while(closes).count();
+                    let ends = next >= tokens.len() || matches!(word(next), Some("and" | "or"));
+                    if is_column && is_said && ends {
+                        found.push(open.clone());
+                    }
+                }
+            }
+            begins = match token {
+                Token::Mark("(") => begins,
+                token => matches!(token, Token::Word(it) if matches!(it.as_str(), "and" | "or")),
+            };
+        }
+        found
+            .iter()
+            .any(|open| open.iter().all(|it| !others.contains(it)))
+    }
+
     /// Every word and quoted identifier in the text, and those inside string literals (`nextval('s'::regclass)`):
     /// a superset of the names that the expression can depend on. A cast to a built-in type is one to that type, also
     /// where another schema has a type of its name: `pg_catalog` is searched first.
@@ -144,24 +211,7 @@ impl Expr {
                     || mark.starts_with('"')
                     || (at == 0 && matches!(*mark, "-" | "+"))
             }
-            Token::Word(word) => !matches!(
-                word.as_str(),
-                "and"
-                    | "or"
-                    | "not"
-                    | "is"
-                    | "in"
-                    | "like"
-                    | "ilike"
-                    | "between"
-                    | "similar"
-                    | "collate"
-                    | "at"
-                    | "case"
-                    | "isnull"
-                    | "notnull"
-                    | "overlaps"
-            ),
+            Token::Word(word) => !OPERATORS.contains(&word.as_str()),
             Token::Text(_) => true,
         })
     }
@@ -189,6 +239,12 @@ impl Expr {
         false
     }
 }
+
+/// Words between operands.
+const OPERATORS: &[&str] = &[
+    "and", "or", "not", "is", "in", "like", "ilike", "between", "similar", "collate", "at", "case",
+    "isnull", "notnull", "overlaps",
+];
 
 /// Forms that look like calls but are expressions of their own grammar, which `CREATE INDEX` wants in parentheses.
 fn is_special_call(token: &Token<'_>) -> bool {
@@ -398,6 +454,49 @@ mod tests {
             "(lower(a) || upper(b))",
         );
         check("s.f(a)", "s.f(a)", "s.f(a)");
+    }
+
+    #[test]
+    fn a_null_is_one_with_any_casts() {
+        for sql in [
+            "NULL",
+            "null::bpchar",
+            "(NULL::numeric)::numeric(10,2)",
+            "NULL::\"bit\"[]",
+        ] {
+            assert!(Expr::new(sql).is_null(), "{sql}");
+        }
+        for sql in [
+            "'NULL'",
+            "nullif(a, b)",
+            "NULL IS NULL",
+            "NULL::text IS NULL",
+            "COALESCE(NULL::text, 'a'::text)",
+            "1",
+        ] {
+            assert!(!Expr::new(sql).is_null(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_condition_that_a_column_is_not_null_is_seen() {
+        let check = |sql: &str, expected: bool| {
+            let found = Expr::new(sql).implies_not_null(&Ident::new("a"));
+            assert_eq!(found, expected, "{sql}");
+        };
+        check("a IS NOT NULL", true);
+        check("(b > 0) AND (a IS NOT NULL)", true);
+        check("((length(b) > 0) AND (a IS NOT NULL)) AND (c = 1)", true);
+        check("\"a\" is not null", true);
+        check("b IS NOT NULL", false);
+        check("a IS NULL", false);
+        check("(a IS NOT NULL) OR (b > 0)", false);
+        check("(b > 0) OR (a IS NOT NULL)", false);
+        check("NOT (b AND (a IS NOT NULL))", false);
+        check("f(b AND (a IS NOT NULL))", false);
+        check("(a IS NOT NULL) = b", false);
+        check("((b > 0) OR (c > 0)) AND (a IS NOT NULL)", true);
+        check("((a IS NOT NULL) AND (b > 0)) OR (c > 0)", false);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! leaves through [`Statement`]s. A kind of object is one file in [`kinds`] and one line in its registry.
 
 mod expr;
+pub mod facts;
 mod ident;
 mod key;
 pub mod kinds;
@@ -19,6 +20,7 @@ mod truncation;
 pub mod variables;
 
 pub use expr::{Expr, ExprSlot, Role, Token};
+pub use facts::Facts;
 pub use ident::{Ident, List, Literal, MAX_IDENTIFIER_BYTES, Name};
 pub use key::Key;
 pub use kinds::{Context, Event, Kind, KindTag, Object, Reaction, Replacement, Stage};

@@ -77,6 +77,19 @@ pub fn enclosed(sql: &str) -> String {
     )
 }
 
+/// A statement that creates an object of Limbeck's own, with event triggers off where this role may turn them off: a
+/// superuser, since PostgreSQL 17. To be [`enclosed`].
+#[must_use]
+pub fn without_event_triggers(sql: &str) -> String {
+    const MAY: &str =
+        "FROM pg_settings WHERE name = 'event_triggers' AND current_setting('is_superuser') = 'on'";
+    format!(
+        "SELECT WHERE (SELECT concat(set_config('limbeck.event_triggers', setting, true), set_config('event_triggers', 'off', \
+         true)) {MAY}) = ''; {sql}; SELECT WHERE (SELECT set_config('event_triggers', \
+         current_setting('limbeck.event_triggers'), true) {MAY}) = ''"
+    )
+}
+
 /// Whether a statement is one in which nothing is looked up by the search path but tables and indexes by their names:
 /// transaction control, and statements that can run in no transaction.
 fn resolves_nothing(sql: &str) -> bool {

@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use serde::{Serialize, Serializer};
 
+use crate::facts::Facts;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::{KindTag, Object, Since};
@@ -263,21 +264,23 @@ pub struct Desired {
     pub unnamed: BTreeSet<Key>,
     /// Where each object was declared, as the user would look for it (`src/models.rs:12`, `models.json: tables[3]`).
     pub places: BTreeMap<Key, String>,
+    /// What a server says of the changes that lead here; nothing where it was not asked.
+    pub facts: Facts,
 }
 
 /// Objects of one kind in one table or schema: only among them one is taken for another under a new name.
 pub type Group = (KindTag, Option<Ident>, Option<Ident>);
 
 impl Desired {
-    /// The first object that a server of this `server_version_num` cannot have, and what of it is newer.
-    pub fn newer_than(&self, version: u32) -> Option<(&Key, Since)> {
+    /// The objects that a server of this `server_version_num` cannot have, each with what of it is newer.
+    pub fn newer_than(&self, version: u32) -> Vec<(&Key, Since)> {
         let managed = self
             .schema
             .iter()
             .filter(|(key, _)| !self.scope.ignores(key));
-        let mut all =
+        let all =
             managed.flat_map(|(key, object)| object.newer().into_iter().map(move |it| (key, it)));
-        all.find(|(_, it)| it.major > version / 10_000)
+        all.filter(|(_, it)| it.major > version / 10_000).collect()
     }
 
     /// The group of a key.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::expr::Expr;
+use crate::facts::Held;
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::{KindTag, Named, Object};
@@ -190,6 +191,7 @@ impl Spelling {
             scope,
             unnamed,
             places: _,
+            facts,
         } = desired;
         let spelled = |key: &Key| {
             let mut object = schema.get(key)?.clone();
@@ -213,8 +215,42 @@ impl Spelling {
                 ..scope.clone()
             },
             unnamed: unnamed.iter().filter_map(spelled).collect(),
+            facts: facts.spelled(
+                |it| self.held(it),
+                |it| it.user_defined().and_then(|name| self.ty(it, &name)),
+                |it| {
+                    let known = self.expressions.get(it.as_str()).cloned();
+                    known.or_else(|| self.expression(it.as_str()))
+                },
+                spelled,
+            ),
             ..Desired::default()
         }
+    }
+
+    /// How what others hold on to is written.
+    fn held(&self, held: &Held) -> Option<Held> {
+        let relation = |it: &Name| self.any(it).or_else(|| self.word_for(it));
+        Some(match held {
+            Held::Relation(it) => Held::Relation(relation(it)?),
+            Held::Type(it) => Held::Type(relation(it)?),
+            Held::Collation(it) => Held::Collation(relation(it)?),
+            Held::Schema(it) => Held::Schema(relation(&Name::plain(it.clone()))?.name),
+            Held::Column(table, it) => match self.columns.get(&(table.clone(), it.clone())) {
+                Some((table, it)) => Held::Column(table.clone(), it.clone()),
+                None => Held::Column(relation(table)?, it.clone()),
+            },
+            Held::Constraint(table, it) => {
+                let mut parts = KindTag::ALL.iter();
+                let known = parts
+                    .find_map(|kind| self.parts.get(&(*kind, table.clone(), it.clone())).cloned());
+                let (table, it) = match known {
+                    Some(it) => it,
+                    None => (relation(table)?, it.clone()),
+                };
+                Held::Constraint(table, it)
+            }
+        })
     }
 
     fn object(&self, object: &mut Object, key: &Key) {

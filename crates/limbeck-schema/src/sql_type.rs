@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::expr::{Token, tokens};
 use crate::ident::{Ident, Name};
+use crate::variables::{Piece, PieceKind, pieces};
 
 /// A column type by its `format_type` text, for example `character varying(50)`, `integer[]`, `audit.status`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,6 +176,25 @@ impl SqlType {
         }
     }
 
+    /// The numbers among the modifiers: `[10, 2]` of `numeric(10,2)`; none where there are none, or other words.
+    pub(crate) fn modifiers(&self) -> Vec<i64> {
+        let element = self.element();
+        let inside = (element.find('(')).zip(element.find(')'));
+        inside
+            .filter(|(open, close)| open < close && !element.starts_with('"'))
+            .and_then(|(open, close)| {
+                let numbers = element[open + 1..close].split(',');
+                numbers.map(|it| it.trim().parse().ok()).collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// What follows `interval`, without the precision: `hour to minute`.
+    pub(crate) fn interval_fields(&self) -> &str {
+        let rest = self.element().strip_prefix("interval").unwrap_or_default();
+        rest.split('(').next().unwrap_or_default().trim()
+    }
+
     /// The name of the user-defined type that this is or whose array this is; `None` for built-in types.
     pub fn user_defined(&self) -> Option<Name> {
         let base = self.base();
@@ -230,7 +250,7 @@ impl Parts {
                 }
                 Token::Mark("(") => {
                     let close = found[at..].iter().position(|it| *it == Token::Mark(")"))? + at;
-                    parts.modifiers = Some(read_modifiers(&found[at + 1..close]));
+                    parts.modifiers = Some(read_modifiers(sql)?);
                     at = close;
                 }
                 Token::Mark("[") => {
@@ -316,22 +336,25 @@ impl Parts {
     }
 }
 
-fn read_modifiers(found: &[Token<'_>]) -> Vec<String> {
+/// The modifiers as they are written, but for white space and comments: to a type's own function they are texts, whose
+/// case it may keep (`geometry(MultiPolygon,4326)`).
+fn read_modifiers(sql: &str) -> Option<Vec<String>> {
+    let is = |it: &Piece<'_>, mark: &str| it.kind == PieceKind::Symbol && it.text == mark;
+    let mut all = pieces(sql).skip_while(|it| !is(it, "("));
+    all.next()?;
     let mut acc = vec![String::new()];
-    for token in found {
-        match token {
-            Token::Mark(",") => acc.push(String::new()),
-            Token::Mark(it) | Token::Text(it) => acc
+    for piece in all {
+        match piece.kind {
+            _ if is(&piece, ")") => return Some(acc),
+            _ if is(&piece, ",") => acc.push(String::new()),
+            PieceKind::Space | PieceKind::Comment => {}
+            _ => acc
                 .last_mut()
                 .into_iter()
-                .for_each(|last| last.push_str(it)),
-            Token::Word(it) => acc
-                .last_mut()
-                .into_iter()
-                .for_each(|last| last.push_str(it.as_str())),
+                .for_each(|last| last.push_str(piece.text)),
         }
     }
-    acc
+    None
 }
 
 #[cfg(test)]
@@ -382,7 +405,12 @@ mod tests {
         check("status", "status");
         check("public.status[]", "status[]");
         check("audit.\"Status\"", "audit.\"Status\"");
-        check("geometry(Point,4326)", "geometry(point,4326)");
+        check(
+            "geometry( MultiPolygon, 4326 )",
+            "geometry(MultiPolygon,4326)",
+        );
+        check("halfvec(3 /* why */)[]", "halfvec(3)[]");
+        check("audit.kind(\"A,b\",'It''s')", "audit.kind(\"A,b\",'It''s')");
         check("\"user\"", "\"user\"");
     }
 

@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
+use crate::facts::{self, Holder};
+
 /// The strongest lock that a statement takes on a table that others use
 /// (PostgreSQL documentation, "Explicit Locking", table-level locks).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,6 +49,8 @@ pub enum Hazard {
     BlocksWrites,
     /// Values are converted; some may lose precision or change their meaning.
     ChangesValues,
+    /// What hangs on an object goes with it and does not come back: owner, grants, triggers and the like.
+    LosesAttachments,
 }
 
 impl Hazard {
@@ -58,6 +62,7 @@ impl Hazard {
             Self::RewritesTable => "rewrites-table",
             Self::BlocksWrites => "blocks-writes",
             Self::ChangesValues => "changes-values",
+            Self::LosesAttachments => "loses-attachments",
         }
     }
 }
@@ -88,6 +93,9 @@ pub struct Statement {
     pub tx: Tx,
     /// What to know before running it.
     pub warnings: Vec<Warning>,
+    /// What holds on to what it drops or changes, so that the server will refuse it: `view public.v`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_by: Vec<String>,
 }
 
 /// Statements in the order they run.
@@ -105,6 +113,7 @@ impl Script {
             lock,
             tx: Tx::Inside,
             warnings: Vec::new(),
+            held_by: Vec::new(),
         });
         let last = self.statements.len() - 1;
         &mut self.statements[last]
@@ -119,6 +128,40 @@ impl Statement {
             advice: advice.into(),
         });
         self
+    }
+
+    /// Adds a hazard that is one only as long as it is not known better.
+    pub fn warn_unless(&mut self, known: bool, hazard: Hazard, advice: &str) -> &mut Self {
+        if known {
+            self
+        } else {
+            self.warn(hazard, advice)
+        }
+    }
+
+    /// Names what the server will refuse the statement for, if there is anything: `what` is what they hold on to.
+    pub fn held(&mut self, what: impl Display, holders: &[Holder]) -> &mut Self {
+        if holders.is_empty() {
+            return self;
+        }
+        for it in holders {
+            if !self.held_by.contains(&it.name) {
+                self.held_by.push(it.name.clone());
+            }
+        }
+        let names = facts::names(holders);
+        let (verb, them) = if holders.len() == 1 {
+            ("uses", "it")
+        } else {
+            ("use", "them")
+        };
+        self.warn(
+            Hazard::MayFail,
+            format!(
+                "the server will refuse this: {names} {verb} {what}, and Limbeck does not manage {them}; drop {them} before, and \
+                 create {them} again after, in this revision"
+            ),
+        )
     }
 
     /// Says how the statement stands to transactions.

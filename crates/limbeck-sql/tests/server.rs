@@ -158,36 +158,29 @@ async fn lines_end_where_the_server_and_psql_end_them() {
     let db = TestDb::create("line_ends").await;
     let mut conn = PgConnection::connect(db.url()).await.expect("a server");
     conn.execute(SETUP).await.expect("SQL of ours");
-    let separators = ('\u{1}'..='\u{a0}')
+    let separators: Vec<char> = ('\u{1}'..='\u{a0}')
         .chain(['\u{2028}', '\u{2029}', '\u{feff}', '\u{202e}'])
-        .filter(|it| !it.is_ascii_graphic());
+        .filter(|it| !it.is_ascii_graphic())
+        .collect();
+    let (mut script, mut expect) = (String::new(), Vec::new());
     for c in separators {
-        let text = format!("SELECT note('1') --{c}, note('2')\n");
-        let expect = if is_line_end(c) {
-            vec!["1", "2"]
-        } else {
-            vec!["1"]
-        };
-        assert_eq!(
-            tokens(&text).any(|it| it.text == "'2'"),
-            is_line_end(c),
-            "{c:?}"
-        );
-        conn.execute(AssertSqlSafe(text.as_str()))
-            .await
-            .expect("SQL");
-        assert_eq!(noted(&mut conn).await, expect, "the server on {c:?}");
-        conn.execute("DELETE FROM log").await.expect("SQL of ours");
-        let safe = format!(
-            "SELECT note('1') --{}\n",
-            one_line(&format!("{c}, note('2')"))
-        );
-        for (text, expect) in [(&text, expect), (&safe, vec!["1"])] {
-            psql(db.url(), text).unwrap_or_else(|it| panic!("psql on {c:?}: {it}"));
-            assert_eq!(noted(&mut conn).await, expect, "psql on {c:?}");
-            conn.execute("DELETE FROM log").await.expect("SQL of ours");
-        }
+        let code = u32::from(c);
+        let text = format!("SELECT note('{code}') --{c}, note('{code} goes on')\n");
+        let goes_on = tokens(&text).any(|it| it.text.ends_with("goes on'"));
+        assert_eq!(goes_on, is_line_end(c), "{c:?}");
+        let safe = one_line(&format!("{c}, note('{code} goes on')")).into_owned();
+        script.push_str(&format!("{text};SELECT note('{code}') --{safe}\n;"));
+        expect.push(code.to_string());
+        expect.extend(is_line_end(c).then(|| format!("{code} goes on")));
+        expect.push(code.to_string());
     }
+    conn.execute(AssertSqlSafe(script.as_str()))
+        .await
+        .expect("SQL");
+    assert_eq!(noted(&mut conn).await, expect, "the server");
+    conn.execute("DELETE FROM log").await.expect("SQL of ours");
+    psql(db.url(), &script).expect("SQL");
+    assert_eq!(noted(&mut conn).await, expect, "psql");
 }
 
 #[tokio::test]

@@ -16,15 +16,27 @@ use crate::error::{TestkitError, tail};
 ///
 /// [`TestkitError::NoPgDump`] when there is none, [`TestkitError::Failed`] with what it says.
 pub fn pg_dump(url: &str) -> Result<String, TestkitError> {
+    dump(url, "--schema-only")
+}
+
+/// The rows of the database as `pg_dump` writes them, an `INSERT` each, sorted, without those of Limbeck's own tables.
+///
+/// # Errors
+///
+/// As [`pg_dump`].
+pub fn pg_dump_rows(url: &str) -> Result<Vec<String>, TestkitError> {
+    let text = dump(url, "--data-only --inserts")?;
+    let rows = text.lines().filter(|it| it.starts_with("INSERT INTO "));
+    let mut rows: Vec<String> = rows.map(str::to_owned).collect();
+    rows.sort();
+    Ok(rows)
+}
+
+fn dump(url: &str, what: &str) -> Result<String, TestkitError> {
     let program = newest_client("pg_dump")?;
     let output = Command::new(&program)
-        .args([
-            "--schema-only",
-            "--no-owner",
-            "--exclude-table=*.limbeck_*",
-            "--dbname",
-            url,
-        ])
+        .args(what.split(' '))
+        .args(["--no-owner", "--exclude-table=*.limbeck_*", "--dbname", url])
         .env("PGOPTIONS", "-c client_min_messages=warning")
         .stdin(Stdio::null())
         .output()

@@ -29,5 +29,5 @@ mod leftovers;
 pub use binaries::Binaries;
 pub use cluster::{Cluster, TEST_URL, cluster, try_cluster};
 pub use database::TestDb;
-pub use dump::{dump_objects, pg_dump, psql};
+pub use dump::{dump_objects, pg_dump, pg_dump_rows, psql};
 pub use error::TestkitError;

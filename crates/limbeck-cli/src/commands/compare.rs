@@ -1,26 +1,39 @@
 //! `check` and `diff`: the database next to the models.
 
+use limbeck_catalog::Unresolved;
 use limbeck_plan::{Migration, Plan, migration, outline};
-use limbeck_schema::Op;
+use limbeck_schema::{Key, Op};
+use limbeck_sql::Comment;
+use serde::Serialize;
 
 use super::Outcome;
 use crate::args::Diff;
 use crate::context::{Context, Purpose};
-use crate::error::CliError;
+use crate::error::{CliError, one_line};
 use crate::output::Tone;
 use crate::read_back::{Expected, check_script, planned};
 
 impl Context<'_> {
     pub(super) async fn check(&mut self) -> Result<Outcome, CliError> {
-        let ops = self.compare(None, None, Purpose::Report).await?.into_ops();
+        let compared = self.compare(None, None, Purpose::Report).await?;
+        let (ops, unresolved) = compared.into_ops();
         if self.output.json {
-            self.output.json(&ops)?;
+            let entries: Vec<Entry<'_>> = ops
+                .iter()
+                .map(Entry::Op)
+                .chain(unresolved.iter().map(Entry::of))
+                .collect();
+            self.output.json(&entries)?;
         } else {
             for op in outline(&ops) {
                 self.output.toned(tone(op), &op.to_string());
             }
+            for it in &unresolved {
+                self.output.toned(Tone::Drop, &unresolved_line(it));
+            }
         }
-        self.say_count(outline(&ops).len());
+        self.say_count(outline(&ops).len(), &unresolved);
+        CliError::unresolved(&unresolved)?;
         Ok(if ops.is_empty() {
             Outcome::Agree
         } else {
@@ -29,29 +42,38 @@ impl Context<'_> {
     }
 
     pub(super) async fn diff(&mut self, options: &Diff) -> Result<Outcome, CliError> {
-        let comparison = self
+        let mut comparison = self
             .compare(
                 options.from.as_deref(),
                 options.to.as_deref(),
-                Purpose::Report,
+                Purpose::Plan,
             )
             .await?;
-        let Migration {
-            ops,
-            upgrade,
-            downgrade,
-        } = migration(
+        let mut planned = migration(
             &comparison.catalog.schema,
             &comparison.desired,
             comparison.catalog.version,
         )?;
+        if options.from.is_none() {
+            self.state_attached(&mut comparison, &mut planned).await?;
+        }
+        let Migration {
+            ops,
+            upgrade,
+            downgrade,
+        } = planned;
         let plan = if options.reverse { downgrade } else { upgrade };
         if self.output.json {
             self.output.json(&plan)?;
         } else {
             self.output.sql(&script(&plan)?);
+            for it in &comparison.unresolved {
+                let line = Comment::new(&unresolved_line(it)).to_string();
+                self.output.toned(Tone::Remark, line.trim_end());
+            }
         }
-        self.say_count(outline(&ops).len());
+        self.say_count(outline(&ops).len(), &comparison.unresolved);
+        CliError::unresolved(&comparison.unresolved)?;
         Ok(if ops.is_empty() {
             Outcome::Agree
         } else {
@@ -59,12 +81,40 @@ impl Context<'_> {
         })
     }
 
-    fn say_count(&mut self, n_ops: usize) {
+    fn say_count(&mut self, n_ops: usize, unresolved: &[Unresolved]) {
         let text = match n_ops {
+            0 if !unresolved.is_empty() => return,
             0 => "No new upgrade operations detected.".to_owned(),
             n => format!("New upgrade operations detected: {n}"),
         };
         self.output.say(&text);
+    }
+}
+
+/// What cannot be judged or planned, as a line of the list.
+pub(super) fn unresolved_line(it: &Unresolved) -> String {
+    format!("unresolved: {}", one_line(&it.to_string()))
+}
+
+/// An entry of the list in JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Op(&'a Op),
+    Unresolved {
+        op: &'static str,
+        keys: &'a [Key],
+        summary: String,
+    },
+}
+
+impl<'a> Entry<'a> {
+    fn of(it: &'a Unresolved) -> Self {
+        Self::Unresolved {
+            op: "unresolved",
+            keys: &it.keys,
+            summary: one_line(&it.to_string()),
+        }
     }
 }
 

@@ -129,7 +129,10 @@ impl Context<'_> {
                 ),
             });
         }
-        let compared = self.compare(None, None, Purpose::Report).await?;
+        let compared = self
+            .compare(None, None, Purpose::Report)
+            .await?
+            .resolved()?;
         let kept: Vec<String> = outline(&compared.ops)
             .into_iter()
             .filter(|it| !matches!(it, Op::Create(_)))
@@ -179,7 +182,10 @@ impl Context<'_> {
 
     /// Drops what the models declare and is there, with all its parts, and Limbeck's own tables.
     async fn drop_all(&mut self, yes_i_know: bool) -> Result<Outcome, CliError> {
-        let compared = self.compare(None, None, Purpose::Report).await?;
+        let compared = self
+            .compare(None, None, Purpose::Report)
+            .await?
+            .resolved()?;
         let current = &compared.catalog.schema;
         let rest = without(current, &compared.desired);
         let gone: Vec<Op> = current

@@ -1,11 +1,11 @@
 //! `revision` and `merge`: new files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use limbeck_plan::{Migration, migration, outline};
+use limbeck_plan::{Migration, Plan, migration, outline};
 use limbeck_revision::graph::{GraphError, RevisionGraph, Selection};
 use limbeck_revision::{
     Dependency, FileNaming, Header, NewFile, Revision as File, RevisionId, Timestamp,
@@ -13,6 +13,7 @@ use limbeck_revision::{
 use limbeck_runner::{Claim, History, Proof, RunnerError, prove};
 
 use super::Outcome;
+use super::compare::unresolved_line;
 use crate::args::{Merge, Revision};
 use crate::config::Hook;
 use crate::context::{Compared as Comparison, Context, Purpose};
@@ -71,8 +72,9 @@ impl Context<'_> {
             let run = history.expand(file.clone(), Path::new(NEW_FILE))?;
             let proof = self.prove(&comparison, &run, options).await?;
             file.header.review = Some(format!(
-                "{}   {proof}",
-                review(&migration.upgrade.hazards())
+                "{}{}   {proof}",
+                review(&migration.upgrade.hazards()),
+                self.refused(&migration)
             ));
             let written = self.write(history, file, &naming, folder.as_deref())?;
             return match proof {
@@ -111,6 +113,29 @@ impl Context<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Says what the server will refuse a revision for, as its header does: no scratch database holds it.
+    fn refused(&mut self, migration: &Migration) -> String {
+        let holders = |plan: &Plan| -> Vec<String> {
+            let all: BTreeSet<String> = plan
+                .statements()
+                .flat_map(|it| it.held_by.iter().cloned())
+                .collect();
+            all.into_iter().collect()
+        };
+        let (up, down) = (holders(&migration.upgrade), holders(&migration.downgrade));
+        let (way, all) = match (up.is_empty(), down.is_empty()) {
+            (true, true) => return String::new(),
+            (true, false) => ("downgrade", down),
+            (false, _) => ("upgrade", up),
+        };
+        let names = all.join(", ");
+        self.output.warn(&format!(
+            "the server will refuse the {way} while {names} {} there; the revision says where",
+            if all.len() == 1 { "is" } else { "are" }
+        ));
+        format!("   refused: the {way}, by what uses it and is not managed ({names})")
     }
 
     /// Tries a new revision in a scratch database.
@@ -198,15 +223,22 @@ impl Context<'_> {
         if from.is_none() {
             self.require_heads(history).await?;
         }
-        let comparison = self.compare(from, None, Purpose::Revision).await?;
-        let migration = migration(
+        let mut comparison = self.compare(from, None, Purpose::Revision).await?;
+        let mut migration = migration(
             &comparison.catalog.schema,
             &comparison.desired,
             comparison.catalog.version,
         )?;
+        if from.is_none() {
+            self.state_attached(&mut comparison, &mut migration).await?;
+        }
         for op in outline(&migration.ops) {
             self.output.say(&format!("Detected: {op}"));
         }
+        for it in &comparison.unresolved {
+            self.output.say(&unresolved_line(it));
+        }
+        CliError::unresolved(&comparison.unresolved)?;
         Ok((!migration.ops.is_empty()).then_some((comparison, migration)))
     }
 

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use limbeck_connect::Settings;
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::{Direction, GraphError, RevisionGraph, Selection, Step};
 use limbeck_runner::{
-    Canceller, Event, History, Planned, RunnerError, RunnerOptions, script, version_table_script,
+    Canceller, Event, History, Planned, Reached, Runner, RunnerError, RunnerOptions, script,
+    version_table_script,
 };
 
 use super::Outcome;
@@ -15,9 +17,9 @@ use crate::args::{Downgrade, EnsureVersion, How, Stamp, Upgrade};
 use crate::config::{Review, timeout_option};
 use crate::context::Context;
 use crate::error::CliError;
-use crate::interrupted;
 use crate::live::{Live, WORTH_A_WORD};
 use crate::output::Tone;
+use crate::signals::{Request, Signals, end_soon, interrupted};
 
 /// Which way to run, and how far.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +105,9 @@ impl Context<'_> {
                 it.line.replacen("Running ", "Would run ", 1),
                 it.outline()
             ));
+            if let Some(it) = it.goes_on() {
+                self.output.line(&format!("    {it}"));
+            }
             for hazard in &it.hazards {
                 self.output
                     .toned(Tone::Drop, &format!("    hazard {hazard}"));
@@ -198,6 +203,8 @@ impl Context<'_> {
                 && how.is_some_and(|it| !it.accept_hazards),
             transaction: transaction.unwrap_or(self.config.transaction).into(),
             lock_timeout: lock_timeout.map_or(options.lock_timeout, timeout_option),
+            lock_wait: how.and_then(|it| it.lock_wait).or(options.lock_wait),
+            resume: how.and_then(|it| it.resume).map(Into::into),
             ..options
         }
     }
@@ -212,13 +219,30 @@ impl Context<'_> {
         }
     }
 
+    /// A runner on a connection that keeps what it is told.
+    async fn runner_unpooled(&mut self, options: RunnerOptions) -> Result<Runner, CliError> {
+        tokio::select! {
+            biased;
+            () = interrupted() => Err(CliError::Interrupted),
+            runner = async {
+                let mut runner = self.runner(options).await?;
+                // A role may be allowed one connection; then each transaction finds out by itself.
+                if let Ok(mut other) = self.connect().await {
+                    runner.check_pooling(&mut other).await?;
+                    limbeck_connect::close(other).await;
+                }
+                Ok(runner)
+            } => runner,
+        }
+    }
+
     async fn go(&mut self, way: Way<'_>, how: Option<&How>) -> Result<Outcome, CliError> {
         let history = self.history()?;
         match way {
             Way::Up(target) | Way::Down(target) => self.say_replaced(&history.graph, &[target]),
             Way::Stamp(targets, _) => self.say_replaced(&history.graph, targets),
         }
-        let mut runner = self.runner(self.run_options(how)).await?;
+        let mut runner = self.runner_unpooled(self.run_options(how)).await?;
         let canceller = runner.canceller();
         let settings = self.settings()?.clone();
         let mut revisions = Vec::new();
@@ -231,7 +255,7 @@ impl Context<'_> {
                 Event::Done { took, .. } if *took < WORTH_A_WORD && !output.live.is_shown() => {
                     return output.explain(&event.line());
                 }
-                Event::Waiting | Event::Retry { .. } => {
+                Event::Waiting { .. } | Event::Retry { .. } => {
                     output.say(&event.line());
                     return output.live.begin(event.line());
                 }
@@ -303,6 +327,11 @@ fn planned_json(it: &Planned) -> serde_json::Value {
         "path": it.path,
         "segments": segments,
         "hazards": it.hazards,
+        "goes_on": it.half_done.as_ref().map(|it| serde_json::json!({
+            "segment": it.segment,
+            "statement": it.statement,
+            "under_way": matches!(it.reached, Reached::UnderWay { .. }),
+        })),
     })
 }
 
@@ -330,9 +359,13 @@ fn refuse_range(target: &str) -> Result<(), CliError> {
     }
 }
 
+/// How long the server may take to cancel a statement, and a run that is to end soon to roll back.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+const ROLLBACK_WAIT: Duration = Duration::from_secs(2);
+
 /// Waits for a run. Ctrl-C, or a polite request to end, has the server cancel the statement under way, so that the run
-/// rolls back and says where the database stands; a second one, or a server that cannot be asked, leaves the run where it
-/// is, and the server rolls back when it finds the connection closed.
+/// rolls back and says where the database is. A server that cannot be asked, a second Ctrl-C, and after a polite request
+/// a rollback that takes too long, leave the run where it is: the server rolls back when it finds the connection closed.
 async fn cancellable(
     run: impl Future<Output = Result<usize, RunnerError>>,
     canceller: &Canceller,
@@ -348,23 +381,36 @@ async fn cancellable(
         live.clear();
         done
     });
-    // Asked first, so that the signals have their handlers before the run begins.
+    // Made first, so that the signals have their handlers before the run begins.
+    let mut signals = Signals::new();
+    let request = tokio::select! {
+        biased;
+        request = signals.next() => request,
+        done = &mut run => return done,
+    };
+    if request == Request::Terminate {
+        end_soon();
+    }
+    let answered = async {
+        let asked = tokio::time::timeout(CANCEL_WAIT, canceller.cancel(settings)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            return;
+        }
+        match request {
+            Request::Interrupt => std::future::pending().await,
+            Request::Terminate => tokio::time::sleep(ROLLBACK_WAIT - CANCEL_WAIT).await,
+        }
+    };
     tokio::select! {
         biased;
-        () = interrupted() => {}
-        done = &mut run => return done,
-    }
-    let left = || {
-        RunnerError::Cancelled {
-        during: "by Ctrl-C".to_owned(),
-        state: "the connection is closed, and PostgreSQL rolls back what was not committed; see `limbeck current`".to_owned(),
-    }
-    };
-    if canceller.cancel(settings).await.is_err() {
-        return Err(left());
-    }
-    tokio::select! {
         done = &mut run => done,
-        () = interrupted() => Err(left()),
+        _ = signals.next() => {
+            end_soon();
+            Err(canceller.left())
+        }
+        () = answered => {
+            end_soon();
+            Err(canceller.left())
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Context<'_> {
         let differences = tokio::select! {
             biased;
             done = self.differences_from(&history, &rows) => done?,
-            () = crate::interrupted() => return Err(CliError::Interrupted),
+            () = crate::signals::interrupted() => return Err(CliError::Interrupted),
         };
         let place = Place { rows, differences };
         if place.differences.is_empty() {
@@ -235,6 +235,7 @@ impl Context<'_> {
         let options = CompareOptions {
             read: self.read_revisions_only(conn).await?,
             ignore: self.ignore(),
+            ..CompareOptions::default()
         };
         let it = compare_desired(conn, desired, &options).await?;
         Ok(it.ops)

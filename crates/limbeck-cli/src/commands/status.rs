@@ -69,6 +69,10 @@ impl Context<'_> {
             self.explain_current(&revisions, &nodes, &standing)?;
         } else {
             self.print(graph, &nodes, &BTreeSet::new(), LineFormat::Current)?;
+            // Where the database is can be said without reading every file.
+            for it in standing.changed(&revisions).unwrap_or_default() {
+                self.output.warn(&it);
+            }
         }
         let heads: BTreeSet<_> = graph.real_heads().iter().map(|it| &it.id).collect();
         if options.check_heads && heads != standing.rows.iter().collect() {

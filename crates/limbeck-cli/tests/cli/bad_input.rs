@@ -129,19 +129,31 @@ async fn mistakes_in_models_are_named_with_their_place() {
         |name: &str, more: &str| format!(r#"{{"name": "{name}", "columns": [{column}]{more}}}"#);
     let long = "x".repeat(64);
     let cases: &[(String, &[&str])] = &[
-        (r#"{"limbeck": 1, "tables": ["#.to_owned(), &["models.json:1:"]),
+        (
+            r#"{"limbeck": 1, "tables": ["#.to_owned(),
+            &["models.json:1:"],
+        ),
         (r#"{"limbeck": 2}"#.to_owned(), &["models.json", "version"]),
         ("[]".to_owned(), &["models.json:1:1", "\"limbeck\": 1"]),
         (
-            r#"{"limbeck": 1, "tables": [{"name": "t", "columns": [{"name": "a", "type": "nosuch"}]}]}"#.to_owned(),
-            &["tables[0]", "nosuch"],
+            format!(
+                r#"{{"limbeck": 1, "tables": [{}, {}]}}"#,
+                table("t", ""),
+                table("t", "")
+            ),
+            &["table t", "twice"],
         ),
-        (format!(r#"{{"limbeck": 1, "tables": [{}, {}]}}"#, table("t", ""), table("t", "")), &["table t", "twice"]),
         (
-            format!(r#"{{"limbeck": 1, "tables": [{}]}}"#, table("t", r#", "indexes": [{"elements": ["nosuch"]}]"#)),
+            format!(
+                r#"{{"limbeck": 1, "tables": [{}]}}"#,
+                table("t", r#", "indexes": [{"elements": ["nosuch"]}]"#)
+            ),
             &["tables[0]", "nosuch"],
         ),
-        (format!(r#"{{"limbeck": 1, "tables": [{}]}}"#, table(&long, "")), &["tables[0]", "63"]),
+        (
+            format!(r#"{{"limbeck": 1, "tables": [{}]}}"#, table(&long, "")),
+            &["tables[0]", "63"],
+        ),
     ];
     for (text, expected) in cases {
         let models = world.write("models.json", text);

@@ -14,9 +14,10 @@ const COMMANDS: &str = "\u{1b}]0;owned\u{7}\u{9b}2J\u{7f}\u{202e}\u{200b}\u{2066
 
 const NO_MODELS: &str = r#"{"limbeck": 1, "tables": []}"#;
 
-/// A role that has nothing to lose, in a database of its own name.
+/// A role that has nothing to lose. Its name is short, since it has to fit into other names.
 async fn mallory(world: &World) -> String {
-    let role = format!("mallory_{}", world.db.name().replace('-', "_"));
+    let name = world.db.name();
+    let role = format!("m_{}", name[name.len() - 12..].replace('-', "_"));
     world.execute(&format!("CREATE ROLE {role} LOGIN")).await;
     role
 }

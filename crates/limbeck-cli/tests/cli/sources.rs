@@ -107,7 +107,7 @@ async fn sql_that_cannot_be_loaded_is_shown_at_its_place() {
             "",
         ),
         (
-            "CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n",
+            "CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n",
             "DIR/x.sql:2: COPY FROM stdin",
             "",
         ),

@@ -6,10 +6,11 @@
 mod table;
 mod types;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
-use limbeck_schema::kinds::SequenceOptions;
+use limbeck_schema::kinds::{SequenceOptions, align, has_inheritance};
 use limbeck_schema::{Ident, Key, KindTag, Name, Object, Schema, SqlType};
 
 use crate::error::MetaDataError;
@@ -99,7 +100,11 @@ impl MetaData {
                 }
                 Err(error) => return Err(error),
             };
-            let left_out = LeftOut::between(schema, &lowered);
+            let (mut schema, mut lowered) = (Cow::Borrowed(schema), lowered);
+            if has_inheritance(&schema) {
+                align(schema.to_mut(), &mut lowered);
+            }
+            let left_out = LeftOut::between(&schema, &lowered);
             let n_before = explicit.len();
             let renamed = left_out
                 .iter()
@@ -195,6 +200,7 @@ impl<'a> Lift<'a> {
                 // These are written where the object is that they belong to.
                 Object::DomainCheck(_)
                 | Object::Column(_)
+                | Object::InheritedColumn(_)
                 | Object::SequenceOwner(_)
                 | Object::PrimaryKey(_)
                 | Object::Unique(_)

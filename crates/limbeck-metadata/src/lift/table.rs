@@ -1,6 +1,6 @@
 //! Tables with their parts.
 
-use limbeck_schema::kinds::{self, Deferral, ElementKey, columns_of};
+use limbeck_schema::kinds::{self, Deferral, ElementKey, columns_of, default_of, is_not_null};
 use limbeck_schema::{Key, KindTag, Name, Object};
 
 use crate::lift::types::serial_name;
@@ -45,6 +45,7 @@ impl Lift<'_> {
                 Object::Exclusion(it) => lifted.exclusions.push(self.exclusion(key, it)),
                 Object::Index(it) => lifted.indexes.push(self.index(key, it)),
                 Object::ForeignKey(it) => lifted.foreign_keys.extend(self.foreign_key(key, it)),
+                Object::InheritedColumn(it) => lifted.columns.push(self.inherited_column(it)),
                 _ => {}
             }
         }
@@ -82,6 +83,33 @@ impl Lift<'_> {
             .map(|it| Box::new(self.identity(column, it)));
         lifted.physical = physical.as_deref().and_then(physical_of).map(Box::new);
         lifted.comment = self.comment(&Key::part(KindTag::Column, table, name));
+        lifted
+    }
+
+    /// What a table says of its own about a column that it inherits, as a declaration beside that.
+    fn inherited_column(&self, column: &kinds::InheritedColumn) -> model::Column {
+        let kinds::InheritedColumn {
+            table,
+            name,
+            ty,
+            default: _,
+            not_null: _,
+            constraint: _,
+            storage,
+            compression,
+            statistics,
+            options,
+        } = column;
+        let mut lifted = model::Column::new(name.clone(), self.type_text(ty));
+        lifted.nullable = !is_not_null(self.schema, table, name);
+        lifted.default = default_of(self.schema, table, name).map(|it| it.to_string());
+        let physical = kinds::Physical {
+            storage: *storage,
+            compression: compression.clone(),
+            statistics: *statistics,
+            options: options.clone(),
+        };
+        lifted.physical = physical_of(&physical).map(Box::new);
         lifted
     }
 
@@ -218,6 +246,8 @@ impl Lift<'_> {
             options,
             predicate,
             valid: _,
+            statistics,
+            partitioned: _,
         } = it;
         model::Index {
             name: Some(GivenName::Name(name.clone())),
@@ -228,6 +258,7 @@ impl Lift<'_> {
             predicate: predicate.as_ref().map(ToString::to_string),
             nulls_not_distinct: *nulls_not_distinct,
             with: options.to_map(),
+            statistics: statistics.clone().unwrap_or_default(),
             comment: self.comment(key),
         }
     }
@@ -247,6 +278,8 @@ impl Lift<'_> {
             valid,
             enforced,
             period,
+            // Metadata has no word for what nobody asks for.
+            switched_off: _,
         } = it;
         let (deferrable, initially_deferred) = deferred(*deferral);
         let kinds::References {
@@ -324,6 +357,7 @@ fn key_facts(index: &kinds::KeyIndex) -> KeyFacts {
         deferral,
         options,
         without_overlaps: _,
+        partitioned: _,
     } = index;
     (
         columns.clone(),

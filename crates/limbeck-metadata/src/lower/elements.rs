@@ -43,10 +43,17 @@ impl<'a> Lowering<'a> {
             order,
             nulls,
         } = element;
+        let mut collated = None;
         let key = match (column, expression) {
             (Some(column), None) if it.has_column(column) => ElementKey::Column(column.clone()),
             (Some(column), None) => return Err(it.missing_column(facts, column)),
-            (None, Some(sql)) if !sql.trim().is_empty() => ElementKey::Expression(Expr::new(sql)),
+            (None, Some(sql)) if !sql.trim().is_empty() => match own_column(it, sql) {
+                Some((column, said)) => {
+                    collated = said;
+                    ElementKey::Column(column.clone())
+                }
+                None => ElementKey::Expression(Expr::new(sql)),
+            },
             _ => {
                 let problem =
                     "an element has neither column nor expression, or both; give it one of them";
@@ -73,7 +80,8 @@ impl<'a> Lowering<'a> {
             (Some(Nulls::First), _) | (None, kinds::Order::Desc) => kinds::Nulls::First,
             (Some(Nulls::Last), _) | (None, kinds::Order::Asc) => kinds::Nulls::Last,
         };
-        let collation = self.collation(collation.as_deref(), || facts.describe())?;
+        let collation = collation.as_deref().or(collated.as_deref());
+        let collation = self.collation(collation, || facts.describe())?;
         Ok(kinds::Element {
             key,
             collation,
@@ -84,6 +92,35 @@ impl<'a> Lowering<'a> {
             defaults: kinds::Defaults::default(),
         })
     }
+}
+
+/// The column that an expression is, with the collation that it says: PostgreSQL takes both `(a)` and `(a COLLATE "C")`
+/// for the column itself (`ComputeIndexAttrs`).
+fn own_column<'a>(it: &InTable<'a>, sql: &str) -> Option<(&'a Ident, Option<String>)> {
+    let (name, collation) = bare_name(sql)?;
+    Some((it.column(&name)?, collation))
+}
+
+/// The one name that an expression consists of, and its collation.
+fn bare_name(sql: &str) -> Option<(Ident, Option<String>)> {
+    let expr = Expr::new(sql);
+    let tokens = expr.normal();
+    let name = |token: &Token<'_>| match token {
+        Token::Word(it) => Some(it.clone()),
+        Token::Mark(it) if it.starts_with('"') => Ident::parse(it),
+        Token::Mark(_) | Token::Text(_) => None,
+    };
+    let column = name(tokens.first()?)?;
+    let collation = match &tokens[1..] {
+        [] => None,
+        [Token::Word(collate), rest @ ..] if collate.as_str() == "collate" => match rest {
+            [it] => Some(name(it)?.to_string()),
+            [schema, Token::Mark("."), it] => Some(format!("{}.{}", name(schema)?, name(it)?)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some((column, collation))
 }
 
 /// The columns of elements; for an expression the first that it mentions, if any (as SQLAlchemy's `Index.columns`).
@@ -130,7 +167,10 @@ pub(super) fn default_columns(elements: &[model::Element], include: &[Ident]) ->
         .map(|element| match (&element.column, &element.expression) {
             (Some(column), _) => column.as_str().to_owned(),
             (None, sql) => {
-                function_name(sql.as_deref().unwrap_or_default()).unwrap_or_else(|| "expr".into())
+                let sql = sql.as_deref().unwrap_or_default();
+                let bare = bare_name(sql).map(|(it, _)| it.as_str().to_owned());
+                bare.or_else(|| function_name(sql))
+                    .unwrap_or_else(|| "expr".into())
             }
         });
     for name in expressions.chain(include.iter().map(|it| it.as_str().to_owned())) {

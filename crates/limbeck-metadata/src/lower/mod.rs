@@ -251,6 +251,7 @@ impl<'a> Lowering<'a> {
             scope,
             unnamed: self.unnamed,
             places: self.places,
+            facts: limbeck_schema::Facts::default(),
         })
     }
 }

@@ -10,6 +10,7 @@ mod clean;
 mod embedded;
 mod host;
 mod likeness;
+mod options;
 mod privileged;
 mod rights;
 mod roles;
@@ -18,12 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use limbeck_catalog::{CatalogError, Unmanaged};
-use limbeck_connect::{ConnectError, Origin, Settings, close};
+use limbeck_connect::{Origin, Settings, close};
 use limbeck_schema::{Ident, Literal};
 use sqlx::PgConnection;
 
 pub use self::embedded::Embedded;
 pub use self::host::left_behind;
+pub use self::options::{ScratchError, ScratchOptions};
 pub(crate) use self::privileged::connects_nowhere;
 pub use self::rights::Rights;
 pub use self::rights::execute;
@@ -47,70 +49,6 @@ const TARGETS: &str = "the target's server";
 const TAIL: &str = "SELECT pg_catalog.concat(pg_catalog.to_hex(pg_catalog.date_part('epoch', \
      pg_catalog.clock_timestamp())::pg_catalog.int8), '_', pg_catalog.substr(pg_catalog.replace(pg_catalog.gen_random_uuid()::\
      pg_catalog.text, '-', ''), 1, 10))";
-
-/// Why there is no scratch database.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScratchError {
-    /// None of the ways led to one.
-    #[error(
-        "no scratch database can be had: {}; either grant CREATEDB and CREATEROLE to the role (ALTER ROLE … CREATEDB \
-         CREATEROLE), or name a server to create it on: write url = \"postgresql://…\" under [scratch] in limbeck.toml, or \
-         install the server programs of the target's major version on this machine (LIMBECK_PG_BIN names their folder){}",
-        .reasons.join("; "), if *.trust_helps { TRUST } else { "" }
-    )]
-    None {
-        /// What stood in each way.
-        reasons: Vec<String>,
-        /// Whether there would be one if the SQL were trusted.
-        trust_helps: bool,
-    },
-    /// A server cannot be reached.
-    #[error("cannot use {what}")]
-    Connect {
-        /// Which one.
-        what: String,
-        /// Why not.
-        source: ConnectError,
-    },
-    /// A statement of the scratch database's own set-up failed.
-    #[error("cannot {doing} the scratch database {name}")]
-    SetUp {
-        /// What was done.
-        doing: &'static str,
-        /// Its name.
-        name: String,
-        /// What the driver says.
-        source: sqlx::Error,
-    },
-}
-
-const TRUST: &str = "; or, if all SQL of the sources, the revisions and the database is your own, say --trusted or \
-                     LIMBECK_TRUSTED=1, and it runs with all the rights of the role";
-
-/// How a scratch database is to be had.
-#[derive(Clone, Copy, Debug)]
-pub struct ScratchOptions<'a> {
-    /// The database that it is to be like, and on whose server it is created first of all.
-    pub target: Option<&'a Settings>,
-    /// A server that is to be used where the target's cannot be.
-    pub fallback: Option<&'a Settings>,
-    /// Whether the SQL is the user's own, so that it may run with all the rights of the target's role.
-    pub trusted: bool,
-    /// How long a statement may run.
-    pub statement_timeout: Duration,
-}
-
-impl Default for ScratchOptions<'_> {
-    fn default() -> Self {
-        Self {
-            target: None,
-            fallback: None,
-            trusted: false,
-            statement_timeout: STATEMENT_TIMEOUT,
-        }
-    }
-}
 
 /// An empty database that is dropped with the value, whoever is still connected to it.
 #[derive(Debug)]

@@ -123,9 +123,8 @@ async fn an_index_that_a_failed_try_left_invalid_is_built_anew() {
         );
         let said = upgrade_past_a_lock(&world, "INSERT INTO t1 VALUES (1)").await;
         assert!(
-            said.iter().any(
-                |it| it.contains("had left the index i1 invalid; it is dropped and built anew")
-            ),
+            said.iter().any(|it| it
+                .contains("had left the index public.i1 invalid; it is dropped and built anew")),
             "{said:?}"
         );
         check_valid(&world).await;

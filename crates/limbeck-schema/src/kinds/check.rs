@@ -186,7 +186,7 @@ impl Kind for Check {
 
     fn react(&self, event: Event) -> Reaction {
         match event {
-            Event::Retyped => Reaction::Keep,
+            Event::Retyped | Event::Redefined => Reaction::Keep,
             _ => Reaction::Rebuild,
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::aside;
@@ -206,6 +207,10 @@ impl Kind for Collation {
         visit(Named::Object(KindTag::Collation, &mut self.name));
     }
 
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders(&Held::Collation(self.name.clone())).to_vec()
+    }
+
     fn slots(&self) -> Vec<Slot> {
         vec![Slot {
             space: "collation",
@@ -225,9 +230,10 @@ impl Kind for Collation {
         );
     }
 
-    fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
+    fn drop_aside(&self, ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP COLLATION {}", aside(&self.name)))
-            .warn(
+            .warn_unless(
+                ctx.facts.knows_holders(),
                 Hazard::MayFail,
                 "fails if a function or view that is not in this revision still uses the collation",
             );

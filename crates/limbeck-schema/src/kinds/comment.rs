@@ -170,7 +170,7 @@ impl Kind for Comment {
     fn react(&self, event: Event) -> Reaction {
         match event {
             Event::Dropped | Event::Replaced | Event::Swapped => Reaction::Rebuild,
-            Event::Retyped | Event::Converted => Reaction::Keep,
+            Event::Retyped | Event::Converted | Event::Redefined => Reaction::Keep,
         }
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
-use crate::kinds::cast::{through_text, using};
+use crate::kinds::cast::{coercion, through_text, using};
 use crate::kinds::collation::collation_key;
 use crate::kinds::enum_type::aside;
 use crate::kinds::namespace::schema_key;
@@ -147,11 +148,11 @@ pub(crate) fn conversion(
         owner_of(schema, ty).is_some_and(|it| ctx.asides.contains(&it))
     };
     if !is_aside(ctx.current, from) && !is_aside(ctx.desired, to) {
-        return if from == to {
-            None
-        } else {
-            using(&value, from, to)
-        };
+        if from == to {
+            return None;
+        }
+        let (was, is) = ((from.clone(), None), (to.clone(), None));
+        return using(&value, from, to, coercion(&was, &is, ctx).using);
     }
     let below = composite_below(ctx.desired, to);
     if below.is_some()
@@ -315,6 +316,10 @@ impl Kind for CompositeType {
         visit(Named::Object(KindTag::CompositeType, &mut self.name));
     }
 
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders(&Held::Type(self.name.clone())).to_vec()
+    }
+
     fn slots(&self) -> Vec<Slot> {
         vec![
             Slot::relation(self.name.clone()),
@@ -366,9 +371,11 @@ impl Kind for CompositeType {
                 format!("DROP FUNCTION {}({old})", self.converter()),
             );
         }
-        acc.push(Lock::None, format!("DROP TYPE {old}")).warn(
-            Hazard::MayFail,
-            "fails if a function or view that is not in this revision still uses the type",
-        );
+        acc.push(Lock::None, format!("DROP TYPE {old}"))
+            .warn_unless(
+                ctx.facts.knows_holders(),
+                Hazard::MayFail,
+                "fails if a function or view that is not in this revision still uses the type",
+            );
     }
 }

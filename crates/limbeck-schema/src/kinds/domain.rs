@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::expr::{Expr, ExprSlot, Role};
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::collation::collation_key;
@@ -275,6 +276,10 @@ impl Kind for Domain {
         visit(Named::Object(KindTag::Domain, &mut self.name));
     }
 
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders(&Held::Type(self.name.clone())).to_vec()
+    }
+
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::ty(self.name.clone())]
     }
@@ -313,9 +318,10 @@ impl Kind for Domain {
         );
     }
 
-    fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
+    fn drop_aside(&self, ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP DOMAIN {}", aside(&self.name)))
-            .warn(
+            .warn_unless(
+                ctx.facts.knows_holders(),
                 Hazard::MayFail,
                 "fails if a function or view that is not in this revision still uses the domain",
             );

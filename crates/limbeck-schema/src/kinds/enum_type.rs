@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Ident, List, Literal, MAX_IDENTIFIER_BYTES, Name};
 use crate::key::Key;
 use crate::kinds::namespace::schema_key;
@@ -153,6 +154,10 @@ impl Kind for EnumType {
         visit(Named::Object(KindTag::EnumType, &mut self.name));
     }
 
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders(&Held::Type(self.name.clone())).to_vec()
+    }
+
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::ty(self.name.clone())]
     }
@@ -168,9 +173,10 @@ impl Kind for EnumType {
         );
     }
 
-    fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
+    fn drop_aside(&self, ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP TYPE {}", aside(&self.name)))
-            .warn(
+            .warn_unless(
+                ctx.facts.knows_holders(),
                 Hazard::MayFail,
                 "fails if a function or view that is not in this revision still uses the type",
             );
@@ -201,6 +207,7 @@ mod tests {
             inline: vec![],
             swapped: false,
             asides: &none,
+            facts: &Facts::default(),
         };
         let mut acc = Script::default();
         match EnumType::compare(&current, &desired).verdict() {

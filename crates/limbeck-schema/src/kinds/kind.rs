@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::expr::{Expr, ExprSlot};
+use crate::facts::{Facts, Holder};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::NameVisitor;
@@ -62,6 +63,8 @@ pub enum Event {
     Retyped,
     /// A column is converted from the old self of a swapped type to the new one.
     Converted,
+    /// A column changes what tables that inherit it take over: its default, NOT NULL, how its values are kept.
+    Redefined,
 }
 
 /// What that asks of an object which itself stays the same.
@@ -158,6 +161,8 @@ pub struct Context<'a> {
     pub swapped: bool,
     /// What is replaced by renaming its old self aside in this script.
     pub asides: &'a BTreeSet<Key>,
+    /// What a server says of the changes.
+    pub facts: &'a Facts,
 }
 
 impl Context<'_> {
@@ -261,6 +266,12 @@ shown_as_display!(Ident, Name, SqlType, Expr);
 impl<T: Shown> Shown for Option<T> {
     fn shown(&self) -> String {
         self.as_ref().map_or_else(|| "none".into(), Shown::shown)
+    }
+}
+
+impl<T: Shown> Shown for &T {
+    fn shown(&self) -> String {
+        T::shown(self)
     }
 }
 
@@ -372,7 +383,7 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn react(&self, event: Event) -> Reaction {
         match event {
             Event::Dropped | Event::Replaced | Event::Swapped => Reaction::Rebuild,
-            Event::Retyped | Event::Converted => Reaction::Keep,
+            Event::Retyped | Event::Converted | Event::Redefined => Reaction::Keep,
         }
     }
     /// What altering it in place means for those that depend on it.
@@ -387,6 +398,10 @@ pub trait Kind: Clone + PartialEq + Sized {
         _schema: &Schema,
     ) -> Option<(Key, &'static str)> {
         None
+    }
+    /// What of the live database would make the server refuse to drop it.
+    fn holders(&self, _facts: &Facts) -> Vec<Holder> {
+        Vec::new()
     }
     /// Its expressions.
     fn expressions(&mut self) -> Vec<ExprSlot<'_>> {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::expr::ExprSlot;
+use crate::facts::{Facts, Holder};
 use crate::key::Key;
 use crate::op::Verdict;
 use crate::own_sql;
@@ -27,8 +28,12 @@ mod element;
 mod enum_type;
 mod exclusion;
 mod foreign_key;
+mod identity;
 mod index;
+mod inheritance;
+mod inherited_column;
 mod kind;
+mod loss;
 mod named;
 mod namespace;
 mod not_null;
@@ -37,6 +42,7 @@ mod physical;
 mod primary_key;
 mod range;
 mod registry;
+mod retype;
 mod sequence;
 mod sequence_owner;
 mod table;
@@ -64,6 +70,7 @@ kinds! {
     sequence::Sequence = "sequence",
     table::Table = "table",
     column::Column = "column",
+    inherited_column::InheritedColumn = "inherited column",
     sequence_owner::SequenceOwner = "sequence owner",
     primary_key::PrimaryKey = "primary key",
     unique::Unique = "unique",
@@ -137,12 +144,16 @@ impl Object {
 }
 
 pub use collation::Provider;
-pub use column::{Identity, columns_of};
 pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};
+pub use identity::Identity;
+pub use inheritance::{align, default_of, has_inheritance, is_not_null};
+pub use inherited_column::OwnDefault;
 pub use physical::{Physical, StorageMode};
+pub use retype::questions;
 pub use sequence::SequenceOptions;
+pub use table::columns_of;
 pub use usage::{operands_of, type_owner};
 
 /// The setting that holds the objects of one catalog that belong to extensions, as an `oid[]`. Asking `pg_depend` once

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::{
@@ -68,9 +69,10 @@ impl Kind for Namespace {
 
     fn alter(_current: &Self, _desired: &Self, _ctx: &Context<'_>, _acc: &mut Script) {}
 
-    fn drop(&self, _ctx: &Context<'_>, acc: &mut Script) {
+    fn drop(&self, ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP SCHEMA {}", self.name))
-            .warn(
+            .warn_unless(
+                ctx.facts.knows_holders(),
                 Hazard::MayFail,
                 "fails while the schema holds anything that is not in this revision",
             );
@@ -86,6 +88,10 @@ impl Kind for Namespace {
         let mut name = Name::plain(self.name.clone());
         visit(Named::Object(KindTag::Namespace, &mut name));
         self.name = name.name;
+    }
+
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders(&Held::Schema(self.name.clone())).to_vec()
     }
 
     fn is_implied(&self, schema: &Schema) -> bool {

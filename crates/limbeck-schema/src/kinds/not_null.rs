@@ -7,7 +7,7 @@ use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, is_false, is_true};
 use crate::kinds::named::default_name;
-use crate::kinds::{Column, Difference, Kind, Since};
+use crate::kinds::{Column, Context, Difference, Kind, KindTag, Object, Since};
 use crate::row::{DecodeError, Fields};
 use crate::statement::{Hazard, Lock, Script};
 
@@ -122,14 +122,27 @@ impl NotNull {
     }
 
     /// Writes what the definition of a new column could not say.
-    pub(crate) fn write_rest(column: &Column, acc: &mut Script) {
+    pub(crate) fn write_rest(column: &Column, ctx: &Context<'_>, acc: &mut Script) {
         if !column.nullable && column.not_null.as_ref().is_some_and(|it| !it.valid) {
-            Self::add(column, acc);
+            Self::add(column, ctx, acc);
         }
     }
 
+    /// Whether a check that is there before and after says already that no row is null, so that PostgreSQL looks at none
+    /// (`NotNullImpliedByRelConstraints`).
+    fn is_proven(column: &Column, ctx: &Context<'_>) -> bool {
+        let checks = ctx.current.parts(KindTag::Check, &column.table);
+        let proves = |(key, object): (&Key, &Object)| match (object, ctx.desired.get(key)) {
+            (Object::Check(was), Some(Object::Check(is))) => {
+                was == is && is.valid && is.enforced && is.expression.implies_not_null(&column.name)
+            }
+            _ => false,
+        };
+        checks.into_iter().any(proves)
+    }
+
     /// Writes what makes a column not null.
-    pub(crate) fn add(column: &Column, acc: &mut Script) {
+    pub(crate) fn add(column: &Column, ctx: &Context<'_>, acc: &mut Script) {
         let Column {
             table, name: own, ..
         } = column;
@@ -149,7 +162,7 @@ impl NotNull {
             }
         };
         let statement = acc.push(Lock::AccessExclusive, sql);
-        if said.is_none_or(|it| it.valid) {
+        if said.is_none_or(|it| it.valid) && !Self::is_proven(column, ctx) {
             statement.warn(
                 Hazard::MayFail,
                 format!("reads every row of {table} while nobody can use it, and fails if {own} is null in one; fill it first"),
@@ -158,7 +171,7 @@ impl NotNull {
     }
 
     /// Writes what leads from one constraint to another, of a column that is not null on both sides.
-    pub(crate) fn alter(current: &Column, desired: &Column, acc: &mut Script) {
+    pub(crate) fn alter(current: &Column, desired: &Column, ctx: &Context<'_>, acc: &mut Script) {
         let table = &desired.table;
         let is_valid = |it: &Column| it.not_null.as_ref().is_none_or(|it| it.valid);
         if is_valid(current) && !is_valid(desired) {
@@ -169,7 +182,7 @@ impl NotNull {
                     desired.name
                 ),
             );
-            Self::add(desired, acc);
+            Self::add(desired, ctx, acc);
             return;
         }
         if let (Some(was), Some(is)) = (&current.not_null, &desired.not_null) {

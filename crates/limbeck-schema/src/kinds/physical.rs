@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::ident::Ident;
 use crate::key::Key;
 
+use crate::kinds::inheritance::{followers, has_children};
 use crate::kinds::{Column, Context, Difference, KindTag, Object, Parameters, Shown, Since};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -29,7 +30,7 @@ pub enum StorageMode {
 }
 
 impl StorageMode {
-    fn from_catalog(code: &str) -> Self {
+    pub(crate) fn from_catalog(code: &str) -> Self {
         match code {
             "p" => Self::Plain,
             "e" => Self::External,
@@ -39,7 +40,7 @@ impl StorageMode {
     }
 
     /// The default of a type, for servers before 16, where `SET STORAGE DEFAULT` is not known.
-    fn of_type(schema: &Schema, ty: &SqlType) -> Self {
+    pub(crate) fn of_type(schema: &Schema, ty: &SqlType) -> Self {
         const PLAIN: &[&str] = &[
             "\"char\"",
             "bigint",
@@ -127,8 +128,19 @@ impl Physical {
         // The target that stands for the setting is -1, and null since 17.
         format!(
             "CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END, {compression}, nullif(a.attstattarget, \
-             -1)::int8, a.attoptions"
+             -1)::int8, {}",
+            Self::options("a")
         )
+    }
+
+    /// The column of the select list that `decode_options` reads, of a row of `pg_attribute`.
+    pub(crate) fn options(row: &str) -> String {
+        format!("{row}.attoptions")
+    }
+
+    pub(crate) fn decode_options(fields: &mut Fields<'_>) -> Result<Parameters, DecodeError> {
+        let is_known = |it: &str| matches!(it, "n_distinct" | "n_distinct_inherited");
+        Ok(Parameters::read(fields.options(is_known)?))
     }
 
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
@@ -138,7 +150,7 @@ impl Physical {
                 .text_or_null()?
                 .map(|it| Ident::new(if it == "l" { "lz4" } else { "pglz" })),
             statistics: fields.integer_or_null()?,
-            options: Parameters::read(fields.list()?),
+            options: Self::decode_options(fields)?,
         })
     }
 
@@ -215,12 +227,32 @@ impl Physical {
                 Lock::AccessExclusive,
                 format!("{alter} SET COMPRESSION {method}"),
             );
+            // It does not recurse.
+            for child in followers(ctx.desired, &column.table, &column.name) {
+                acc.push(
+                    Lock::AccessExclusive,
+                    format!(
+                        "ALTER TABLE {child} ALTER COLUMN {} SET COMPRESSION {method}",
+                        column.name
+                    ),
+                );
+            }
         }
         if *statistics != desired.statistics {
             let target = desired.statistics.unwrap_or(-1);
+            // A table that inherits has a target of its own.
+            let only = if has_children(ctx.desired, &column.table) {
+                "ONLY "
+            } else {
+                ""
+            };
+            let alone = format!(
+                "ALTER TABLE {only}{} ALTER COLUMN {}",
+                column.table, column.name
+            );
             acc.push(
                 Lock::ShareUpdateExclusive,
-                format!("{alter} SET STATISTICS {target}"),
+                format!("{alone} SET STATISTICS {target}"),
             );
         }
         for clause in options.changes(&desired.options) {

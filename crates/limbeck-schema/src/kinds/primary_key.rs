@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::{self, KeyIndex, on_live_table};
@@ -148,6 +149,12 @@ impl Kind for PrimaryKey {
             &mut self.table,
             &mut self.name,
         ));
+    }
+
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts
+            .holders(&Held::Constraint(self.table.clone(), self.name.clone()))
+            .to_vec()
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Ident, MAX_IDENTIFIER_BYTES, Name};
 use crate::key::Key;
 use crate::kinds::collation::collation_key;
@@ -215,6 +216,10 @@ impl Kind for Range {
         }
     }
 
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders(&Held::Type(self.name.clone())).to_vec()
+    }
+
     fn slots(&self) -> Vec<Slot> {
         std::iter::once(&self.name)
             .chain(&self.multirange)
@@ -258,9 +263,10 @@ impl Kind for Range {
         }
     }
 
-    fn drop_aside(&self, _ctx: &Context<'_>, acc: &mut Script) {
+    fn drop_aside(&self, ctx: &Context<'_>, acc: &mut Script) {
         acc.push(Lock::None, format!("DROP TYPE {}", aside(&self.name)))
-            .warn(
+            .warn_unless(
+                ctx.facts.knows_holders(),
                 Hazard::MayFail,
                 "fails if a function or view that is not in this revision still uses the type",
             );

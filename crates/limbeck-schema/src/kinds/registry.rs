@@ -284,6 +284,11 @@ macro_rules! kinds {
                 match self { $(Self::$Type(it) => it.names(visit),)* }
             }
 
+            /// What of the live database would make the server refuse to drop it.
+            pub fn holders(&self, facts: &Facts) -> Vec<Holder> {
+                match self { $(Self::$Type(it) => it.holders(facts),)* }
+            }
+
             /// Its expressions.
             pub fn expressions(&mut self) -> Vec<ExprSlot<'_>> {
                 match self { $(Self::$Type(it) => it.expressions(),)* }

@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
+use crate::facts::{Facts, Held, Holder};
 use crate::ident::{Literal, Name};
 use crate::key::Key;
 use crate::kinds::enum_type::prefixed;
@@ -403,6 +404,10 @@ impl Kind for Sequence {
 
     fn names(&mut self, visit: &mut NameVisitor<'_>) {
         visit(Named::Object(KindTag::Sequence, &mut self.name));
+    }
+
+    fn holders(&self, facts: &Facts) -> Vec<Holder> {
+        facts.holders(&Held::Relation(self.name.clone())).to_vec()
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -128,7 +128,7 @@ impl Kind for SequenceOwner {
     fn react(&self, event: Event) -> Reaction {
         match event {
             // It moves to another column before the old one goes.
-            Event::Dropped | Event::Retyped | Event::Converted => Reaction::Keep,
+            Event::Dropped | Event::Retyped | Event::Converted | Event::Redefined => Reaction::Keep,
             Event::Replaced | Event::Swapped => Reaction::Rebuild,
         }
     }

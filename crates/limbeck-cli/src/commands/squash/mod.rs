@@ -5,7 +5,9 @@ mod join;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
+use limbeck_catalog::{
+    Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired, read_facts,
+};
 use limbeck_plan::migration;
 use limbeck_revision::graph::{Direction, Node, Squash as Range};
 use limbeck_revision::{
@@ -310,7 +312,14 @@ async fn planned(
         read: read.clone(),
         ..CompareOptions::default()
     };
-    let compared = compare_desired(&mut conn, desired, &options).await?;
+    let mut compared = compare_desired(&mut conn, desired, &options).await?;
+    compared.desired.facts = read_facts(
+        &mut conn,
+        &compared.catalog,
+        &compared.desired,
+        &compared.ops,
+    )
+    .await?;
     for it in [conn, goal] {
         let _ = it.close().await;
     }
