@@ -100,10 +100,10 @@ async fn missing_permissions_are_named_with_the_object() {
     let role = format!("reader_{}", world.db.name().replace('-', "_"));
     world
         .execute(&format!(
-            "CREATE ROLE \"{role}\" LOGIN PASSWORD 'reader'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+            "CREATE ROLE \"{role}\" LOGIN PASSWORD 'unguessed'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
         ))
         .await;
-    let url = world.db.url_as(&role, "reader");
+    let url = world.db.url_as(&role, "unguessed");
     let ran = world
         .run_bare(
             &["--url", &url, "--revisions", "{}/revisions", "upgrade"],

@@ -357,13 +357,13 @@ async fn a_role_that_may_create_roles_has_its_sql_run_by_another() {
     let mut server = Server::start().await;
     let world = World::new("createrole").await;
     server
-        .execute("CREATE ROLE maker LOGIN PASSWORD 'maker' CREATEDB CREATEROLE")
+        .execute("CREATE ROLE maker LOGIN PASSWORD 'unguessed' CREATEDB CREATEROLE")
         .await;
     world.write(
         "a.sql",
         "CREATE TABLE t AS SELECT current_user::text AS a, pg_read_file('/etc/passwd') AS b;",
     );
-    let url = server.db.url_as("maker", "maker");
+    let url = server.db.url_as("maker", "unguessed");
     let before = server.state().await;
     let args = ["--url", &url, "check", "--target", "{}/a.sql"];
     let ran = world.run_bare(&args, None).await;

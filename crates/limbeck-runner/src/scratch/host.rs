@@ -386,7 +386,7 @@ impl Keeper {
             "SELECT a.pid, a.query_start::pg_catalog.text FROM pg_catalog.pg_stat_activity a WHERE (a.usename \
              OPERATOR(pg_catalog.=) {} OR a.datname OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.name[])) AND a.state \
              OPERATOR(pg_catalog.=) 'active' AND a.query_start OPERATOR(pg_catalog.<) \
-             pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval AND a.pid \
+             (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval) AND a.pid \
              OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()",
             Literal(made.role.as_deref().unwrap_or_default()),
             names.join(", "),

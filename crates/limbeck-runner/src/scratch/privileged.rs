@@ -161,7 +161,8 @@ fn created(head: &Head<'_>, object: &str) -> Option<Kind> {
         | "OPERATOR FAMILY"
         | "TEXT SEARCH PARSER"
         | "TEXT SEARCH TEMPLATE" => return Some(Kind::Code),
-        "TYPE" => return rest.take_mark("(").then_some(Kind::Code),
+        // A shell, or a base type.
+        "TYPE" => return (rest.is_at_end() || rest.take_mark("(")).then_some(Kind::Code),
         "FUNCTION" => return is_internal(head).then_some(Kind::Code),
         "CAST" => return has("WITHOUT").then_some(Kind::Code),
         "PUBLICATION" => !has("WHERE"),

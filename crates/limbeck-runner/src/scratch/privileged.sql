@@ -132,7 +132,7 @@ LANGUAGE sql STABLE AS $limbeck$
             'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END FROM pg_class c WHERE
             c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
         UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typowner, t.typnamespace, 'TYPE' FROM pg_type t LEFT JOIN pg_class c ON
-            c.oid = t.typrelid WHERE coalesce(c.relkind, 'c') = 'c' AND t.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type e
+            c.oid = t.typrelid WHERE coalesce(c.relkind, 'c') = 'c' AND t.typisdefined AND t.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type e
             WHERE e.typarray = t.oid)
         UNION ALL SELECT 'pg_proc'::regclass, p.oid, p.proowner, p.pronamespace, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a'
             THEN 'AGGREGATE' ELSE 'FUNCTION' END FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE l.lanname NOT IN
@@ -216,5 +216,3 @@ CREATE FUNCTION pg_catalog.limbeck_unsafe() RETURNS text LANGUAGE sql STABLE AS 
             (t.prsstart::oid, t.prstoken::oid, t.prsend::oid, t.prsheadline::oid, t.prslextype::oid))
     ) SELECT min(r.text) FROM reason r
 $limbeck$;
-
-REVOKE ALL ON FUNCTION pg_catalog.limbeck_owned(), pg_catalog.limbeck_unsafe(), pg_catalog.limbeck_guarded(name) FROM PUBLIC;
