@@ -251,7 +251,7 @@ const COLUMNS: &[&str] = &[
     "integer DEFAULT by_default()",
     "integer DEFAULT marked_stable()",
     "integer DEFAULT public.marked_immutable(1)",
-    "integer DEFAULT (1 +++ 2)",
+    "integer DEFAULT (1 <+> 2)",
     "text DEFAULT by_default()::text",
     "integer DEFAULT NULL",
     "char(4) DEFAULT NULL",
@@ -273,7 +273,7 @@ const COLUMNS: &[&str] = &[
 const FUNCTIONS: &str = "CREATE SEQUENCE numbers; CREATE FUNCTION by_default() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
      CREATE FUNCTION marked_stable() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'; CREATE FUNCTION marked_immutable(int) RETURNS \
      int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE FUNCTION adds(int, int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT $1 + $2'; \
-     CREATE OPERATOR +++ (FUNCTION = adds, LEFTARG = int, RIGHTARG = int);";
+     CREATE OPERATOR <+> (FUNCTION = adds, LEFTARG = int, RIGHTARG = int);";
 
 #[tokio::test]
 async fn a_new_column_states_a_rewrite_where_each_row_gets_a_value_of_its_own() {

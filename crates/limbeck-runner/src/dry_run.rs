@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use limbeck_revision::graph::{Direction, Step};
 use limbeck_revision::{RevisionId, Segment};
 
-use crate::error::{HalfDone, Reached, RunnerError, word};
+use crate::error::{RunnerError, word};
+use crate::half_done::{HalfDone, Reached};
 use crate::history::History;
 use crate::options::Transactions;
 use crate::runner::Runner;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use limbeck_revision::RevisionId;
 use limbeck_revision::graph::Direction;
 
-use crate::error::{HalfDone, Reached, RunnerError, word};
+use crate::error::{RunnerError, word};
+use crate::half_done::{HalfDone, Reached};
 use crate::history::{Change, History};
 use crate::runner::Runner;
 use crate::session::get;

@@ -17,18 +17,20 @@ mod apply;
 mod dry_run;
 mod error;
 mod extension;
+mod half_done;
 mod history;
 mod journal;
 mod keep;
 mod load;
 mod lock;
 mod options;
-mod own_tables;
 mod outside;
+mod own_tables;
 mod progress;
 mod proof;
 mod rebuild;
 mod replay;
+mod row_security;
 mod runner;
 mod scratch;
 mod script;
@@ -44,8 +46,9 @@ mod trial;
 mod work;
 
 pub use dry_run::{Planned, PlannedSegment};
-pub use error::{HalfDone, Place, Reached, RunnerError, ServerError};
+pub use error::{Place, RunnerError, ServerError};
 pub use extension::NoExtension;
+pub use half_done::{HalfDone, Reached};
 pub use history::History;
 pub use journal::{Current, Entry};
 pub use load::{LoadError, Spot, load};
@@ -56,7 +59,10 @@ pub use proof::{Claim, Proof, prove, verify};
 pub use rebuild::Rebuild;
 pub use replay::check_replay;
 pub use runner::Runner;
-pub use scratch::{Embedded, SCRATCH_PREFIX, Scratch, ScratchError};
+pub use scratch::{
+    Embedded, Rights, SCRATCH_PREFIX, STATEMENT_TIMEOUT, Scratch, ScratchError, ScratchOptions,
+    execute, left_behind,
+};
 pub use script::{script, version_table_script};
 pub use session::Canceller;
 pub use sql_files::sql_files;

@@ -6,7 +6,8 @@
 use limbeck_sql::Transaction;
 
 use crate::apply::{Lost, is_locked, millis};
-use crate::error::{HalfDone, Reached, RunnerError, ServerError, lost, one_line};
+use crate::error::{RunnerError, ServerError, lost, one_line};
+use crate::half_done::{HalfDone, Reached};
 use crate::options::Answer;
 use crate::progress::{Event, Progress};
 use crate::runner::Runner;

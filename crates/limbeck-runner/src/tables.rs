@@ -8,7 +8,7 @@ use limbeck_revision::graph::Step;
 use limbeck_schema::{Ident, Name};
 use sea_query::{BinOper, Expr, ExprTrait, IntoTableRef, PostgresQueryBuilder, Query, TableRef};
 
-use crate::error::Reached;
+use crate::half_done::Reached;
 use crate::options::RunnerOptions;
 
 /// The column of the version table, as Alembic calls it.

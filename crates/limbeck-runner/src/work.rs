@@ -7,7 +7,8 @@ use limbeck_revision::{Revision, RevisionError, RevisionId, Segment, SegmentMode
 use limbeck_sql::Transaction;
 
 use crate::apply::Lost;
-use crate::error::{HalfDone, Place, RunnerError, one_line, word};
+use crate::error::{Place, RunnerError, one_line, word};
+use crate::half_done::HalfDone;
 use crate::history::History;
 use crate::progress::Event;
 use crate::statement;

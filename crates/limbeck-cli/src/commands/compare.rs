@@ -3,6 +3,7 @@
 use limbeck_catalog::Unresolved;
 use limbeck_plan::{Migration, Plan, migration, outline};
 use limbeck_schema::{Key, Op};
+use limbeck_sql::Comment;
 use serde::Serialize;
 
 use super::Outcome;
@@ -41,30 +42,34 @@ impl Context<'_> {
     }
 
     pub(super) async fn diff(&mut self, options: &Diff) -> Result<Outcome, CliError> {
-        let comparison = self
+        let mut comparison = self
             .compare(
                 options.from.as_deref(),
                 options.to.as_deref(),
                 Purpose::Plan,
             )
             .await?;
-        let Migration {
-            ops,
-            upgrade,
-            downgrade,
-        } = migration(
+        let mut planned = migration(
             &comparison.catalog.schema,
             &comparison.desired,
             comparison.catalog.version,
         )?;
+        if options.from.is_none() {
+            self.state_attached(&mut comparison, &mut planned).await?;
+        }
+        let Migration {
+            ops,
+            upgrade,
+            downgrade,
+        } = planned;
         let plan = if options.reverse { downgrade } else { upgrade };
         if self.output.json {
             self.output.json(&plan)?;
         } else {
             self.output.sql(&script(&plan)?);
             for it in &comparison.unresolved {
-                let line = format!("-- {}", unresolved_line(it));
-                self.output.toned(Tone::Remark, &line);
+                let line = Comment::new(&unresolved_line(it)).to_string();
+                self.output.toned(Tone::Remark, line.trim_end());
             }
         }
         self.say_count(outline(&ops).len(), &comparison.unresolved);

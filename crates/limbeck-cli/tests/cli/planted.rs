@@ -227,3 +227,109 @@ async fn no_plant_runs_where_the_catalog_is_searched_in_between() {
     )
     .await;
 }
+
+/// Something that mallory has where Limbeck's tables belong; `{mallory}` and `{hit}` are replaced.
+async fn refused(label: &str, cases: &[(&str, &str)]) {
+    let it = Hostile::new(label, &["spare"]).await;
+    it.world.revision("aaaa", "", "SELECT 1;", "");
+    let public = format!("GRANT ALL ON SCHEMA public TO \"{}\"", it.mallory);
+    it.world.execute(&public).await;
+    for (sql, expected) in cases {
+        it.as_mallory(sql).await;
+        for args in [
+            &["current"] as &[&str],
+            &["upgrade"],
+            &["stamp", "aaaa", "--unchecked"],
+            &["stamp", "aaaa", "--unchecked", "--purge"],
+            &["downgrade", "base"],
+        ] {
+            let ran = it.world.run(args).await;
+            assert_eq!(it.hits(), [""; 0], "{sql}: {args:?}");
+            assert_eq!(ran.status, 2, "{sql}: {args:?}: {}", ran.out);
+            assert!(ran.err.contains(expected), "{sql}: {args:?}: {}", ran.err);
+        }
+        let gone = "DROP VIEW IF EXISTS limbeck_view; DROP TABLE IF EXISTS child; DO $$ BEGIN IF to_regclass('limbeck_version') \
+                    IS NOT NULL THEN EXECUTE (SELECT 'DROP ' || CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END || \
+                    ' limbeck_version CASCADE' FROM pg_class WHERE oid = to_regclass('limbeck_version')); END IF; END $$; \
+                    DROP TABLE IF EXISTS limbeck_log CASCADE";
+        it.world.execute(gone).await;
+    }
+    it.end().await;
+}
+
+const VERSION: &str = "CREATE TABLE public.limbeck_version (version_num varchar(255) PRIMARY KEY)";
+
+#[tokio::test]
+async fn a_version_table_that_runs_a_strangers_code_is_refused() {
+    let table = |more: &str| format!("{VERSION}; {more}");
+    let hit = "CREATE OR REPLACE FUNCTION planted.fire() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM planted.hit('a trigger'); \
+               RETURN NEW; END $$";
+    let cases = [
+        (
+            "CREATE VIEW public.limbeck_version AS SELECT 'aaaa'::varchar AS version_num WHERE planted.hit('a view')".to_owned(),
+            "is no ordinary table",
+        ),
+        (
+            table(&format!(
+                "{hit}; CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON public.limbeck_version FOR EACH STATEMENT EXECUTE \
+                 FUNCTION planted.fire()"
+            )),
+            "has a trigger whose function belongs to another role",
+        ),
+        (
+            table(
+                "CREATE RULE r AS ON INSERT TO public.limbeck_version DO ALSO SELECT planted.hit('a rule')",
+            ),
+            "has a rule",
+        ),
+        (
+            table("ALTER TABLE public.limbeck_version ADD x boolean DEFAULT planted.hit('a default')"),
+            "has a default",
+        ),
+        (
+            table("ALTER TABLE public.limbeck_version ADD CHECK (planted.hit(version_num))"),
+            "has a check",
+        ),
+        (
+            table("CREATE TABLE child () INHERITS (public.limbeck_version)"),
+            "has children",
+        ),
+        (
+            "CREATE DOMAIN public.id AS varchar CHECK (planted.hit('a domain')); CREATE TABLE public.limbeck_version (version_num \
+             public.id PRIMARY KEY)"
+                .to_owned(),
+            "of that role's own type",
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(sql, it)| (sql.as_str(), *it)).collect();
+    refused("strange_version", &cases).await;
+}
+
+/// Alembic's table, and Limbeck's, made by the role that owns the application.
+#[tokio::test]
+async fn plain_tables_of_another_role_are_used() {
+    let it = Hostile::new("plain_version", &["public"]).await;
+    it.world.revision("aaaa", "", "SELECT 1;", "");
+    it.as_mallory(VERSION).await;
+    for args in [
+        &["upgrade"] as &[&str],
+        &["current"],
+        &["downgrade", "base"],
+        &["upgrade"],
+    ] {
+        it.walk(args, &[0]).await;
+    }
+    let give = format!(
+        "ALTER TABLE public.limbeck_log OWNER TO \"{0}\"; ALTER TABLE public.limbeck_version OWNER TO \"{0}\"",
+        it.mallory
+    );
+    it.world.execute(&give).await;
+    for args in [
+        &["current"] as &[&str],
+        &["downgrade", "base"],
+        &["upgrade"],
+    ] {
+        it.walk(args, &[0]).await;
+    }
+    it.end().await;
+}

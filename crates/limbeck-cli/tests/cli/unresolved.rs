@@ -109,7 +109,7 @@ async fn models_that_the_server_cannot_judge_hide_no_other_difference() {
     let listed: Vec<&str> = ran.out.lines().collect();
     for it in [
         "alter column a.id: type integer -> bigint",
-        "column a.g has the type strange(Mixed,4): type \"strange\" does not exist; declare the type",
+        "/m.json: tables[0]: column a.g has the type strange(Mixed,4): type \"strange\" does not exist; declare the type",
         "column a.n has the expression nothing_known(1): function nothing_known(integer) does not exist; create the function first",
         "check a.ck has the expression unheard_of(n): function unheard_of(integer) does not exist; create the function first",
     ] {
