@@ -243,7 +243,7 @@ async fn a_procedure_that_failed_after_a_commit_is_asked_about_and_one_before_it
         .execute(
             "CREATE TABLE t1 (id int); CREATE PROCEDURE half() LANGUAGE plpgsql AS $$ \
              BEGIN INSERT INTO t1 VALUES (1); COMMIT; PERFORM 1 / (SELECT count(*) - 2 FROM t1); END $$; \
-             CREATE PROCEDURE none() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t1 VALUES (1); PERFORM 1 / 0; COMMIT; END $$",
+             CREATE PROCEDURE early() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t1 VALUES (1); PERFORM 1 / 0; COMMIT; END $$",
         )
         .await;
     world.execute("INSERT INTO t1 VALUES (0)").await;
@@ -259,9 +259,9 @@ async fn a_procedure_that_failed_after_a_commit_is_asked_about_and_one_before_it
     let mut world = World::new("none").await;
     world.execute("CREATE TABLE t1 (id int)").await;
     world
-        .execute("CREATE PROCEDURE none() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t1 VALUES (1); PERFORM 1 / 0; COMMIT; END $$")
+        .execute("CREATE PROCEDURE early() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t1 VALUES (1); PERFORM 1 / 0; COMMIT; END $$")
         .await;
-    world.revision("r001", "", "-- segment: no transaction\nCALL none();", "");
+    world.revision("r001", "", "-- segment: no transaction\nCALL early();", "");
     for _ in 0..2 {
         let text = world.upgrade_error("heads").await;
         assert!(text.contains("as before revision r001"), "{text}");
