@@ -184,6 +184,7 @@ async fn discovery_agrees(_: &Fixture, db: &TestDb, _: &TestDb) -> Result<()> {
         schema,
         default_schema,
         version: _,
+        unknown_options: _,
     } = Catalog::read(&mut conn, &ReadOptions::default())
         .await
         .map_err(text)?;

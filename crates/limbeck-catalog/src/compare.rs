@@ -169,7 +169,10 @@ fn premises(
     needing: &BTreeMap<Key, String>,
 ) -> Vec<Unresolved> {
     let mut acc: Vec<Unresolved> = Vec::new();
-    for (key, what) in needing.iter().filter(|(key, _)| !desired.scope.ignores(key)) {
+    for (key, what) in needing
+        .iter()
+        .filter(|(key, _)| !desired.scope.ignores(key))
+    {
         let error = CompareError::Lacks {
             key: Box::new(key.clone()),
             what: what.clone(),

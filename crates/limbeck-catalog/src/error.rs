@@ -44,6 +44,17 @@ pub enum CatalogError {
         /// What the driver says.
         source: sqlx::Error,
     },
+    /// Others create and drop objects all the time.
+    #[error(
+        "the catalog changes while it is read, {tries} times in a row: {source}; run the command again when nobody else \
+         creates or drops objects"
+    )]
+    Disturbed {
+        /// How often it was read.
+        tries: u32,
+        /// What went wrong the last time.
+        source: Box<CatalogError>,
+    },
     /// A row does not read as its statement promises.
     #[error("cannot read {what} from the catalog: {source}")]
     Decode {
@@ -52,6 +63,23 @@ pub enum CatalogError {
         /// Which column.
         source: DecodeError,
     },
+}
+
+impl CatalogError {
+    /// Whether it can come from others who create and drop objects while the catalog is read: the snapshot holds what
+    /// functions of the catalog do not find any more.
+    pub(crate) fn is_disturbance(&self) -> bool {
+        /// Internal error (a cache lookup that failed), and what does not exist.
+        const CODES: &[&str] = &["XX000", "42P01", "42703", "42704", "42883", "3F000"];
+        match self {
+            Self::Decode { .. } => true,
+            Self::Query { source, .. } => source
+                .as_database_error()
+                .and_then(|it| it.code())
+                .is_some_and(|it| CODES.contains(&it.as_ref())),
+            _ => false,
+        }
+    }
 }
 
 /// What the server says, without the place in its own sources that the driver adds; what the driver says where it is not

@@ -322,10 +322,9 @@ impl<'a> Judge<'a> {
         let strangers = Strangers::decode(&rows).map_err(|it| broken(&it))?;
         let refusal = |it: &Question| {
             let texts = texts(it);
-            let mut found = texts
+            let culprit = texts
                 .iter()
-                .map(|text| strangers.would_run(text, it.types()));
-            let culprit = found.find_map(|culprit| culprit)?;
+                .find_map(|text| strangers.would_run(text, it.types()))?;
             Some(format!(
                 "reading it would run the {culprit} with the rights of this role; compare as that role, or have the object \
                  belong to a superuser"

@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+mod attached;
 mod canonical;
 mod compare;
 mod connection;
@@ -27,6 +28,7 @@ mod strangers;
 mod unmanaged;
 mod unresolved;
 
+pub use attached::{Attached, attached};
 pub use compare::{
     CompareOptions, Comparison, compare, compare_desired, compare_loaded, compare_metadata,
 };

@@ -1,7 +1,10 @@
 //! Reading: one snapshot, one statement a kind, whatever the number of tables.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use limbeck_connect::Settings;
@@ -46,6 +49,8 @@ pub struct Catalog {
     pub default_schema: Ident,
     /// `server_version_num`, for example 150018.
     pub version: u32,
+    /// Options of tables, columns and indexes that are not known, by name: they were passed over.
+    pub unknown_options: BTreeSet<String>,
 }
 
 /// What a connection says of itself before anything is read.
@@ -133,6 +138,20 @@ impl Catalog {
         session: &Session,
         options: &ReadOptions,
     ) -> Result<Self, CatalogError> {
+        let mut patience = Patience::default();
+        loop {
+            match Self::read_once(conn, session, options).await {
+                Err(error) if error.is_disturbance() => patience.wait(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn read_once(
+        conn: &mut PgConnection,
+        session: &Session,
+        options: &ReadOptions,
+    ) -> Result<Self, CatalogError> {
         let begin = AssertSqlSafe(session.begin(""));
         let mut tx = conn.begin_with(begin).await.map_err(broken)?;
         let mut companion = match &options.companion {
@@ -167,6 +186,7 @@ impl Catalog {
             schema,
             default_schema: session.default_schema.clone(),
             version: session.version,
+            unknown_options: queue.unknown.into_inner().unwrap_or_default(),
         })
     }
 }
@@ -182,6 +202,31 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 fn broken(source: sqlx::Error) -> CatalogError {
     let what = "the snapshot";
     CatalogError::Query { what, source }
+}
+
+/// How often the catalog has been read while others changed it.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    tries: u32,
+}
+
+impl Patience {
+    /// Waits a little before it is read again.
+    ///
+    /// # Errors
+    /// [`CatalogError::Disturbed`] once it was read often enough.
+    pub(crate) async fn wait(&mut self, error: CatalogError) -> Result<(), CatalogError> {
+        const TRIES: u32 = 6;
+        self.tries += 1;
+        if self.tries == TRIES {
+            return Err(CatalogError::Disturbed {
+                tries: TRIES,
+                source: Box::new(error),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(20) * self.tries).await;
+        Ok(())
+    }
 }
 
 /// A second connection in the same snapshot, so that two of the server's processes share the work.
@@ -206,14 +251,19 @@ impl Companion {
 struct Queue {
     kinds: Vec<KindTag>,
     next: AtomicUsize,
+    /// Options of unknown names that were met.
+    unknown: Mutex<BTreeSet<String>>,
 }
 
 impl Queue {
     fn new() -> Self {
         let mut kinds = KindTag::ALL.to_vec();
         kinds.sort_by_key(|it| Reverse(it.reading()));
-        let next = AtomicUsize::new(0);
-        Self { kinds, next }
+        Self {
+            kinds,
+            next: AtomicUsize::new(0),
+            unknown: Mutex::default(),
+        }
     }
 
     /// Reads kinds until none is left.
@@ -227,6 +277,8 @@ impl Queue {
         while let Some(kind) = self.kinds.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             read_kind(conn, *kind, session.version, &mut decoding, &mut schema).await?;
         }
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        unknown.extend(decoding.into_unknown());
         Ok(schema)
     }
 }

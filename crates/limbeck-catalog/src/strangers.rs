@@ -113,7 +113,7 @@ impl Strangers {
 
     fn of_type(&self, ty: &SqlType) -> Option<&str> {
         let (runs, culprit) = self.types.get(&ty.user_defined()?.name)?;
-        (*runs || ty.is_array()).then_some(culprit)
+        (*runs || ty.is_array()).then_some(culprit.as_str())
     }
 
     /// Whether a token is a type that is cast to, a function that is called, or an operator.
@@ -128,7 +128,7 @@ impl Strangers {
         if next == Some(&Token::Mark("("))
             && let Some(culprit) = self.functions.get(word)
         {
-            return Some(culprit);
+            return Some(culprit.as_str());
         }
         let (runs, culprit) = self.types.get(word)?;
         let of_array = next == Some(&Token::Mark("["))
@@ -144,7 +144,7 @@ impl Strangers {
                 Token::Text(_) => false,
             };
         let typed = matches!(next, Some(Token::Text(_)));
-        ((cast || typed) && (*runs || of_array)).then_some(culprit)
+        ((cast || typed) && (*runs || of_array)).then_some(culprit.as_str())
     }
 }
 

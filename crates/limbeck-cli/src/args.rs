@@ -43,7 +43,8 @@ pub(crate) struct Global {
     /// The config file [default: limbeck.toml, if it is there]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The database, postgresql://user@host/name [default: $DATABASE_URL, then url of the config file]
+    /// The database: a connection string as psql takes it (postgresql://user@host/name, or host=… dbname=…), @FILE that holds
+    /// one, or - for standard input [default: $DATABASE_URL, then url of the config file, then PGHOST, PGDATABASE, PGSERVICE]
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// A folder of revisions; repeatable [default: revisions of the config file, then ./revisions]
@@ -69,6 +70,10 @@ pub(crate) struct Global {
     /// Fail where a source holds objects that Limbeck does not manage, instead of naming them
     #[arg(long, global = true)]
     pub strict: bool,
+    /// Run the SQL of sources, revisions and proofs in scratch databases with all the rights of the database's role, because
+    /// all of it is your own
+    #[arg(long, global = true, env = "LIMBECK_TRUSTED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub trusted: bool,
     /// Whether to colour the output
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use limbeck_connect::{Origin, Settings};
-use limbeck_runner::{RunnerOptions, Transactions};
+use limbeck_runner::{RunnerOptions, STATEMENT_TIMEOUT, Transactions};
 use limbeck_schema::{Ident, Name};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -87,6 +87,9 @@ pub(crate) struct Config {
 pub(crate) struct ScratchServer {
     /// Any database of it; `${NAME}` stands for an environment variable.
     pub url: Option<String>,
+    /// How long a statement in a scratch database may run, `5min`.
+    #[serde(default, deserialize_with = "lock_timeout")]
+    pub statement_timeout: Option<Duration>,
 }
 
 /// What a run commits together.
@@ -269,6 +272,12 @@ impl Config {
         let url = expand(setting, url, |name| std::env::var(name).ok())?;
         let origin = Origin::Config(format!("{setting} of the config file"));
         Ok(Some(Settings::parse(&url, origin)?))
+    }
+
+    /// How long a statement in a scratch database may run.
+    pub(crate) fn scratch_timeout(&self) -> Duration {
+        let said = self.scratch.statement_timeout;
+        said.filter(|it| !it.is_zero()).unwrap_or(STATEMENT_TIMEOUT)
     }
 
     /// What the runner is told.

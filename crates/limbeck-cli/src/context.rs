@@ -5,22 +5,24 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 
 use limbeck_catalog::{
-    Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved, compare,
-    compare_desired, compare_loaded, needing, read_facts,
+    Attached, Catalog, CompareOptions, Comparison, Ignore, ReadOptions, Unmanaged, Unresolved,
+    compare, compare_desired, compare_loaded, needing, read_facts,
 };
 use limbeck_connect::{Origin, Settings};
 use limbeck_metadata::MetaData;
 use limbeck_revision::FileNaming;
 use limbeck_revision::graph::Direction;
-use limbeck_runner::{Embedded, Runner, RunnerOptions, Scratch, check_replay, load, sql_files};
+use limbeck_runner::{
+    Embedded, Runner, RunnerOptions, Scratch, ScratchOptions, check_replay, execute, load,
+    sql_files,
+};
 use limbeck_schema::{Desired, Ident, Name, Op, Scope, Variables};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{Connection, Executor, PgConnection, Row};
 
 use crate::allow::{Wish, wishes};
 use crate::args::Global;
 use crate::config::Config;
 use crate::error::{CliError, one_line};
-use crate::ignore::rules;
 use crate::output::Output;
 use crate::source::{Source, read_json, run_program};
 
@@ -183,7 +185,7 @@ impl Context<'_> {
         let rest = match (&target, purpose) {
             // Models do not speak about what Limbeck does not manage.
             (Target::Models(_), Purpose::Report | Purpose::Plan) => Unmanaged::default(),
-            _ => Unmanaged::read(&mut current.conn).await?,
+            _ => current.unmanaged().await?,
         };
         let source = match target {
             Target::Models(load) => {
@@ -198,7 +200,7 @@ impl Context<'_> {
         let mut other = self.open(source, like.as_ref(), Purpose::Report).await?;
         let read = self.read_options(&mut other.conn).await?;
         let goal = Catalog::read(&mut other.conn, &read).await?;
-        let unmanaged = Unmanaged::read(&mut other.conn).await?;
+        let unmanaged = other.unmanaged().await?;
         options.needing = needing(&mut other.conn, &goal, &unmanaged, &rest).await?;
         for conn in [&mut current.conn, &mut other.conn] {
             options.ignore.note_owners(conn).await?;
@@ -305,7 +307,7 @@ impl Context<'_> {
                 let files = sql_files(&path)?;
                 let scratch = self.scratch(like).await?;
                 let mut conn = scratch.connect().await?;
-                let loaded = load(&mut conn, &files, scratch.default_schema()).await;
+                let loaded = load(&scratch, &mut conn, &files).await;
                 for note in loaded.map_err(|error| error.in_scratch(&scratch))? {
                     self.output.say(&note);
                 }
@@ -323,7 +325,7 @@ impl Context<'_> {
                 let steps = history.graph.upgrade(&target, &[])?;
                 let mut conn = scratch.connect().await?;
                 check_replay(&mut conn, &history, &steps, &[Direction::Upgrade]).await?;
-                let mut runner = Runner::new(conn, options).await?;
+                let mut runner = Runner::in_scratch(&scratch, conn, options).await?;
                 let output = &mut self.output;
                 runner
                     .upgrade(&history, &target, &mut |event| output.explain_event(&event))
@@ -337,7 +339,7 @@ impl Context<'_> {
         let mut metadata = metadata;
         metadata.set_variables(&self.variables);
         let mut opened = Opened::scratch(self.scratch(like).await?).await?;
-        build(&mut opened.conn, &metadata).await?;
+        opened.build(&metadata).await?;
         Ok(opened)
     }
 
@@ -350,7 +352,13 @@ impl Context<'_> {
             self.require_allowed(&Wish::Scratch(url.clone()))?;
         }
         let fallback = self.config.scratch_settings()?;
-        let scratch = Scratch::create(like, fallback.as_ref()).await;
+        let scratch = Scratch::with(&ScratchOptions {
+            target: like,
+            fallback: fallback.as_ref(),
+            trusted: self.global.trusted,
+            statement_timeout: self.config.scratch_timeout(),
+        })
+        .await;
         for settings in [like, fallback.as_ref()].into_iter().flatten() {
             for notice in settings.take_notices() {
                 self.output.warn(&notice);
@@ -365,26 +373,6 @@ impl Context<'_> {
         self.output
             .explain(&format!("scratch database {}", scratch.name()));
         Ok(scratch)
-    }
-
-    /// What comparisons leave alone.
-    pub(crate) fn ignore(&self) -> Ignore {
-        // The config file is refused where one of its rules cannot be used.
-        rules(&self.config.ignore).unwrap_or_default()
-    }
-
-    /// Names what the config file's `ignore` left alone.
-    fn explain_ignored(&mut self, comparison: &Comparison) {
-        if self.config.ignore.is_empty() {
-            return;
-        }
-        let ignored = comparison.desired.scope.ignored.iter();
-        let whole = ignored.filter(|it| it.part.is_none() && it.about.is_none());
-        let names: Vec<String> = whole.map(ToString::to_string).collect();
-        self.output.explain(&match names.as_slice() {
-            [] => "ignored: nothing, no pattern of `ignore` matches".to_owned(),
-            names => format!("ignored: {}", names.join(", ")),
-        });
     }
 
     /// The models: those named by the command line, else those that the program brought along, else those of the config
@@ -478,6 +466,8 @@ pub(crate) struct Compared {
     pub unresolved: Vec<Unresolved>,
     /// What of the current database no kind stands for.
     pub unmanaged: Unmanaged,
+    /// What hangs on objects of the current database that go; empty until it is asked for.
+    pub attached: Attached,
     /// The models, for a new revision, if they have variables.
     pub models: Option<MetaData>,
 }
@@ -518,6 +508,7 @@ impl Compared {
             ops,
             unresolved,
             unmanaged,
+            attached: Attached::new(),
             models,
         }
     }
@@ -568,26 +559,35 @@ impl Opened {
         })
     }
 
+    /// Brings an empty database to declared models.
+    async fn build(&mut self, metadata: &MetaData) -> Result<(), CliError> {
+        let it = compare(&mut self.conn, metadata, &CompareOptions::default()).await?;
+        let migration =
+            limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)?;
+        let rights = self.scratch.as_ref().and_then(Scratch::rights);
+        for statement in migration.upgrade.statements() {
+            execute(rights.as_ref(), &mut self.conn, &statement.sql)
+                .await
+                .map_err(|source| CliError::Build {
+                    statement: one_line(&statement.sql),
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+
+    /// What of it no kind stands for.
+    async fn unmanaged(&mut self) -> Result<Unmanaged, CliError> {
+        Ok(match &self.scratch {
+            Some(scratch) => scratch.unmanaged(&mut self.conn).await?,
+            None => Unmanaged::read(&mut self.conn).await?,
+        })
+    }
+
     /// Ends it before its time, so that two scratch databases need not be held longer than one is used.
     async fn close(self) {
         let Self { conn, scratch } = self;
         limbeck_connect::close(conn).await;
         drop(scratch);
     }
-}
-
-/// Brings an empty database to declared models.
-async fn build(conn: &mut PgConnection, metadata: &MetaData) -> Result<(), CliError> {
-    let it = compare(conn, metadata, &CompareOptions::default()).await?;
-    let migration = limbeck_plan::migration(&it.catalog.schema, &it.desired, it.catalog.version)?;
-    for statement in migration.upgrade.statements() {
-        let sql = AssertSqlSafe(statement.sql.clone());
-        conn.execute(sqlx::raw_sql(sql))
-            .await
-            .map_err(|source| CliError::Build {
-                statement: one_line(&statement.sql),
-                source,
-            })?;
-    }
-    Ok(())
 }

@@ -16,6 +16,7 @@
 mod alembic;
 mod allow;
 mod args;
+mod beside;
 mod commands;
 mod config;
 mod context;
@@ -135,6 +136,9 @@ async fn run_on(
     };
     let done = run_or_interrupt(&mut context, cli.command).await;
     let done = done.and_then(|outcome| context.output.finish().map(|()| outcome));
+    for it in limbeck_runner::left_behind() {
+        context.output.warn(&it);
+    }
     limbeck_connect::settle().await;
     match done {
         Ok(Outcome::Agree) => 0,
@@ -214,6 +218,7 @@ fn fail(error: &CliError) -> u8 {
         quiet: false,
         json: false,
         strict: false,
+        trusted: false,
         color: Color::Auto,
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());

@@ -42,7 +42,7 @@ impl Source {
     ) -> Result<Self, CliError> {
         let refuse = |problem| {
             Err(CliError::Target {
-                source_text: redact(text),
+                source_text: shown(text),
                 problem,
             })
         };
@@ -72,6 +72,14 @@ impl Source {
             _ if path.is_dir() || text.ends_with('/') => Ok(Self::Sql(path)),
             _ => refuse("it is no .json or .sql file, no folder and no known prefix"),
         }
+    }
+}
+
+/// A source's name for a message; none of what may be a connection string that was written wrongly.
+fn shown(text: &str) -> String {
+    match text.contains(['@', '=']) {
+        true => "what may be a connection string".to_owned(),
+        false => redact(text),
     }
 }
 

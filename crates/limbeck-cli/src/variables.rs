@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use limbeck_catalog::Attached;
 use limbeck_metadata::{LowerOptions, MetaData};
 use limbeck_plan::{Migration, Plan, migration};
 use limbeck_revision::{Segment, SegmentMode};
 use limbeck_runner::History;
 use limbeck_schema::variables::{escape, has_placeholder, restore, written_names};
-use limbeck_schema::{Spelling, Variables};
+use limbeck_schema::{Key, Schema, Spelling, Variables};
 use limbeck_sql::printable;
 
 use crate::args::Global;
@@ -116,7 +117,8 @@ pub(crate) fn written(
         }
     }
     let current = spelling.schema(&catalog.schema, &desired.scope);
-    let spelled = migration(&current, &spelling.desired(desired), catalog.version)?;
+    let mut spelled = migration(&current, &spelling.desired(desired), catalog.version)?;
+    spelled.state_attached(&spelled_keys(compared, &spelling));
     let write = |it: &str| printable(&restore(it, policy)).into_owned();
     Ok(Written {
         upgrade: segments(&spelled.upgrade, write),
@@ -124,6 +126,23 @@ pub(crate) fn written(
         expected: [&spelled.upgrade, &spelled.downgrade].map(|it| planned(it, write)),
         left_out,
     })
+}
+
+/// What hangs on objects that go, by the keys that these have as they are written.
+fn spelled_keys(compared: &Compared, spelling: &Spelling) -> Attached {
+    let Compared {
+        catalog,
+        desired,
+        attached,
+        ..
+    } = compared;
+    let spelled = |(key, phrases): (&Key, &Vec<String>)| {
+        let alone: Schema = catalog.schema.get(key).cloned().into_iter().collect();
+        let alone = spelling.schema(&alone, &desired.scope);
+        let key = alone.iter().next().map(|(key, _)| key.clone())?;
+        Some((key, phrases.clone()))
+    };
+    attached.iter().filter_map(spelled).collect()
 }
 
 /// The segments of a plan as a file without variables holds them: what looks like one is text.

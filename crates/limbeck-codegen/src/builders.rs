@@ -471,6 +471,7 @@ impl File<'_> {
             predicate,
             nulls_not_distinct,
             with,
+            statistics,
             comment,
         } = it;
         self.uses("limbeck", "Index");
@@ -482,6 +483,7 @@ impl File<'_> {
         calls.text("predicate", predicate.as_deref());
         calls.flag("nulls_not_distinct", *nulls_not_distinct);
         calls.parameters(with);
+        calls.targets(statistics);
         calls.text("comment", comment.as_deref());
         calls.inside("index", &format!("Index::new({})", self.elements(elements)))
     }
@@ -525,6 +527,12 @@ impl Calls {
     fn deferral(&mut self, deferrable: bool, initially_deferred: bool) {
         self.flag("deferrable", deferrable && !initially_deferred);
         self.flag("initially_deferred", initially_deferred);
+    }
+
+    fn targets(&mut self, targets: &std::collections::BTreeMap<i64, i64>) {
+        let calls = targets.iter();
+        self.0
+            .extend(calls.map(|(column, target)| format!("statistics({column}, {target})")));
     }
 
     fn parameters(&mut self, with: &std::collections::BTreeMap<String, String>) {

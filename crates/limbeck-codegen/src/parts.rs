@@ -318,9 +318,13 @@ impl File<'_> {
             predicate,
             nulls_not_distinct,
             with,
+            statistics,
             comment,
         } = index;
-        let items: Option<Vec<Item>> = elements.iter().map(|it| self.element(table, it)).collect();
+        // The attribute has no word for statistics targets.
+        let elements_said = statistics.is_empty().then_some(elements);
+        let items: Option<Vec<Item>> = elements_said
+            .and_then(|elements| elements.iter().map(|it| self.element(table, it)).collect());
         let (Some(items), Some(include)) = (items, self.names.fields(table, include)) else {
             return acc.more.push(self.index_builder(index));
         };

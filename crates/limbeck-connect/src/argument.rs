@@ -21,7 +21,7 @@ impl Settings {
             return Self::parse_in(&text, origin, &environment);
         }
         let Some(path) = text.strip_prefix('@').map(Path::new) else {
-            return Self::parse_in(text, Origin::Argument(argument.to_owned()), &environment);
+            return Self::parse(text, Origin::Argument(argument.to_owned()));
         };
         let text = std::fs::read_to_string(path).map_err(|error| ConnectError::Read {
             place: path.display().to_string(),

@@ -104,6 +104,11 @@ impl Settings {
     /// # Errors
     /// [`ConnectError::Syntax`] and [`ConnectError::Setting`], which name the setting and where its value is from.
     pub fn parse(text: &str, origin: Origin) -> Result<Self, ConnectError> {
+        // An empty string is a variable that was not set rather than a wish for the defaults; `postgresql://` is that.
+        if text.trim().is_empty() {
+            let problem = "it is empty";
+            return Err(ConnectError::Syntax { origin, problem });
+        }
         Self::parse_in(text, origin, &Environment::of_process())
     }
 
@@ -234,6 +239,20 @@ impl Settings {
     pub fn with_timeout(&self, limit: Duration) -> Self {
         Self {
             timeout: self.timeout.min(limit),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the same settings with a setting of the session more, which the server takes as the connection begins.
+    #[must_use]
+    pub fn with_option(&self, name: &str, value: &str) -> Self {
+        let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
+        let before = self
+            .options
+            .as_ref()
+            .map_or_else(String::new, |it| format!("{it} "));
+        Self {
+            options: Some(format!("{before}-c {name}={value}")),
             ..self.clone()
         }
     }

@@ -399,6 +399,12 @@ fn a_connection_string_is_read_from_a_file() {
             "{error}"
         );
     }
+    let error = Settings::parse_argument("", "--url").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the argument --url: it is empty")
+    );
     let error = Settings::parse_argument("@/nosuch/url", "--url")
         .unwrap_err()
         .to_string();

@@ -9,7 +9,7 @@ mod plan;
 mod propagate;
 mod steps;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_schema::{Desired, Key, Op, Schema, Scope};
 
@@ -51,6 +51,23 @@ pub struct Migration {
     pub upgrade: Plan,
     /// Back again: planned afresh with the states swapped, since not every change has a mirror image.
     pub downgrade: Plan,
+}
+
+impl Migration {
+    /// The objects of the current state that go on the way there, or on the way back where they are there already.
+    pub fn going<'a>(&'a self, current: &'a Schema) -> BTreeSet<&'a Key> {
+        let all = self.upgrade.going().chain(self.downgrade.going());
+        all.filter(|it| current.contains(it)).collect()
+    }
+
+    /// States what hangs on objects that go: on the way there, and on the way back where it is not gone by then.
+    pub fn state_attached(&mut self, attached: &BTreeMap<Key, Vec<String>>) {
+        let gone: BTreeSet<Key> = self.upgrade.going().cloned().collect();
+        self.upgrade.state_attached(attached);
+        let mut left = attached.clone();
+        left.retain(|key, _| !gone.contains(key));
+        self.downgrade.state_attached(&left);
+    }
 }
 
 /// What differs between two states.

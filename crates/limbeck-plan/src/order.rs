@@ -156,8 +156,9 @@ fn write(
         }
         let step = PlanStep {
             key: step.key.clone(),
-            ops: vec![describe(step)],
+            ops: vec![describe(step, &script)],
             statements: script.statements,
+            goes: matches!(step.work, Work::Drop | Work::Aside),
         };
         plan.segments
             .last_mut()
@@ -195,7 +196,7 @@ fn held(object: &Object, ctx: &Context<'_>, acc: &mut Script) {
 }
 
 /// The line above a step's statements.
-fn describe(step: &Step<'_>) -> String {
+fn describe(step: &Step<'_>, script: &Script) -> String {
     match (step.work, step.op) {
         (Work::Drop, Op::Replace { why, .. }) => format!("drop {} to replace it: {why}", step.key),
         (Work::Create, Op::Replace { desired, .. }) => format!("add {} again", desired.summary()),
@@ -205,7 +206,12 @@ fn describe(step: &Step<'_>) -> String {
         (Work::Alter, Op::Alter { current, desired })
             if Object::changes(current, desired).is_empty() =>
         {
-            format!("convert {} to the new type", step.key)
+            let converts = script.statements.iter().any(|it| it.sql.contains(" TYPE "));
+            if converts {
+                format!("convert {} to the new type", step.key)
+            } else {
+                format!("alter {}: keep what it has of its own", step.key)
+            }
         }
         (_, op) => op.to_string(),
     }

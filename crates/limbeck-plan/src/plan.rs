@@ -33,6 +33,9 @@ pub struct PlanStep {
     pub ops: Vec<String>,
     /// How.
     pub statements: Vec<Statement>,
+    /// Whether the current object goes here, for good or to come again.
+    #[serde(skip)]
+    pub goes: bool,
 }
 
 impl Plan {
@@ -47,6 +50,28 @@ impl Plan {
             .iter()
             .flat_map(|it| &it.steps)
             .flat_map(|it| &it.statements)
+    }
+
+    /// The objects that go, for good or to come again.
+    pub fn going(&self) -> impl Iterator<Item = &Key> {
+        let steps = self.segments.iter().flat_map(|it| &it.steps);
+        steps.filter(|it| it.goes).map(|it| &it.key)
+    }
+
+    /// States what hangs on objects that go, at the statement that takes it along.
+    pub fn state_attached(&mut self, attached: &BTreeMap<Key, Vec<String>>) {
+        let steps = self.segments.iter_mut().flat_map(|it| &mut it.steps);
+        for step in steps.filter(|it| it.goes) {
+            if let (Some(phrases), Some(first)) =
+                (attached.get(&step.key), step.statements.first_mut())
+            {
+                let what = phrases.join("; ");
+                first.warn(
+                    Hazard::LosesAttachments,
+                    format!("goes with {} and is not brought back: {what}", step.key),
+                );
+            }
+        }
     }
 
     /// How many statements carry each hazard.

@@ -555,7 +555,7 @@ impl RunnerError {
                 },
                 None => Self::Failed {
                     place,
-                    answer,
+                    answer: Box::new(scratch.explain(*answer)),
                     state,
                 },
             },

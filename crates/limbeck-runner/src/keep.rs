@@ -6,6 +6,8 @@ use limbeck_catalog::own_rows;
 use limbeck_schema::{Ident, Name, own_sql};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use crate::row_security::Excepted;
+
 /// How many tables are read by one statement.
 const TABLES_AT_ONCE: usize = 100;
 
@@ -87,7 +89,9 @@ impl Holding {
                 table.columns.push((column, row.try_get(4)?));
             }
         }
+        let excepted = Excepted::begin(conn).await?;
         acc.read_rows(conn).await?;
+        excepted.end(conn).await?;
         for row in own_rows(conn, &SEQUENCES.replace("{prints}", own_sql::PRINTS)).await? {
             let name = name(row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
             acc.sequences

@@ -23,12 +23,13 @@ mod keep;
 mod load;
 mod lock;
 mod options;
-mod own_tables;
 mod outside;
+mod own_tables;
 mod progress;
 mod proof;
 mod rebuild;
 mod replay;
+mod row_security;
 mod runner;
 mod scratch;
 mod script;
@@ -56,7 +57,10 @@ pub use proof::{Claim, Proof, prove, verify};
 pub use rebuild::Rebuild;
 pub use replay::check_replay;
 pub use runner::Runner;
-pub use scratch::{Embedded, SCRATCH_PREFIX, Scratch, ScratchError};
+pub use scratch::{
+    Embedded, Rights, SCRATCH_PREFIX, STATEMENT_TIMEOUT, Scratch, ScratchError, ScratchOptions,
+    execute, left_behind,
+};
 pub use script::{script, version_table_script};
 pub use session::Canceller;
 pub use sql_files::sql_files;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use limbeck_catalog::own_rows;
 use limbeck_revision::{SplitError, Statement, split};
 use limbeck_schema::{Ident, Literal};
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use limbeck_sql::Head;
+use sqlx::{Executor, PgConnection};
 
 use crate::error::{ServerError, one_line};
 use crate::extension::NoExtension;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, connects_nowhere, execute, mentions};
 use crate::sql_files::{SqlText, passed_over};
-use crate::work::words;
 
 /// Why SQL files could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +144,11 @@ impl LoadError {
                         place,
                         extension: Box::new(it),
                     },
-                    None => Self::Statement { place, sql, answer },
+                    None => Self::Statement {
+                        place,
+                        sql,
+                        answer: Box::new(scratch.explain(*answer)),
+                    },
                 }
             }
             other => other,
@@ -189,15 +193,15 @@ impl LoadError {
 }
 
 /// Runs the statements of SQL files, each file's settings reset behind it. What `pg_dump` writes runs as it stands; gives
-/// what of it was passed over, a line each: the rows of `COPY`, and settings that the server does not have. `present` is a
-/// schema that is there already, so that its `CREATE SCHEMA` is passed over.
+/// what of it was passed over, a line each: the rows of `COPY`, and settings that the server does not have. `CREATE SCHEMA`
+/// is passed over for the scratch database's default schema, which is there already.
 ///
 /// # Errors
 /// [`LoadError`]; what ran before stays.
 pub async fn load(
+    scratch: &Scratch,
     conn: &mut PgConnection,
     files: &[PathBuf],
-    present: Option<&Ident>,
 ) -> Result<Vec<String>, LoadError> {
     let mut passed = Vec::new();
     for path in files {
@@ -236,15 +240,14 @@ pub async fn load(
                     role,
                 });
             }
-            passed.extend(run(conn, &source, statement, present).await?);
+            passed.extend(run(scratch, conn, &source, statement).await?);
         }
         if in_transaction(conn).await {
             return Err(LoadError::Open(path.clone()));
         }
         // What a file sets is its own affair: `pg_dump` empties the search path, and the next file would feel it.
-        let reset = sqlx::raw_sql("RESET SESSION AUTHORIZATION; RESET ALL");
-        reset
-            .execute(&mut *conn)
+        scratch
+            .reset(conn)
             .await
             .map_err(|source| LoadError::Reset {
                 path: path.clone(),
@@ -262,15 +265,13 @@ async fn in_transaction(conn: &mut PgConnection) -> bool {
 }
 
 async fn run(
+    scratch: &Scratch,
     conn: &mut PgConnection,
     source: &Source<'_>,
     statement: &Statement,
-    present: Option<&Ident>,
 ) -> Result<Option<String>, LoadError> {
-    let Err(error) = conn
-        .execute(sqlx::raw_sql(AssertSqlSafe(statement.sql.clone())))
-        .await
-    else {
+    let rights = scratch.rights();
+    let Err(error) = execute(rights.as_ref(), conn, &statement.sql).await else {
         return Ok(None);
     };
     let Some(answer) = ServerError::of(&error) else {
@@ -281,8 +282,10 @@ async fn run(
     };
     // 42P06 is duplicate_schema.
     let known = answer.code == "42P06"
-        && present.is_some_and(|it| answer.message.contains(&format!("\"{}\"", it.as_str())));
-    if known && words(&statement.sql).take(2).eq(["create", "schema"]) {
+        && scratch
+            .default_schema()
+            .is_some_and(|it| answer.message.contains(&format!("\"{}\"", it.as_str())));
+    if known && statement.head().is_some_and(|it| it.is("CREATE", "SCHEMA")) {
         return Ok(None);
     }
     if let Some(note) = passed_over(&statement.sql, &answer) {
@@ -349,86 +352,58 @@ impl Source<'_> {
 /// The first words of a statement that changes roles, databases, tablespaces or the server's configuration, or that
 /// reaches another server.
 pub(crate) fn cluster_wide(sql: &str) -> Option<String> {
-    let all: Vec<String> = words(sql).collect();
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let has = |wanted: &[&str]| all.windows(wanted.len()).any(|it| it == wanted);
-    let shared = ["database", "tablespace", "parameter"];
-    let n_words = match all.get(..all.len().min(3)).unwrap_or_default() {
-        ["create" | "alter" | "drop", "user", "mapping"] => 0,
-        [
-            "create" | "alter" | "drop",
-            "role" | "user" | "group" | "database" | "tablespace",
-            ..,
-        ]
-        | ["reassign" | "drop", "owned", ..]
-        | ["alter", "system", ..] => 2,
-        ["comment", "on", "role" | "database" | "tablespace"] => 3,
+    let head = Head::of(sql)?;
+    head_cluster_wide(&head).or_else(|| changed_in_block(sql))
+}
+
+fn head_cluster_wide(head: &Head<'_>) -> Option<String> {
+    let object = head.object.unwrap_or_default();
+    let shared = matches!(
+        object,
+        "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "PARAMETER" | "OWNED" | "SYSTEM"
+    );
+    let verb = head.verb.as_str();
+    match verb {
+        "CREATE" | "ALTER" | "DROP" | "REASSIGN" if shared => Some(format!("{verb} {object}")),
+        "COMMENT" if shared => Some(format!("COMMENT ON {object}")),
+        "SECURITY" if shared => Some("SECURITY LABEL".to_owned()),
         // What is granted on an object is the database's own; membership in a role is not.
-        ["grant" | "revoke", ..] if !all.contains(&"on") => 1,
-        ["grant" | "revoke", ..] if shared.iter().any(|it| has(&["on", it])) => 1,
-        ["security", "label", ..]
-            if has(&["on", "role"]) || shared.iter().any(|it| has(&["on", it])) =>
-        {
-            2
-        }
+        "GRANT" | "REVOKE" if shared => Some(verb.to_owned()),
         // It makes a slot for itself on the server that it names.
-        ["create", "subscription", ..] if !has(&["connect", "false"]) => 2,
-        ["do", ..] => return changed_in_block(sql),
-        _ => 0,
-    };
-    (n_words > 0).then(|| all[..n_words].join(" ").to_uppercase())
+        "CREATE" if object == "SUBSCRIPTION" && !connects_nowhere(head) => {
+            Some("CREATE SUBSCRIPTION".to_owned())
+        }
+        "ALTER" if object == "SUBSCRIPTION" => {
+            let rest = head.rest();
+            let word = ["ENABLE", "REFRESH"]
+                .into_iter()
+                .find(|it| rest.is_at(it))?;
+            Some(format!("ALTER SUBSCRIPTION … {word}"))
+        }
+        "EXPLAIN" => {
+            let (explained, is_run) = head.explained()?;
+            is_run.then(|| head_cluster_wide(&explained)).flatten()
+        }
+        _ => None,
+    }
 }
 
 /// What a `DO` block changes of the whole server: `ALTER ROLE`. The name of a database that is put together (`ALTER DATABASE
 /// %I`) may be that of the scratch database.
 fn changed_in_block(sql: &str) -> Option<String> {
-    let lower = sql.to_ascii_lowercase();
-    for verb in ["alter", "drop"] {
-        for (at, _) in lower.match_indices(verb) {
-            let behind = lower[at + verb.len()..].trim_start();
-            let end = behind.find(|c: char| !c.is_ascii_alphabetic());
-            let (word, name) = behind.split_at(end.unwrap_or(behind.len()));
-            let name = name.trim_start();
-            if ["role", "user", "group", "database"].contains(&word)
-                && !(word == "database" && name.starts_with(['%', '\'']))
-                && !name.starts_with("mapping")
-            {
-                return Some(format!("{verb} {word}").to_uppercase());
-            }
-        }
-    }
-    None
+    let found = mentions(sql)
+        .into_iter()
+        .find(|it| it.verb != "CREATE" && !(it.object == "DATABASE" && it.name.is_none()))?;
+    Some(format!("{} {}", found.verb, found.object))
 }
 
 /// The roles that a `DO` block says it creates; none for a role whose name is put together.
 fn roles_created(sql: &str) -> Vec<Option<Ident>> {
-    if words(sql).next().as_deref() != Some("do") {
-        return Vec::new();
-    }
-    let lower = sql.to_ascii_lowercase();
-    let mut acc = Vec::new();
-    for (at, _) in lower.match_indices("create") {
-        let behind = sql[at + "create".len()..].trim_start();
-        let word = behind
-            .split(|c: char| !c.is_ascii_alphabetic())
-            .next()
-            .unwrap_or_default();
-        if !["role", "user", "group"].contains(&word.to_ascii_lowercase().as_str()) {
-            continue;
-        }
-        let name = behind[word.len()..].trim_start();
-        if name.to_ascii_lowercase().starts_with("mapping") {
-            continue;
-        }
-        let end = match name.strip_prefix('"') {
-            Some(rest) => rest.find('"').map_or(name.len(), |it| it + 2),
-            None => name
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-                .unwrap_or(name.len()),
-        };
-        acc.push(Ident::parse(&name[..end]));
-    }
-    acc
+    let created = mentions(sql).into_iter();
+    created
+        .filter(|it| it.verb == "CREATE" && it.object != "DATABASE")
+        .map(|it| it.name.map(Ident::from))
+        .collect()
 }
 
 /// The first role that a block would create although it is not there; the inner none where its name is not known.
@@ -438,7 +413,7 @@ pub(crate) async fn missing_role(conn: &mut PgConnection, sql: &str) -> Option<O
             return Some(role);
         };
         let sql = format!(
-            "SELECT FROM pg_roles WHERE rolname = {}",
+            "SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) {}",
             Literal(name.as_str())
         );
         let found = own_rows(conn, &sql).await;

@@ -5,18 +5,19 @@
 //! Tables that are still there keep their rows and values.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare_desired};
 use limbeck_revision::Revision;
-use limbeck_schema::{Desired, Name, Schema, Scope};
+use limbeck_schema::{Desired, Key, Name, Object, Schema, Scope, Verdict};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::error::{ServerError, one_line};
 use crate::extension::NoExtension;
 use crate::keep::Holding;
 use crate::rebuild::Rebuild;
-use crate::scratch::{Scratch, ScratchError};
+use crate::scratch::{self, Scratch, ScratchError};
 use crate::seed::seed;
 use crate::trial::Trial;
 
@@ -203,6 +204,9 @@ async fn try_claim(
         return Err(not_run(format!("the rebuilt state differs: {}", differs.join("; "))).into());
     }
     let mut trial = Trial::new(scratch, &[], unmanaged.has_objects());
+    for line in untried(claim) {
+        trial.note(line);
+    }
     let n_tables = fill(conn, &mut trial, &[]).await?;
     let before = holding(conn, &[]).await?;
     trial.run("upgrade", &revision.upgrade).await?;
@@ -247,6 +251,49 @@ fn taken(claim: &Claim<'_>) -> Option<String> {
     })
 }
 
+/// Partitions of tables that change: they are not managed, so they were not there. A line for each such table.
+fn untried(claim: &Claim<'_>) -> Vec<String> {
+    let Claim {
+        current,
+        unmanaged,
+        desired,
+        ..
+    } = claim;
+    let table = |key: &Key| {
+        let name = key.qualified();
+        let schema = name.schema.as_ref().unwrap_or(&current.default_schema);
+        format!("{schema}.{}", name.name)
+    };
+    let differs = |key: &Key, object: &Object| match desired.schema.get(key) {
+        None => desired.scope.covers(object, &current.schema),
+        Some(it) => Object::verdict(object, it) != Verdict::Same,
+    };
+    let all = current.schema.iter();
+    let changed = all.filter(|(key, it)| differs(key, it)).map(|(key, _)| key);
+    let created = desired.schema.iter().map(|(key, _)| key);
+    let created = created.filter(|it| !current.schema.contains(it));
+    let touched: BTreeSet<String> = changed.chain(created).map(table).collect();
+    let mut partitions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (partition, table) in &unmanaged.partitions {
+        if touched.contains(table) {
+            partitions.entry(table).or_default().push(partition);
+        }
+    }
+    let line = |(table, names): (&str, Vec<&str>)| {
+        let shown: Vec<&str> = names.iter().take(SHOWN_NOTES).copied().collect();
+        let more = match names.len() - shown.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!(
+            "partitions of {table} are not managed and were not there ({}{more}): the server may refuse what they do not \
+             agree with",
+            shown.join(", ")
+        )
+    };
+    partitions.into_iter().map(line).collect()
+}
+
 /// Up, down and up again. Where it is known what the upgrade leads to, the first one has to lead there.
 pub(crate) async fn try_again(
     scratch: &Scratch,
@@ -256,7 +303,7 @@ pub(crate) async fn try_again(
     known: Option<(Schema, Unmanaged)>,
 ) -> Result<Proof, Stop> {
     let own_tables = &read.own_tables;
-    let (start, start_rest) = state(conn, read).await?;
+    let (start, start_rest) = state(conn, read, scratch).await?;
     let mut trial = Trial::new(scratch, own_tables, false);
     let n_tables = fill(conn, &mut trial, own_tables).await?;
     let mut held = holding(conn, own_tables).await?;
@@ -284,13 +331,13 @@ pub(crate) async fn try_again(
             None => {}
             Some((schema, rest)) => {
                 let mut differs = differences(conn, everything(schema), read).await?;
-                let (_, now) = state(conn, read).await?;
+                let (_, now) = state(conn, read, scratch).await?;
                 differs.extend(Unmanaged::differences(&now, rest));
                 require_equal(step, differs)?;
             }
         }
         if expected.is_none() {
-            reached = Some(state(conn, read).await?);
+            reached = Some(state(conn, read, scratch).await?);
         }
         let now = holding(conn, own_tables).await?;
         trial.weigh(way, segments, &held, &now)?;
@@ -330,10 +377,11 @@ pub(crate) async fn holding(conn: &mut PgConnection, own_tables: &[Name]) -> Res
 pub(crate) async fn state(
     conn: &mut PgConnection,
     read: &ReadOptions,
+    scratch: &Scratch,
 ) -> Result<(Schema, Unmanaged), Stop> {
     let failed = |error| not_run(format!("the state cannot be read: {error}"));
     let schema = Catalog::read(conn, read).await.map_err(failed)?.schema;
-    let rest = Unmanaged::read(conn).await.map_err(failed)?;
+    let rest = scratch.unmanaged(conn).await.map_err(failed)?;
     Ok((schema, rest))
 }
 
@@ -385,6 +433,7 @@ async fn rebuild(
             format!("{reason}; not managed and so not there: {objects}")
         })
     };
+    let rights = scratch.rights();
     let statements: Vec<Cow<'_, str>> = rebuild.statements().collect();
     for some in statements.chunks(STATEMENTS_AT_ONCE) {
         // Sent together they are one transaction. If one fails, all are tried alone: the culprit is to be named, and
@@ -393,7 +442,7 @@ async fn rebuild(
             continue;
         }
         for sql in some {
-            execute(conn, sql)
+            scratch::execute(rights.as_ref(), conn, sql)
                 .await
                 .map_err(|error| failed(sql, &error))?;
         }

@@ -12,6 +12,7 @@ use crate::history::History;
 use crate::journal::{Current, LastEntry};
 use crate::options::{RunnerOptions, Transactions};
 use crate::progress::{Event, Progress};
+use crate::scratch::Scratch;
 use crate::session::{Canceller, Session, get};
 use crate::tables::Tables;
 use crate::work::{Work, segments, work};
@@ -48,6 +49,20 @@ impl Runner {
             missing: Vec::new(),
             place: (0, 0),
         })
+    }
+
+    /// A runner on a connection to a scratch database, whose role may not run every statement by itself.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub async fn in_scratch(
+        scratch: &Scratch,
+        conn: PgConnection,
+        options: RunnerOptions,
+    ) -> Result<Self, RunnerError> {
+        let mut runner = Self::new(conn, options).await?;
+        runner.session.rights = scratch.rights();
+        Ok(runner)
     }
 
     /// What ends a run from outside.

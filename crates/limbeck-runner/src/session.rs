@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Decode, Executor, PgConnection, Postgres, Row, Type};
 
 use crate::error::RunnerError;
 use crate::own_tables::{Guard, Standing, look};
+use crate::scratch::{Rights, execute};
 
 /// How often a run that pauses looks whether it is to end.
 const CANCEL_LOOKS: Duration = Duration::from_millis(100);
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     start: Start,
     shared: Arc<Shared>,
     guard: Guard,
+    /// In a scratch database: what runs the statements that need more than its role may.
+    pub(crate) rights: Option<Rights>,
 }
 
 /// The settings that a connection has when a runner takes it over. `RESET ALL` goes back to those that it was opened
@@ -117,6 +120,7 @@ impl Session {
             start,
             shared: Arc::default(),
             guard: Guard::default(),
+            rights: None,
         })
     }
 
@@ -149,11 +153,7 @@ impl Session {
 
     /// Runs text of a revision; gives the driver's error back as it is.
     pub(crate) async fn execute(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
-        let done = self
-            .conn
-            .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
-            .await?;
-        Ok(done.rows_affected())
+        execute(self.rights.as_ref(), &mut self.conn, sql).await
     }
 
     /// Runs a statement of Limbeck's own; `doing` says what for: `create the version table limbeck_version`.

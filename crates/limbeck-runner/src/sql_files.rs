@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use limbeck_revision::{SplitProblem, split};
-use limbeck_schema::Name;
+use limbeck_schema::{Ident, Name};
+use limbeck_sql::{Head, SplitProblem, Splitter, significant, tokens};
 
 use crate::error::ServerError;
 use crate::load::LoadError;
@@ -78,7 +78,7 @@ impl SqlText {
             });
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let (text, tables) = without_copied_rows(&without_restrictions(text));
+        let (text, tables) = without_psql(text);
         let mut notes = Vec::new();
         if !tables.is_empty() {
             let (file, tables) = (path.display(), tables.join(", "));
@@ -90,71 +90,70 @@ impl SqlText {
     }
 }
 
-/// The text with the lines `\restrict` and `\unrestrict` blank, which newer versions of `pg_dump` write for psql alone.
-fn without_restrictions(text: &str) -> String {
-    let mut acc = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        if line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ") {
-            acc.push_str(if line.ends_with('\n') { "\n" } else { "" });
-        } else {
-            acc.push_str(line);
-        }
-    }
-    acc
-}
-
-/// The text with each `COPY … FROM stdin` and its rows blank, and the tables that those were for.
-fn without_copied_rows(text: &str) -> (String, Vec<String>) {
+/// The text with what is for psql alone blank, and the tables whose rows are among it: each `COPY … FROM stdin` with its
+/// rows, and the lines `\restrict` and `\unrestrict` that newer versions of `pg_dump` write.
+fn without_psql(text: &str) -> (String, Vec<String>) {
     let mut acc = String::with_capacity(text.len());
     let mut tables = Vec::new();
     let mut rest = text;
-    while let Err(error) = split(rest) {
-        if error.problem != SplitProblem::CopyFromStdin {
-            break;
-        }
-        let Some(copied) = Copied::at_line(rest, error.line) else {
-            break;
-        };
-        acc.push_str(&rest[..copied.begin]);
-        acc.extend(
-            rest[copied.begin..copied.end]
-                .chars()
-                .filter(|it| *it == '\n'),
-        );
-        tables.push(copied.table);
-        rest = &rest[copied.end..];
+    while let Some(found) = ForPsql::first(rest) {
+        acc.push_str(&rest[..found.begin]);
+        let lines = rest[found.begin..found.end].matches('\n');
+        acc.extend(lines);
+        tables.extend(found.table);
+        rest = &rest[found.end..];
     }
     acc.push_str(rest);
     (acc, tables)
 }
 
-/// A `COPY … FROM stdin` with its rows, in a text.
-struct Copied {
+/// A part of a text that is for psql alone.
+struct ForPsql {
     begin: usize,
-    /// Behind the line that ends the rows.
     end: usize,
-    table: String,
+    /// The table whose rows it is.
+    table: Option<String>,
 }
 
-impl Copied {
-    /// The one that begins on a line; none if nothing ends its rows.
-    fn at_line(text: &str, line: usize) -> Option<Self> {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        let start = starts.into_iter().nth(line - 1)?;
-        let is = |word: &'static [u8]| move |it: &[u8]| it.eq_ignore_ascii_case(word);
-        let bytes = &text.as_bytes()[start..];
-        let stdin = bytes.windows(5).position(is(b"stdin"))?;
-        let begin = start + bytes[..stdin].windows(4).rposition(is(b"copy"))?;
-        let statement_end = start + stdin + text[start + stdin..].find('\n')? + 1;
+impl ForPsql {
+    /// The first one of a text; none if there is none, if nothing ends its rows, or if more stands on its line, which psql
+    /// would run.
+    fn first(text: &str) -> Option<Self> {
+        let mut splitter = Splitter::new(text);
+        let mut ahead = tokens(text);
+        let (token, fault) = ahead.find_map(|it| Some((it, splitter.take(it).err()?)))?;
+        match fault.problem {
+            SplitProblem::CopyFromStdin => {}
+            SplitProblem::MetaCommand { command }
+                if matches!(command.as_str(), "\\restrict" | "\\unrestrict") =>
+            {
+                let (begin, end) = (token.start, token.end());
+                return Some(Self {
+                    begin,
+                    end,
+                    table: None,
+                });
+            }
+            _ => return None,
+        }
+        let begin = splitter.statement_start()?;
+        let semicolon = ahead.find(|it| it.is_mark(";"))?;
+        let statement_end = semicolon.end() + text[semicolon.end()..].find('\n')? + 1;
+        if significant(&text[semicolon.end()..statement_end])
+            .next()
+            .is_some()
+        {
+            return None;
+        }
+        let head = Head::of(&text[begin..semicolon.start])?;
+        let table = head.name()?;
+        let schema = table.schema().map(|it| Ident::from(it.to_owned()));
+        let table = Name::qualified(schema, table.name().to_owned()).to_string();
         let mut end = statement_end;
         for line in text[statement_end..].split_inclusive('\n') {
             end += line.len();
             if line.trim_end_matches(['\r', '\n']) == "\\." {
-                let named = text[begin + "copy".len()..].trim_start();
-                let length = named.find([' ', '(']).unwrap_or(named.len());
-                let table = &named[..length];
-                let table =
-                    Name::parse(table).map_or_else(|| table.to_owned(), |it| it.to_string());
+                let table = Some(table);
                 return Some(Self { begin, end, table });
             }
         }
@@ -196,7 +195,7 @@ mod tests {
     #[test]
     fn rows_of_copy_become_blank_lines() {
         let check = |text: &str, expected: &str, tables: &[&str]| {
-            let (found, named) = without_copied_rows(text);
+            let (found, named) = without_psql(text);
             assert_eq!(
                 (found.as_str(), named.as_slice()),
                 (expected, tables_of(tables).as_slice())
@@ -218,6 +217,13 @@ mod tests {
             "\n\n\nB;\n",
             &["t"],
         );
+        check(
+            "COPY /* copy */ a.\"b c\" -- x\nFROM /* from stdin; */ STDIN (DELIMITER ';');\n\\.\nB;\n",
+            "\n\n\nB;\n",
+            &["a.\"b c\""],
+        );
+        let followed = "COPY t FROM stdin; DROP TABLE u;\n\\.\n";
+        check(followed, followed, &[]);
         // Only text, and rows that do not end.
         check(
             "DO $$\nCOPY t FROM stdin;\n\\.\n$$;\n",
@@ -229,10 +235,11 @@ mod tests {
 
     #[test]
     fn lines_of_new_dumps_for_psql_are_blank() {
-        assert_eq!(
-            without_restrictions("a\n\\restrict x\nb\n\\unrestrict x"),
-            "a\n\nb\n"
-        );
+        let check = |text: &str, expected: &str| assert_eq!(without_psql(text).0, expected);
+        check("a;\n\\restrict x\nb;\n\\unrestrict x", "a;\n\nb;\n");
+        let inside = "SELECT '\n\\restrict x\n';\n";
+        check(inside, inside);
+        check("a;\n\\connect x\n", "a;\n\\connect x\n");
     }
 
     fn tables_of(names: &[&str]) -> Vec<String> {

@@ -45,10 +45,10 @@ async fn try_squash(claim: &SquashClaim<'_>, copy: &Scratch) -> Result<Proof, St
         read,
     } = *claim;
     let mut old = after.connect().await?;
-    let wanted = state(&mut old, read).await?;
+    let wanted = state(&mut old, read, after).await?;
     let mut conn = copy.connect().await?;
     let proof = try_again(copy, &mut conn, revision, read, Some(wanted.clone())).await?;
-    let (schema, unmanaged) = state(&mut conn, read).await?;
+    let (schema, unmanaged) = state(&mut conn, read, copy).await?;
     let mut differs = differences(&mut old, everything(&schema), read).await?;
     differs.extend(Unmanaged::differences(&wanted.1, &unmanaged));
     require_equal(ELSEWHERE, differs)?;

@@ -15,7 +15,7 @@ use crate::error::{ServerError, one_line};
 use crate::extension::NoExtension;
 use crate::keep::{Holding, Loss, LossKind, truncation};
 use crate::proof::{Proof, Stop, not_run};
-use crate::scratch::{Scratch, ScratchError};
+use crate::scratch::{self, Rights, Scratch, ScratchError};
 use crate::statement::control;
 use crate::work::{controls_transaction, shown};
 
@@ -208,8 +208,9 @@ impl<'a> Trial<'a> {
         steps: &[Step],
         in_transaction: bool,
     ) -> Result<(), Stop> {
+        let rights = self.scratch.rights();
         let mut failures: Vec<Failure> = Vec::new();
-        while let Some(failure) = attempt(conn, steps, in_transaction).await {
+        while let Some(failure) = attempt(rights.as_ref(), conn, steps, in_transaction).await {
             if !self.make_way(conn, &failure).await? {
                 return Err(self.fail(way, steps, &failure).into());
             }
@@ -282,7 +283,10 @@ impl<'a> Trial<'a> {
     /// The end for a statement that fails on empty tables too.
     fn fail(&self, way: &'static str, steps: &[Step], failure: &Failure) -> Proof {
         let sql = steps.get(failure.at).map_or("COMMIT", |it| &it.sql);
-        let line = format!("`{}`: {}", one_line(sql), failure.answer);
+        let explained = failure.server.clone();
+        let explained = explained.map(|it| self.scratch.explain(it).to_string());
+        let answer = explained.as_ref().unwrap_or(&failure.answer);
+        let line = format!("`{}`: {answer}", one_line(sql));
         let server = failure.server.as_ref();
         if let Some(it) = server.and_then(|it| NoExtension::of(sql, it, self.scratch)) {
             return not_run(format!("the {way} fails: {it}"));
@@ -360,6 +364,7 @@ pub(crate) async fn run_plainly(
     segments: &[Segment],
 ) -> Result<Option<String>, ScratchError> {
     let mut conn = scratch.connect().await?;
+    let rights = scratch.rights();
     let mut failed = None;
     for segment in segments {
         let found = match steps(segment) {
@@ -367,7 +372,7 @@ pub(crate) async fn run_plainly(
             Err(error) => return Ok(Some(error.to_string())),
         };
         let in_transaction = segment.mode == SegmentMode::Transaction;
-        if let Some(it) = attempt(&mut conn, &found, in_transaction).await {
+        if let Some(it) = attempt(rights.as_ref(), &mut conn, &found, in_transaction).await {
             failed = Some(it.answer);
             break;
         }
@@ -397,12 +402,17 @@ fn transactions(steps: &[Step]) -> Vec<&[Step]> {
 }
 
 /// Runs steps once; gives the first failure, with the transaction rolled back.
-async fn attempt(conn: &mut PgConnection, steps: &[Step], in_transaction: bool) -> Option<Failure> {
+async fn attempt(
+    rights: Option<&Rights>,
+    conn: &mut PgConnection,
+    steps: &[Step],
+    in_transaction: bool,
+) -> Option<Failure> {
     if in_transaction && let Err(error) = execute(conn, "BEGIN").await {
         return Some(Failure::new(0, &error));
     }
     for (at, step) in steps.iter().enumerate() {
-        if let Err(error) = execute(conn, &step.sql).await {
+        if let Err(error) = scratch::execute(rights, conn, &step.sql).await {
             if in_transaction {
                 let _ = execute(conn, "ROLLBACK").await;
             }

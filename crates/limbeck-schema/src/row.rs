@@ -1,6 +1,7 @@
 //! How catalog rows reach the kinds: a row is read left to right, column by column.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub struct Decoding {
     default_schema: Ident,
     names: Copies<Ident>,
     texts: Copies<Arc<str>>,
+    unknown: BTreeSet<String>,
 }
 
 impl Decoding {
@@ -55,7 +57,13 @@ impl Decoding {
             default_schema,
             names: Copies::new(),
             texts: Copies::new(),
+            unknown: BTreeSet::new(),
         }
+    }
+
+    /// The names of options that were passed over, since nothing is known of them.
+    pub fn into_unknown(self) -> BTreeSet<String> {
+        self.unknown
     }
 
     /// A shared copy of a name: a column name that stands in ten thousand tables is kept once.
@@ -258,6 +266,24 @@ impl<'a> Fields<'a> {
             at,
             expected: "an int8",
         })
+    }
+
+    /// The next column, options as a `text[]` of `name=value`. Those of unknown names are passed over and noted: a server
+    /// may keep some for itself, which `pg_dump` leaves out.
+    ///
+    /// # Errors
+    /// If it is no `text[]`.
+    pub fn options(&mut self, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, DecodeError> {
+        let mut list = self.list()?;
+        list.retain(|it| {
+            let name = it.split_once('=').map_or(it.as_str(), |(name, _)| name);
+            let known = is_known(name);
+            if !known && !self.decoding.unknown.contains(name) {
+                self.decoding.unknown.insert(name.to_owned());
+            }
+            known
+        });
+        Ok(list)
     }
 
     /// The next column, a `text[]`.

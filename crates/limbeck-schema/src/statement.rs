@@ -49,6 +49,8 @@ pub enum Hazard {
     BlocksWrites,
     /// Values are converted; some may lose precision or change their meaning.
     ChangesValues,
+    /// What hangs on an object goes with it and does not come back: owner, grants, triggers and the like.
+    LosesAttachments,
 }
 
 impl Hazard {
@@ -60,6 +62,7 @@ impl Hazard {
             Self::RewritesTable => "rewrites-table",
             Self::BlocksWrites => "blocks-writes",
             Self::ChangesValues => "changes-values",
+            Self::LosesAttachments => "loses-attachments",
         }
     }
 }

@@ -195,6 +195,12 @@ impl<'a> Splitter<'a> {
         !self.parentheses.is_empty() || self.ends_due > 0
     }
 
+    /// The offset of the first token of the statement under way; none between statements.
+    #[must_use]
+    pub fn statement_start(&self) -> Option<usize> {
+        self.first.map(|it| it.start)
+    }
+
     /// Takes the next token of the text.
     ///
     /// # Errors

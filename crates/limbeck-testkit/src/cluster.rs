@@ -1,6 +1,8 @@
 //! Throwaway clusters, and the one that a test process or a whole test run shares.
 
 use std::env;
+use std::fs::{self, File};
+use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -23,12 +25,26 @@ pub const TEST_URL: &str = "LIMBECK_TEST_URL";
 /// How often a port that somebody else took in the meantime is replaced by another one.
 const PORTS_TO_TRY: usize = 20;
 
+/// The port in the name of a socket that nobody else sees.
+const SOCKET_PORT: u16 = 5432;
+
+/// Where a server of our own listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// On a port of 127.0.0.1 and on a socket.
+    Local,
+    /// On a socket in a private folder.
+    Socket,
+}
+
 /// A PostgreSQL server for throwaway databases: one of our own, stopped and removed on drop, or a borrowed one.
 #[derive(Debug)]
 pub struct Cluster {
     /// The maintenance database's URL.
     url: String,
     port: u16,
+    /// That of a server of our own.
+    password: Option<String>,
     socket_dir: Option<PathBuf>,
     major: u32,
     // Fields drop in this order: the server ends before its folder goes.
@@ -37,8 +53,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Creates and starts a cluster: UTF-8, locale `C.UTF-8` where the system has it and else `C`, superuser `postgres` without a
-    /// password, no waiting for disks, listening on a free port of 127.0.0.1 and on a socket in a private folder.
+    /// Creates and starts a cluster: UTF-8, locale `C.UTF-8` where the system has it and else `C`, superuser `postgres` with a
+    /// random password, no waiting for disks, listening on a free port of 127.0.0.1 and on a socket in a private folder.
+    /// Nobody connects without the password, which is in the URL.
     ///
     /// Run by root, the server runs as `postgres` or else `nobody`. It is stopped and its files are removed when the value is
     /// dropped, also by a panic; when the value is in a static; and when this process is killed.
@@ -48,14 +65,31 @@ impl Cluster {
     /// [`TestkitError::NoAccount`], [`TestkitError::File`] and [`TestkitError::Spawn`] by the operating system,
     /// [`TestkitError::Failed`] from initdb, [`TestkitError::NotReady`] with the end of the server's log.
     pub fn start(binaries: &Binaries) -> Result<Self, TestkitError> {
+        Self::start_on(binaries, Listen::Local)
+    }
+
+    /// As [`Cluster::start`], but listening on the socket alone: other accounts of the machine cannot even ask for entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::start`].
+    pub fn start_private(binaries: &Binaries) -> Result<Self, TestkitError> {
+        Self::start_on(binaries, Listen::Socket)
+    }
+
+    fn start_on(binaries: &Binaries, listen: Listen) -> Result<Self, TestkitError> {
         let account = Account::choose()?;
         sweep(binaries, account);
         let folder = Folder::create(account)?;
-        initdb(binaries, account, folder.path())?;
+        let password = random()?;
+        initdb(binaries, account, folder.path(), &password)?;
         let mut attempt = 1;
         let (port, keeper) = loop {
-            let port = free_port()?;
-            match Keeper::start(binaries, account, folder.path(), port) {
+            let port = match listen {
+                Listen::Local => free_port()?,
+                Listen::Socket => SOCKET_PORT,
+            };
+            match Keeper::start(binaries, account, folder.path(), port, listen) {
                 Ok(keeper) => break (port, keeper),
                 Err(Refusal::PortTaken) if attempt < PORTS_TO_TRY => attempt += 1,
                 Err(Refusal::PortTaken) => {
@@ -68,9 +102,17 @@ impl Cluster {
                 Err(Refusal::Error(error)) => return Err(error),
             }
         };
+        let url = match listen {
+            Listen::Local => format!("postgresql://postgres:{password}@127.0.0.1:{port}/postgres"),
+            Listen::Socket => format!(
+                "postgresql://postgres:{password}@localhost:{port}/postgres?host={}",
+                encoded(&folder.path().to_string_lossy())
+            ),
+        };
         Ok(Self {
-            url: format!("postgresql://postgres@127.0.0.1:{port}/postgres"),
+            url,
             port,
+            password: Some(password),
             socket_dir: Some(folder.path().to_path_buf()),
             major: binaries.major(),
             _keeper: Some(keeper),
@@ -103,6 +145,7 @@ impl Cluster {
         Ok(Self {
             url: url.to_owned(),
             port,
+            password: None,
             socket_dir: sockets
                 .split(',')
                 .map(str::trim)
@@ -115,13 +158,19 @@ impl Cluster {
         })
     }
 
-    /// The superuser's URL of the named database: `postgresql://postgres@127.0.0.1:40001/name`.
+    /// The superuser's URL of the named database: `postgresql://postgres:…@127.0.0.1:40001/name`.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         with_database(&self.url, database)
     }
 
-    /// The TCP port.
+    /// The superuser's password, of a server of our own; a borrowed one has its password in the URL, if it has any.
+    #[must_use]
+    pub fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    /// The TCP port, which is also part of the name of the socket.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -171,7 +220,32 @@ pub fn try_cluster() -> Result<&'static Cluster, &'static TestkitError> {
     shared.as_ref()
 }
 
-fn initdb(binaries: &Binaries, account: Account, folder: &Path) -> Result<(), TestkitError> {
+/// A password: 128 random bits.
+fn random() -> Result<String, TestkitError> {
+    let source = Path::new("/dev/urandom");
+    let mut bytes = [0_u8; 16];
+    File::open(source)
+        .and_then(|mut it| it.read_exact(&mut bytes))
+        .map_err(TestkitError::file("read", source))?;
+    Ok(bytes.iter().map(|it| format!("{it:02x}")).collect())
+}
+
+fn initdb(
+    binaries: &Binaries,
+    account: Account,
+    folder: &Path,
+    password: &str,
+) -> Result<(), TestkitError> {
+    // The folder is the account's alone, and so is what is in it.
+    let file = folder.join("password");
+    fs::write(&file, password).map_err(TestkitError::file("create", &file))?;
+    account.own(&file)?;
+    let done = initdb_anyhow(binaries, account, folder);
+    fs::remove_file(&file).map_err(TestkitError::file("remove", &file))?;
+    done
+}
+
+fn initdb_anyhow(binaries: &Binaries, account: Account, folder: &Path) -> Result<(), TestkitError> {
     // Both collate by code point; `C` alone would not know the case of letters beyond ASCII. Not every system has the first.
     let first = initdb_with(binaries, account, folder, "C.UTF-8");
     match first {
@@ -193,11 +267,12 @@ fn initdb_with(
         .command(&program, folder)
         .args([
             "--no-sync",
-            "--auth=trust",
+            "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--username=postgres",
         ])
         .arg(format!("--locale={locale}"))
+        .arg(format!("--pwfile={}", folder.join("password").display()))
         .arg("-D")
         .arg(folder.join("data"))
         .stdin(Stdio::null())
@@ -223,6 +298,19 @@ fn free_port() -> Result<u16, TestkitError> {
         ))
 }
 
+/// The URL with the role and its password replaced.
+pub(crate) fn with_role(url: &str, role: &str, password: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..]
+        .find(['/', '?'])
+        .map_or(url.len(), |at| start + at);
+    let host = url[start..end]
+        .rfind('@')
+        .map_or(start, |at| start + at + 1);
+    let (role, password) = (encoded(role), encoded(password));
+    format!("{}{role}:{password}@{}", &url[..start], &url[host..])
+}
+
 /// The URL with its database replaced. Userinfo, host and parameters stay as they are.
 fn with_database(url: &str, database: &str) -> String {
     let (address, parameters) = url
@@ -232,14 +320,7 @@ fn with_database(url: &str, database: &str) -> String {
     let end = address[authority..]
         .find('/')
         .map_or(address.len(), |at| authority + at);
-    let mut changed = format!("{}/", &address[..end]);
-    for byte in database.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            changed.push(char::from(byte));
-        } else {
-            changed.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    let mut changed = format!("{}/{}", &address[..end], encoded(database));
     if let Some(parameters) = parameters {
         changed.push('?');
         changed.push_str(parameters);
@@ -247,9 +328,22 @@ fn with_database(url: &str, database: &str) -> String {
     changed
 }
 
+/// A text as it may stand in a URL.
+fn encoded(text: &str) -> String {
+    let mut acc = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            acc.push(char::from(byte));
+        } else {
+            acc.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    acc
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Cluster, with_database};
+    use super::{Cluster, with_database, with_role};
 
     #[track_caller]
     fn check(url: &str, database: &str, expected: &str) {
@@ -274,6 +368,16 @@ mod tests {
             "Größe 1/2?",
             "postgresql://h/Gr%C3%B6%C3%9Fe%201%2F2%3F",
         );
+    }
+
+    #[test]
+    fn a_url_changes_its_role_and_nothing_else() {
+        let check = |url: &str, expected: &str| assert_eq!(with_role(url, "a b", "c"), expected);
+        check(
+            "postgresql://u:p@h:5/x?y=@",
+            "postgresql://a%20b:c@h:5/x?y=@",
+        );
+        check("postgresql://h/x", "postgresql://a%20b:c@h/x");
     }
 
     #[test]

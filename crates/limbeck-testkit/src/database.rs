@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
-use crate::cluster::{Cluster, try_cluster};
+use crate::cluster::{Cluster, try_cluster, with_role};
 use crate::error::TestkitError;
 
 /// PostgreSQL keeps 63 bytes of an identifier.
@@ -99,6 +99,12 @@ impl TestDb {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The URL of another role.
+    #[must_use]
+    pub fn url_as(&self, role: &str, password: &str) -> String {
+        with_role(&self.url, role, password)
     }
 
     /// A pool of up to five connections, opened when they are needed.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::account::Account;
 use crate::binaries::Binaries;
+use crate::cluster::Listen;
 use crate::error::{TestkitError, tail};
 
 /// `$1` is the folder, the rest the server and its arguments. SIGQUIT is PostgreSQL's immediate shutdown: nothing here
@@ -65,6 +66,7 @@ impl Keeper {
         account: Account,
         folder: &Path,
         port: u16,
+        listen: Listen,
     ) -> Result<Self, Refusal> {
         let log = folder.join("log");
         for stale in [&log, &folder.join("exited")] {
@@ -80,7 +82,7 @@ impl Keeper {
             .args(["-c", SCRIPT, "limbeck-keeper"])
             .arg(folder)
             .arg(binaries.postgres());
-        for setting in settings(folder, port) {
+        for setting in settings(folder, port, listen) {
             command.arg("-c").arg(setting);
         }
         command.arg("-D").arg(folder.join("data"));
@@ -142,7 +144,7 @@ impl Drop for Keeper {
 }
 
 /// Settings for a server whose data nobody will miss: no write waits for a disk.
-fn settings(folder: &Path, port: u16) -> Vec<String> {
+fn settings(folder: &Path, port: u16, listen: Listen) -> Vec<String> {
     vec![
         "fsync=off".into(),
         "synchronous_commit=off".into(),
@@ -153,7 +155,11 @@ fn settings(folder: &Path, port: u16) -> Vec<String> {
         "max_locks_per_transaction=256".into(),
         "timezone=UTC".into(),
         "log_timezone=UTC".into(),
-        "listen_addresses=127.0.0.1".into(),
+        match listen {
+            Listen::Local => "listen_addresses=127.0.0.1".into(),
+            Listen::Socket => "listen_addresses=".into(),
+        },
+        "unix_socket_permissions=0700".into(),
         format!("port={port}"),
         format!("unix_socket_directories={}", folder.display()),
     ]

@@ -35,7 +35,7 @@ impl Folder {
         let base = base(account);
         let dir = tempfile::Builder::new()
             .prefix(PREFIX)
-            // The socket in it is the superuser's without a password.
+            // Nobody else is to reach the socket and the files in it.
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(&base)
             .map_err(TestkitError::file("create a folder in", &base))?;
@@ -122,6 +122,7 @@ mod tests {
     use super::{Folder, sweep};
     use crate::account::Account;
     use crate::binaries::Binaries;
+    use crate::cluster::Listen;
     use crate::keeper::{Keeper, Refusal};
 
     #[test]
@@ -144,7 +145,9 @@ mod tests {
         let account = Account::choose().expect("an account");
         let folder = Folder::create(account).expect("a folder");
         fs::create_dir(folder.path().join("data")).expect("a folder");
-        let Err(Refusal::Error(error)) = Keeper::start(&binaries, account, folder.path(), 1) else {
+        let Err(Refusal::Error(error)) =
+            Keeper::start(&binaries, account, folder.path(), 1, Listen::Local)
+        else {
             panic!("a server started without data");
         };
         let text = error.to_string();

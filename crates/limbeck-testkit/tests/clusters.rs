@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -55,16 +56,45 @@ async fn a_cluster_answers_over_tcp_and_over_its_socket() {
     let socket = cluster.socket_dir().expect("a socket").display();
     let port = cluster.port();
     let by_socket = format!("postgresql:///template1?host={socket}&port={port}&user=postgres");
+    let password = cluster.password().expect("a password");
     assert_eq!(
-        ask(&by_socket, "SELECT current_database()::text").await,
+        ask(
+            &format!("{by_socket}&password={password}"),
+            "SELECT current_database()::text"
+        )
+        .await,
         "template1"
     );
+    for url in [
+        by_socket,
+        format!("postgresql://postgres:wrong@127.0.0.1:{port}/postgres"),
+    ] {
+        let refused = PgConnection::connect(&url).await.expect_err("no password");
+        let code = refused.as_database_error().and_then(|it| it.code());
+        assert!(
+            code.as_deref() == Some("28P01") || code.is_none(),
+            "{refused}"
+        );
+    }
     let facts = "SELECT concat_ws(' ', current_user, current_setting('server_encoding'), upper('ä'),
         (SELECT datcollate FROM pg_database WHERE datname = 'template0'), current_setting('fsync'))";
     assert_eq!(
         ask(&cluster.url("postgres"), facts).await,
         "postgres UTF8 Ä C.UTF-8 off"
     );
+}
+
+/// No other account can reach a server that a command starts: it has no TCP port, and its socket is in a closed folder.
+#[tokio::test]
+async fn a_private_cluster_listens_on_its_socket_alone() {
+    let binaries = Binaries::find().expect("this machine has a server");
+    let cluster = Cluster::start_private(&binaries).expect("a server starts");
+    let addresses = "SELECT concat_ws(' ', current_setting('listen_addresses'), inet_server_port(), (SELECT count(*) FROM \
+                     pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'))";
+    assert_eq!(ask(&cluster.url("template1"), addresses).await, " 0");
+    let folder = cluster.socket_dir().expect("a socket");
+    let mode = std::fs::metadata(folder).expect("a folder").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -147,14 +177,16 @@ exec cat >/dev/null"#;
 
 #[test]
 fn a_command_gets_a_server_and_its_status_comes_back() {
-    let mut run =
-        Run::script("echo $LIMBECK_TEST_URL $DATABASE_URL $PGHOST:$PGPORT $PGUSER; exit 7");
+    let mut run = Run::script(
+        "echo $LIMBECK_TEST_URL $DATABASE_URL $PGHOST:$PGPORT $PGUSER $PGPASSWORD; exit 7",
+    );
     let words: Vec<&str> = run.line.split(' ').collect();
-    let [test, url, address, user] = words[..] else {
+    let [test, url, address, user, password] = words[..] else {
         panic!("{}", run.line)
     };
     assert_eq!((test, user), (url, "postgres"));
-    assert_eq!(url, format!("postgresql://postgres@{address}/postgres"));
+    let expected = format!("postgresql://postgres:{password}@{address}/postgres");
+    assert_eq!(url, expected);
     assert_eq!(run.process.wait().expect("it ends").code(), Some(7));
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use limbeck_schema::{Ident, own_sql};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::CatalogError;
+use crate::read::Patience;
 
 mod statement;
 
@@ -17,6 +18,8 @@ pub struct Unmanaged {
     pub objects: BTreeMap<(String, String), String>,
     /// The extensions among them, in the order in which they were created.
     pub extensions: Vec<Extension>,
+    /// Each partition with every table above it, `public.t1` with `public.t`.
+    pub partitions: Vec<(String, String)>,
 }
 
 /// An extension.
@@ -46,6 +49,7 @@ const FACTS: &[&str] = &[
     "security label on",
     "setting of the database",
     "statistics targets of",
+    "switched-off triggers of",
     "storage parameters of",
     "tablespace of",
 ];
@@ -60,6 +64,16 @@ impl Unmanaged {
     /// # Errors
     /// [`CatalogError::Query`].
     pub async fn read(conn: &mut PgConnection) -> Result<Self, CatalogError> {
+        let mut patience = Patience::default();
+        loop {
+            match Self::read_once(conn).await {
+                Err(error) if error.is_disturbance() => patience.wait(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn read_once(conn: &mut PgConnection) -> Result<Self, CatalogError> {
         let failed = |source| CatalogError::Query {
             what: "objects that are not managed",
             source,
@@ -78,6 +92,7 @@ impl Unmanaged {
         let query = sqlx::query(AssertSqlSafe(statement)).persistent(false);
         let rows = query.fetch_all(&mut *tx).await.map_err(failed)?;
         let extensions = Extension::read(&mut tx).await.map_err(failed)?;
+        let partitions = partitions(&mut tx).await.map_err(failed)?;
         tx.rollback().await.map_err(failed)?;
         let mut objects = BTreeMap::new();
         for row in rows {
@@ -91,6 +106,7 @@ impl Unmanaged {
         Ok(Self {
             objects,
             extensions,
+            partitions,
         })
     }
 
@@ -171,4 +187,16 @@ impl Extension {
         };
         rows.iter().map(read).collect()
     }
+}
+
+/// The partitions of tables, each with every table above it: `public.t1` and `public.t`.
+async fn partitions(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
+    const SQL: &str = "SELECT format('%I.%I', m.nspname, p.relname), format('%I.%I', n.nspname, a.relname) FROM pg_class p JOIN \
+                       pg_namespace m ON m.oid = p.relnamespace CROSS JOIN LATERAL pg_partition_ancestors(p.oid) u(relid) JOIN pg_class \
+                       a ON a.oid = u.relid JOIN pg_namespace n ON n.oid = a.relnamespace WHERE p.relispartition AND p.relkind IN ('r', \
+                       'p', 'f') AND a.oid <> p.oid ORDER BY 1, 2";
+    let rows = conn.fetch_all(sqlx::raw_sql(SQL)).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
 }

@@ -224,23 +224,30 @@ const fn subscription(version: u32) -> &'static str {
     }
 }
 
-/// What `pg_class` holds besides tables, indexes, sequences and composite types. A partition is told with all it has,
-/// but for its comments, triggers and policies.
+/// What `pg_class` holds besides tables, indexes, sequences and composite types. A partition is told with what it has beside
+/// its parent's columns, constraints and indexes, but for its comments, triggers and policies.
 const RELATIONS: &str = "\
     SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'partition' \
     END, format('%I.%I', n.nspname, c.relname), concat_ws(' ', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END, \
     CASE WHEN c.relkind = 'm' THEN c.relispopulated END, c.relpersistence, array(SELECT unnest(c.reloptions) ORDER BY 1), \
     array(SELECT h.inhparent::regclass::text FROM pg_inherits h WHERE h.inhrelid = c.oid ORDER BY 1), pg_get_expr(c.relpartbound, \
     c.oid), pg_get_partkeydef(c.oid), (SELECT concat_ws(' ', s.srvname, array(SELECT unnest(f.ftoptions) ORDER BY 1)) FROM \
-    pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid), array(SELECT concat_ws(' ', \
-    a.attname, format_type(a.atttypid, a.atttypmod), nullif(a.attcollation, t.typcollation)::regcollation, a.attnotnull, \
-    a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), a.attfdwoptions, a.attoptions, nullif(a.attstattarget, -1), \
-    CASE WHEN c.relkind <> 'v' THEN nullif(a.attstorage, t.typstorage) END, to_jsonb(a)->>'attcompression') FROM pg_attribute a \
-    JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum) WHERE a.attrelid \
-    = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname), array(SELECT concat_ws(' ', pg_get_indexdef(i.indexrelid), \
-    i.indisvalid, (SELECT h.inhparent::regclass FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)) FROM pg_index i WHERE \
-    i.indrelid = c.oid ORDER BY 1), array(SELECT o.conname || ' ' || pg_get_constraintdef(o.oid) FROM pg_constraint o WHERE \
-    o.conrelid = c.oid ORDER BY 1)) \
+    pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid), array_remove(array(SELECT CASE WHEN c.relispartition THEN \
+    nullif(concat_ws(' ', a.attname, CASE WHEN a.attnotnull AND NOT p.attnotnull THEN 'not null' END, CASE WHEN \
+    pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_get_expr(e.adbin, e.adrelid) THEN concat_ws(' ', 'default', \
+    pg_get_expr(d.adbin, d.adrelid)) END, CASE WHEN a.attstorage <> p.attstorage THEN a.attstorage END, CASE WHEN \
+    nullif(a.attstattarget, -1) IS DISTINCT FROM nullif(p.attstattarget, -1) THEN coalesce(a.attstattarget, -1) END, CASE WHEN \
+    to_jsonb(a)->>'attcompression' <> to_jsonb(p)->>'attcompression' THEN to_jsonb(a)->>'attcompression' END, {options}), \
+    a.attname::text) ELSE concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), nullif(a.attcollation, \
+    t.typcollation)::regcollation, a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), \
+    a.attfdwoptions, {options}, nullif(a.attstattarget, -1), CASE WHEN c.relkind <> 'v' THEN nullif(a.attstorage, t.typstorage) \
+    END, to_jsonb(a)->>'attcompression') END FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON \
+    (d.adrelid, d.adnum) = (a.attrelid, a.attnum) LEFT JOIN pg_attribute p ON c.relispartition AND p.attname = a.attname AND \
+    p.attrelid = (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid) LEFT JOIN pg_attrdef e ON (e.adrelid, e.adnum) = \
+    (p.attrelid, p.attnum) WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname), NULL), array(SELECT \
+    concat_ws(' ', pg_get_indexdef(i.indexrelid), i.indisvalid) FROM pg_index i WHERE i.indrelid = c.oid AND NOT EXISTS (SELECT \
+    FROM pg_inherits h WHERE h.inhrelid = i.indexrelid) ORDER BY 1), array(SELECT o.conname || ' ' || pg_get_constraintdef(o.oid) \
+    FROM pg_constraint o WHERE o.conrelid = c.oid AND (NOT c.relispartition OR o.conislocal AND o.conparentid = 0) ORDER BY 1)) \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE (c.relkind IN ('v', 'm', 'f') OR c.relispartition AND \
     c.relkind IN ('r', 'p')) AND c.relpersistence <> 't' AND {user}";
 
@@ -281,8 +288,10 @@ const OF_RELATIONS: &[(&str, &str, &str)] = &[
         "statistics targets of index",
         "array(SELECT concat_ws(' ', a.attnum, a.attstattarget) FROM pg_attribute a WHERE a.attrelid = c.oid AND \
          nullif(a.attstattarget, -1) IS NOT NULL ORDER BY a.attnum)::text",
-        "c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND nullif(a.attstattarget, -1) \
-         IS NOT NULL)",
+        "c.relkind IN ('i', 'I') AND (c.relispartition OR EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype \
+         IN ('p', 'u', 'x')) OR EXISTS (SELECT FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid WHERE x.indexrelid = c.oid \
+         AND (t.relispartition OR t.relkind = 'm'))) AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND \
+         nullif(a.attstattarget, -1) IS NOT NULL)",
     ),
     (
         "storage parameters of the long values of",
@@ -411,6 +420,9 @@ const OTHERS: &str = "\
     t.oid = x.indrelid WHERE c.oid = d.objoid AND c.relkind IN ('r', 'p', 'c', 'S', 'i', 'I') AND NOT c.relispartition AND \
     (t.oid IS NULL OR t.relkind IN ('r', 'p') AND NOT t.relispartition))) AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid \
     = d.classoid AND e.objid = d.objoid AND e.deptype = 'e') \
+    UNION ALL SELECT 'switched-off triggers of', format('%I.%I', n.nspname, t.relname), array_agg(DISTINCT k.conname::text ORDER BY \
+    k.conname::text)::text FROM pg_trigger g JOIN pg_constraint k ON k.oid = g.tgconstraint JOIN pg_class t ON t.oid = k.conrelid JOIN \
+    pg_namespace n ON n.oid = t.relnamespace WHERE g.tgisinternal AND g.tgenabled IN ('D', 'R') AND k.conparentid = 0 GROUP BY 1, 2 \
     UNION ALL SELECT 'comment on the', 'database', d.description FROM pg_shdescription d JOIN pg_database b ON b.oid = d.objoid \
     WHERE d.classoid = 'pg_database'::regclass AND b.datname = current_database() AND d.description NOT LIKE \
     'scratch database of limbeck%' \
@@ -422,6 +434,10 @@ const OTHERS: &str = "\
     b.datname = current_database() AND d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND d.refobjid <> u.oid AND \
     d.objid >= 16384 AND i.type <> 'user mapping' AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid \
     = d.objid AND e.deptype = 'e')";
+
+/// The options of a column that are known; a server may keep others for itself.
+const COLUMN_OPTIONS: &str = "(SELECT array_agg(x ORDER BY x)::text FROM unnest(a.attoptions) x WHERE split_part(x, '=', 1) IN \
+                              ('n_distinct', 'n_distinct_inherited'))";
 
 /// What is left out of relations: PostgreSQL's own schemas and what belongs to an extension.
 const USER: &str = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_depend e WHERE \
@@ -495,6 +511,7 @@ pub(super) fn statement(version: u32) -> String {
     parts
         .join(" UNION ALL ")
         .replace("{user}", USER)
+        .replace("{options}", COLUMN_OPTIONS)
         .replace("{publication}", publication(version))
         .replace("{subscription}", subscription(version))
 }

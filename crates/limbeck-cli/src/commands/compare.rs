@@ -42,22 +42,26 @@ impl Context<'_> {
     }
 
     pub(super) async fn diff(&mut self, options: &Diff) -> Result<Outcome, CliError> {
-        let comparison = self
+        let mut comparison = self
             .compare(
                 options.from.as_deref(),
                 options.to.as_deref(),
                 Purpose::Plan,
             )
             .await?;
-        let Migration {
-            ops,
-            upgrade,
-            downgrade,
-        } = migration(
+        let mut planned = migration(
             &comparison.catalog.schema,
             &comparison.desired,
             comparison.catalog.version,
         )?;
+        if options.from.is_none() {
+            self.state_attached(&mut comparison, &mut planned).await?;
+        }
+        let Migration {
+            ops,
+            upgrade,
+            downgrade,
+        } = planned;
         let plan = if options.reverse { downgrade } else { upgrade };
         if self.output.json {
             self.output.json(&plan)?;

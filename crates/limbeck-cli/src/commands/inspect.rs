@@ -21,6 +21,7 @@ impl Context<'_> {
         let mut conn = self.connect().await?;
         let read = self.read_options(&mut conn).await?;
         let mut catalog = Catalog::read(&mut conn, &read).await?;
+        self.explain_unknown(&catalog);
         let mut unmanaged = Unmanaged::read(&mut conn).await?;
         let mut ignore = self.ignore();
         ignore.note_owners(&mut conn).await?;

@@ -223,12 +223,15 @@ impl Context<'_> {
         if from.is_none() {
             self.require_heads(history).await?;
         }
-        let comparison = self.compare(from, None, Purpose::Revision).await?;
-        let migration = migration(
+        let mut comparison = self.compare(from, None, Purpose::Revision).await?;
+        let mut migration = migration(
             &comparison.catalog.schema,
             &comparison.desired,
             comparison.catalog.version,
         )?;
+        if from.is_none() {
+            self.state_attached(&mut comparison, &mut migration).await?;
+        }
         for op in outline(&migration.ops) {
             self.output.say(&format!("Detected: {op}"));
         }

@@ -148,7 +148,8 @@ impl Context<'_> {
         let scratch = self.scratch(like.as_ref()).await?;
         let mut built = scratch.connect().await?;
         let mut conn = self.connect().await?;
-        let mut runner = Runner::new(scratch.connect().await?, self.runner_options()).await?;
+        let replaying = scratch.connect().await?;
+        let mut runner = Runner::in_scratch(&scratch, replaying, self.runner_options()).await?;
         let mut rows = BTreeSet::new();
         let mut todo = steps.iter();
         loop {
@@ -195,7 +196,7 @@ impl Context<'_> {
                 source: Box::new(source),
             })?;
         }
-        let mut runner = Runner::new(conn, self.runner_options()).await?;
+        let mut runner = Runner::in_scratch(&scratch, conn, self.runner_options()).await?;
         for row in rows {
             let replayed = runner.upgrade(history, row.as_str(), &mut |_| ()).await;
             replayed.map_err(|source| CliError::Replay {
@@ -206,7 +207,7 @@ impl Context<'_> {
         let mut built = runner.into_connection();
         let mut conn = self.connect().await?;
         let mut current = Unmanaged::read(&mut conn).await?;
-        let mut desired = Unmanaged::read(&mut built).await?;
+        let mut desired = scratch.unmanaged(&mut built).await?;
         let mut ignore = self.ignore();
         ignore.note_owners(&mut conn).await?;
         ignore.retain(&mut current);

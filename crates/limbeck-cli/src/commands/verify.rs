@@ -123,7 +123,8 @@ impl Context<'_> {
             Some(it) => it,
             empty => {
                 let conn = replay.scratch.connect().await?;
-                empty.insert(Runner::new(conn, self.config.runner_options()).await?)
+                let options = self.config.runner_options();
+                empty.insert(Runner::in_scratch(&replay.scratch, conn, options).await?)
             }
         };
         let output = &mut self.output;

@@ -73,7 +73,7 @@ async fn a_wrong_password_is_told_as_such() {
         SELECT pg_reload_conf();";
     let mut conn = db.connect().await.unwrap();
     sqlx::raw_sql(demand).execute(&mut conn).await.unwrap();
-    let url = db.url().replace("postgres@", "me:secret@");
+    let url = db.url_as("me", "secret");
     // The server takes a moment to read the file again.
     let ran = loop {
         let ran = world
@@ -100,10 +100,10 @@ async fn missing_permissions_are_named_with_the_object() {
     let role = format!("reader_{}", world.db.name().replace('-', "_"));
     world
         .execute(&format!(
-            "CREATE ROLE \"{role}\" LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+            "CREATE ROLE \"{role}\" LOGIN PASSWORD 'reader'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
         ))
         .await;
-    let url = world.db.url().replace("postgres@", &format!("{role}@"));
+    let url = world.db.url_as(&role, "reader");
     let ran = world
         .run_bare(
             &["--url", &url, "--revisions", "{}/revisions", "upgrade"],
@@ -129,15 +129,31 @@ async fn mistakes_in_models_are_named_with_their_place() {
         |name: &str, more: &str| format!(r#"{{"name": "{name}", "columns": [{column}]{more}}}"#);
     let long = "x".repeat(64);
     let cases: &[(String, &[&str])] = &[
-        (r#"{"limbeck": 1, "tables": ["#.to_owned(), &["models.json:1:"]),
+        (
+            r#"{"limbeck": 1, "tables": ["#.to_owned(),
+            &["models.json:1:"],
+        ),
         (r#"{"limbeck": 2}"#.to_owned(), &["models.json", "version"]),
         ("[]".to_owned(), &["models.json:1:1", "\"limbeck\": 1"]),
-        (format!(r#"{{"limbeck": 1, "tables": [{}, {}]}}"#, table("t", ""), table("t", "")), &["table t", "twice"]),
         (
-            format!(r#"{{"limbeck": 1, "tables": [{}]}}"#, table("t", r#", "indexes": [{"elements": ["nosuch"]}]"#)),
+            format!(
+                r#"{{"limbeck": 1, "tables": [{}, {}]}}"#,
+                table("t", ""),
+                table("t", "")
+            ),
+            &["table t", "twice"],
+        ),
+        (
+            format!(
+                r#"{{"limbeck": 1, "tables": [{}]}}"#,
+                table("t", r#", "indexes": [{"elements": ["nosuch"]}]"#)
+            ),
             &["tables[0]", "nosuch"],
         ),
-        (format!(r#"{{"limbeck": 1, "tables": [{}]}}"#, table(&long, "")), &["tables[0]", "63"]),
+        (
+            format!(r#"{{"limbeck": 1, "tables": [{}]}}"#, table(&long, "")),
+            &["tables[0]", "63"],
+        ),
     ];
     for (text, expected) in cases {
         let models = world.write("models.json", text);

@@ -3,7 +3,10 @@
 mod allow;
 mod bad_input;
 mod common;
+mod connections;
 mod database;
+mod field;
+mod harmless;
 mod hostile;
 mod import;
 mod inspect;

@@ -246,6 +246,8 @@ impl Lift<'_> {
             options,
             predicate,
             valid: _,
+            statistics,
+            partitioned: _,
         } = it;
         model::Index {
             name: Some(GivenName::Name(name.clone())),
@@ -256,6 +258,7 @@ impl Lift<'_> {
             predicate: predicate.as_ref().map(ToString::to_string),
             nulls_not_distinct: *nulls_not_distinct,
             with: options.to_map(),
+            statistics: statistics.clone().unwrap_or_default(),
             comment: self.comment(key),
         }
     }
@@ -275,6 +278,8 @@ impl Lift<'_> {
             valid,
             enforced,
             period,
+            // Metadata has no word for what nobody asks for.
+            switched_off: _,
         } = it;
         let (deferrable, initially_deferred) = deferred(*deferral);
         let kinds::References {
@@ -352,6 +357,7 @@ fn key_facts(index: &kinds::KeyIndex) -> KeyFacts {
         deferral,
         options,
         without_overlaps: _,
+        partitioned: _,
     } = index;
     (
         columns.clone(),

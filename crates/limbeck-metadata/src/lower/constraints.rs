@@ -37,6 +37,7 @@ impl<'a> Lowering<'a> {
             deferral: deferral(*deferrable, *initially_deferred),
             options: with.clone().into(),
             without_overlaps: *without_overlaps,
+            partitioned: false,
         };
         let table = it.name.clone();
         self.part(
@@ -83,6 +84,7 @@ impl<'a> Lowering<'a> {
             deferral: deferral(*deferrable, *initially_deferred),
             options: with.clone().into(),
             without_overlaps: *without_overlaps,
+            partitioned: false,
         };
         let table = it.name.clone();
         self.part(
@@ -260,6 +262,7 @@ impl<'a> Lowering<'a> {
             predicate,
             nulls_not_distinct,
             with,
+            statistics,
             comment,
         } = index;
         let facts: Facts<'a> = it.facts("index", element_columns(it, elements), name.as_ref());
@@ -271,6 +274,7 @@ impl<'a> Lowering<'a> {
             nulls_not_distinct: *nulls_not_distinct,
             options: with.clone().into(),
             predicate: predicate.as_deref().map(Expr::new),
+            statistics: (!statistics.is_empty()).then(|| statistics.clone()),
             ..kinds::Index::new(
                 it.name.clone(),
                 it.name.name.clone(),

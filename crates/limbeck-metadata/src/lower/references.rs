@@ -63,6 +63,7 @@ impl<'a> Lowering<'a> {
             valid: !not_valid || *not_enforced,
             enforced: !not_enforced,
             period: *period,
+            switched_off: false,
         };
         self.part(
             it,

@@ -39,6 +39,9 @@ pub struct Index {
     /// Storage parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub with: BTreeMap<String, String>,
+    /// Statistics targets, by the number of the column in the index, from 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statistics: BTreeMap<i64, i64>,
     /// The comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -64,6 +67,7 @@ impl Index {
             predicate: None,
             nulls_not_distinct: false,
             with: BTreeMap::new(),
+            statistics: BTreeMap::new(),
             comment: None,
         }
     }
@@ -126,6 +130,13 @@ impl Index {
     #[must_use]
     pub fn with(mut self, parameter: impl Into<String>, value: impl Into<String>) -> Self {
         self.with.insert(parameter.into(), value.into());
+        self
+    }
+
+    /// The statistics target of a column of the index, counted from 1.
+    #[must_use]
+    pub fn statistics(mut self, column: i64, target: i64) -> Self {
+        self.statistics.insert(column, target);
         self
     }
 

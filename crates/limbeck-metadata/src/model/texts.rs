@@ -355,6 +355,7 @@ impl Index {
             predicate,
             nulls_not_distinct: _,
             with: _,
+            statistics: _,
             comment: _,
         } = self;
         given(name, visit)?;

@@ -19,6 +19,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use self::facts::{Facts, Form, Reference};
 use self::search::served;
 use self::values::Values;
+use crate::row_security::Excepted;
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,8 +55,9 @@ pub(crate) async fn seed(
     let mut values = Values::default();
     let used = used_types(&facts);
     search::solve_domains(&mut *conn, &facts, &used, &mut values).await?;
+    let excepted = Excepted::begin(&mut *conn).await?;
     let mut seeder = Seeder {
-        conn,
+        conn: &mut *conn,
         facts,
         values,
         known: BTreeMap::new(),
@@ -63,8 +65,10 @@ pub(crate) async fn seed(
     };
     seeder.fill_all().await?;
     seeder.move_sequences().await?;
-    seeder.seeded.empty.sort();
-    Ok(seeder.seeded)
+    let mut seeded = seeder.seeded;
+    seeded.empty.sort();
+    excepted.end(conn).await?;
+    Ok(seeded)
 }
 
 /// The types of columns with all that they are made of.

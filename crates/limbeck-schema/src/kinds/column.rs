@@ -11,13 +11,12 @@ use crate::ident::{Ident, Literal, Name};
 use crate::key::Key;
 use crate::kinds::collation::collation_key;
 use crate::kinds::constraint::{is_false, mentioned_columns, on_live_table};
-use crate::kinds::named::default_name;
-use crate::kinds::retype::{fills_rows, write_type};
-use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions, is_owned_by};
+use crate::kinds::identity::{filled, narrows, write_identity, write_restart};
+use crate::kinds::sequence::{OPTION_COLUMNS, SequenceOptions};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
 use crate::kinds::{
-    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, NotNull, Object, Physical,
-    Reaction, Shown, Since, Slot, Stage, named, user_objects,
+    Context, Difference, Event, Identity, Kind, KindTag, NameVisitor, Named, NotNull, Physical,
+    Reaction, Since, Slot, Stage, named, retype, user_objects,
 };
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -60,55 +59,6 @@ pub struct Column {
     /// hardly any column has something to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub physical: Option<Arc<Physical>>,
-}
-
-/// `GENERATED … AS IDENTITY`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
-    /// `ALWAYS` rather than `BY DEFAULT`.
-    pub always: bool,
-    /// The name of its sequence; `None` where nothing says it, which agrees with any.
-    pub sequence: Option<Name>,
-    /// The numbers of its sequence.
-    pub options: SequenceOptions,
-}
-
-impl Identity {
-    /// The same, with the other one's sequence name where this one has none.
-    fn filled(&self, other: &Self) -> Self {
-        Self {
-            sequence: self.sequence.clone().or_else(|| other.sequence.clone()),
-            ..self.clone()
-        }
-    }
-}
-
-/// Two identities with their sequences' names told where only one has one.
-fn filled(one: &Option<Box<Identity>>, other: &Option<Box<Identity>>) -> Option<Identity> {
-    one.as_ref().map(|it| {
-        other
-            .as_ref()
-            .map_or_else(|| (**it).clone(), |other| it.filled(other))
-    })
-}
-
-impl Shown for Identity {
-    fn shown(&self) -> String {
-        let clauses = self.options.clauses("bigint");
-        let options = if clauses.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", clauses.join(" ").to_lowercase())
-        };
-        let name = self
-            .sequence
-            .as_ref()
-            .map_or_else(String::new, |it| format!(" {it}"));
-        format!(
-            "{}{name}{options}",
-            if self.always { "always" } else { "by default" }
-        )
-    }
 }
 
 impl Column {
@@ -161,53 +111,9 @@ impl Column {
         sql
     }
 
-    /// The name that PostgreSQL gives the sequence of an identity column.
-    fn identity_sequence(&self) -> Name {
-        let own = self.identity.as_ref().and_then(|it| it.sequence.clone());
-        own.unwrap_or_else(|| self.default_sequence())
-    }
-
     /// The type and collation, as casts go by them.
     pub(crate) fn typed(&self) -> Typed {
         (self.ty.clone(), self.collation.as_deref().cloned())
-    }
-
-    fn default_sequence(&self) -> Name {
-        self.table
-            .sibling(default_name(&self.table.name, &[self.name.as_str()], "seq"))
-    }
-
-    /// The call that finds the sequence of an identity or serial column.
-    fn own_sequence(&self) -> String {
-        format!(
-            "pg_get_serial_sequence({}, {})",
-            Literal(&self.table.to_string()),
-            Literal(self.name.as_str())
-        )
-    }
-
-    /// The sequence whose next value is the default, if it is one that this column owns.
-    fn serial_sequence(&self, schema: &Schema) -> Option<Name> {
-        let words = self.default.as_ref()?.words();
-        if !words.contains(&Ident::new("nextval")) {
-            return None;
-        }
-        words
-            .into_iter()
-            .map(|it| self.table.sibling(it))
-            .find(|it| is_owned_by(schema, it, &self.table))
-    }
-
-    /// How many rows the sequence behind it can number, if tables with more of them are common.
-    fn few_numbers(&self, schema: &Schema) -> Option<i128> {
-        let serial = self
-            .serial_sequence(schema)
-            .and_then(|it| schema.get(&Key::of(KindTag::Sequence, &it)));
-        let options = match serial {
-            Some(Object::Sequence(it)) => &it.options,
-            _ => &self.identity.as_ref()?.options,
-        };
-        options.count().filter(|it| *it <= i128::from(i16::MAX))
     }
 
     pub(crate) fn alter_prefix(&self) -> String {
@@ -224,29 +130,6 @@ impl Column {
 
     fn generates(&self) -> bool {
         self.identity.is_some() || self.generated.is_some()
-    }
-}
-
-impl Identity {
-    fn clause(&self, column: &Column) -> String {
-        let mut clauses = self.options.clauses(column.ty.as_str());
-        if let Some(name) = self
-            .sequence
-            .as_ref()
-            .filter(|it| **it != column.default_sequence())
-        {
-            clauses.insert(0, format!("SEQUENCE NAME {name}"));
-        }
-        let options = if clauses.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", clauses.join(" "))
-        };
-        format!("GENERATED {} AS IDENTITY{options}", self.when())
-    }
-
-    fn when(&self) -> &'static str {
-        if self.always { "ALWAYS" } else { "BY DEFAULT" }
     }
 }
 
@@ -381,12 +264,12 @@ impl Kind for Column {
         }
         it.field(
             "default",
-            &said_default(default, ty),
-            &said_default(&desired.default, &desired.ty),
+            &retype::said_default(default, ty),
+            &retype::said_default(&desired.default, &desired.ty),
         );
         if it.field("generated", generated, &desired.generated)
             && desired.generated.is_some()
-            && !sets_expression(current, desired)
+            && !retype::sets_expression(current, desired)
         {
             it.replace_because(
                 "PostgreSQL computes a stored generated column only when it is added",
@@ -475,7 +358,7 @@ impl Kind for Column {
                 format!("fails if {} has more than {n} rows", self.table),
             );
         }
-        if live && fills_rows(self, ctx) {
+        if live && retype::fills_rows(self, ctx) {
             statement.warn(
                 Hazard::RewritesTable,
                 "every row is written anew while nobody can use the table",
@@ -518,7 +401,7 @@ impl Kind for Column {
         let alter = current.alter_prefix();
         let mut released = Script::default();
         Self::release(current, desired, ctx, &mut released);
-        let converts = is_converted(current, desired, ctx);
+        let converts = retype::is_converted(current, desired, ctx);
         let retype = *ty != desired.ty || *collation != desired.collation || converts;
         let mut has_default = default.is_some()
             && !released
@@ -555,7 +438,7 @@ impl Kind for Column {
             write_identity(identity.as_deref(), wanted, current, desired, acc);
         }
         if retype {
-            write_type(current, desired, ctx, acc);
+            retype::write_type(current, desired, ctx, acc);
         }
         if let Some(expr) = &desired.default
             && (!has_default || desired.default != *default)
@@ -714,125 +597,4 @@ impl Kind for Column {
     fn types(&mut self) -> Vec<&mut SqlType> {
         vec![&mut self.ty]
     }
-}
-
-/// The default, unless it is a null that PostgreSQL keeps only because it has been cast to the length of the type: it is
-/// what a column without a default has. A null in a domain's column stays, since it hides the domain's own default
-/// (`AddRelationNewConstraints`).
-fn said_default<'a>(default: &'a Option<Expr>, ty: &SqlType) -> Option<&'a Expr> {
-    let is_domain = ty.user_defined().is_some() && !ty.as_str().contains('(');
-    default.as_ref().filter(|it| is_domain || !it.is_null())
-}
-
-/// Whether another expression can be given to a stored generated column where it stands. Its type has to stay, since each
-/// of the two expressions fits only its own. A virtual column is built anew, which costs nothing: PostgreSQL refuses to
-/// set its expression where the table has checks.
-fn sets_expression(current: &Column, desired: &Column) -> bool {
-    (current.can_set_expression || desired.can_set_expression)
-        && current.generated.is_some()
-        && !current.is_virtual
-        && current.ty == desired.ty
-        && current.collation == desired.collation
-}
-
-/// Whether the column has to be given its type or collation anew because an old self of it stands aside.
-fn is_converted(current: &Column, desired: &Column, ctx: &Context<'_>) -> bool {
-    let sides = [(current, ctx.current), (desired, ctx.desired)];
-    let keys = |(column, schema): &(&Column, &Schema)| {
-        let collation = column.collation.as_deref().map(collation_key);
-        [owner_of(schema, &column.ty), collation]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-    };
-    sides
-        .iter()
-        .flat_map(keys)
-        .any(|it| ctx.asides.contains(&it))
-}
-
-fn write_identity(
-    was: Option<&Identity>,
-    is: &Identity,
-    current: &Column,
-    desired: &Column,
-    acc: &mut Script,
-) {
-    let alter = current.alter_prefix();
-    let Some(was) = was else {
-        acc.push(
-            Lock::AccessExclusive,
-            format!("{alter} ADD {}", is.clause(desired)),
-        );
-        write_restart(desired, &desired.own_sequence(), acc);
-        return;
-    };
-    let (old, new) = (
-        current.identity_sequence(),
-        is.filled(was)
-            .sequence
-            .unwrap_or_else(|| desired.identity_sequence()),
-    );
-    if old != new {
-        acc.push(
-            Lock::AccessExclusive,
-            format!("ALTER SEQUENCE {old} RENAME TO {}", new.name),
-        );
-    }
-    let mut from = was.options.clone();
-    if current.ty != desired.ty && !narrows(current, desired) {
-        // The sequence follows the column's type, and its bounds with it where they were the type's own.
-        from.follow(&current.ty, &desired.ty);
-    }
-    if let Some((room, clamp)) =
-        SequenceOptions::clamp(&mut from, &is.options, &desired.own_sequence(), &new)
-    {
-        if let Some(clause) = room {
-            acc.push(Lock::AccessExclusive, format!("{alter} SET {clause}"));
-        }
-        acc.push(Lock::ShareRowExclusive, clamp);
-    }
-    let mut clauses = SequenceOptions::changes(&from, &is.options, "SET ");
-    if was.always != is.always {
-        clauses.insert(0, format!("SET GENERATED {}", is.when()));
-    }
-    if !clauses.is_empty() {
-        acc.push(
-            Lock::AccessExclusive,
-            format!("{alter} {}", clauses.join(" ")),
-        );
-    }
-}
-
-/// Whether the identity's bounds have to fit the new type before the column gets it.
-fn narrows(current: &Column, desired: &Column) -> bool {
-    let largest = |it: &Column| SequenceOptions::defaults(it.ty.as_str(), 1).max;
-    current.identity.is_some() && desired.identity.is_some() && largest(desired) < largest(current)
-}
-
-/// A sequence that begins to fill a column of a table with rows has to begin after them.
-fn write_restart(column: &Column, sequence: &str, acc: &mut Script) {
-    let Column { table, name, .. } = column;
-    acc.push(
-        Lock::None,
-        format!(
-            "SELECT setval({sequence}, max({name})) FROM {table} HAVING max({name}) IS NOT NULL"
-        ),
-    );
-}
-
-/// The columns of a table in a schema, in table order.
-pub fn columns_of<'a>(schema: &'a Schema, table: &Name) -> Vec<&'a Column> {
-    let mut acc: Vec<&Column> = schema
-        .parts(KindTag::Column, table)
-        .filter_map(|(_, it)| {
-            if let Object::Column(column) = it {
-                Some(&**column)
-            } else {
-                None
-            }
-        })
-        .collect();
-    acc.sort_by_key(|it| it.position);
-    acc
 }

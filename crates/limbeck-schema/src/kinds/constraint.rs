@@ -8,7 +8,9 @@ use serde::Serialize;
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::element::include_clause;
-use crate::kinds::{Context, Difference, KindTag, Parameters, Shown, Since, user_objects};
+use crate::kinds::{
+    Context, Difference, KindTag, Parameters, Shown, Since, parameters, user_objects,
+};
 use crate::row::{DecodeError, Fields};
 use crate::statement::{Hazard, Lock, Script};
 
@@ -196,6 +198,9 @@ pub struct KeyIndex {
     /// Whether the last key column is `WITHOUT OVERLAPS` (PostgreSQL 18).
     #[serde(skip_serializing_if = "is_false")]
     pub without_overlaps: bool,
+    /// Whether it was read as the index of a partitioned table, whose parameters cannot be altered; never a difference.
+    #[serde(skip)]
+    pub partitioned: bool,
 }
 
 impl KeyIndex {
@@ -207,6 +212,7 @@ impl KeyIndex {
             deferral: Deferral::No,
             options: Parameters::default(),
             without_overlaps: false,
+            partitioned: false,
         }
     }
 
@@ -235,6 +241,7 @@ impl KeyIndex {
             deferral,
             options: _,
             without_overlaps,
+            partitioned: _,
         } = self;
         let overlaps = if *without_overlaps {
             " WITHOUT OVERLAPS"
@@ -257,6 +264,7 @@ impl KeyIndex {
             deferral,
             options,
             without_overlaps,
+            partitioned,
         } = current;
         it.fixed("columns", columns, &desired.columns, WHY);
         it.fixed(
@@ -267,7 +275,11 @@ impl KeyIndex {
         );
         it.fixed("include", include, &desired.include, WHY);
         it.fixed("deferral", deferral, &desired.deferral, WHY);
-        it.field("storage parameters", options, &desired.options);
+        if it.field("storage parameters", options, &desired.options)
+            && (*partitioned || desired.partitioned)
+        {
+            it.replace_because("PostgreSQL cannot alter the parameters of a partitioned index");
+        }
     }
 
     /// The storage parameters are all that can be altered.
@@ -284,7 +296,7 @@ impl KeyIndex {
     pub(crate) fn columns(version: u32) -> String {
         let period = period(version);
         format!(
-            ", k.ord > x.indnkeyatts, a.attname, c.condeferrable, c.condeferred, i.reloptions, {period}"
+            ", k.ord > x.indnkeyatts, a.attname, c.condeferrable, c.condeferred, i.reloptions, {period}, t.relkind = 'p'"
         )
     }
 
@@ -303,8 +315,9 @@ impl KeyIndex {
             self.columns.push(column)
         }
         self.deferral = Deferral::new(fields.boolean()?, fields.boolean()?);
-        self.options = Parameters::read(fields.list()?);
+        self.options = Parameters::read(fields.options(parameters::of_indexes)?);
         self.without_overlaps = fields.boolean()?;
+        self.partitioned = fields.boolean()?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::key::Key;
 use crate::kinds::collation::collation_key;
 use crate::kinds::constraint::mentioned_columns;
 use crate::kinds::usage::mentioned_types;
-use crate::kinds::{NameVisitor, Shown, named};
+use crate::kinds::{NameVisitor, Shown, named, parameters};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
 
@@ -264,7 +264,7 @@ pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Decoded, DecodeError> {
         collation: default_collation,
         opclass: default_opclass,
     };
-    let opclass_options = fields.list()?;
+    let opclass_options = fields.options(parameters::of_indexes)?;
     Ok(Decoded::Element(Element {
         key,
         collation,

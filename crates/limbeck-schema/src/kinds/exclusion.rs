@@ -12,7 +12,7 @@ use crate::kinds::element::{self, Decoded, Element, include_clause};
 use crate::kinds::usage::mentioned_types;
 use crate::kinds::{
     Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Shown,
-    Slot, Stage, named,
+    Slot, Stage, named, parameters,
 };
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -105,7 +105,7 @@ impl Kind for Exclusion {
         let (table, name, method) = (fields.name()?, fields.ident()?, fields.ident()?);
         let predicate = fields.text_or_null()?.map(Expr::new);
         let deferral = Deferral::new(fields.boolean()?, fields.boolean()?);
-        let options = Parameters::read(fields.list()?);
+        let options = Parameters::read(fields.options(parameters::of_indexes)?);
         let schema = fields.schema()?.filter(|it| it.as_str() != "pg_catalog");
         let operator = fields.text_or_null()?.unwrap_or_default();
         let operator = schema.map_or_else(

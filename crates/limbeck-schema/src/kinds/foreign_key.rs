@@ -118,6 +118,9 @@ pub struct ForeignKey {
     /// Whether the last column of either side is a `PERIOD` (PostgreSQL 18).
     #[serde(skip_serializing_if = "constraint::is_false")]
     pub period: bool,
+    /// Whether a trigger that checks rows for it is switched off (`ALTER TABLE … DISABLE TRIGGER ALL`).
+    #[serde(skip_serializing_if = "constraint::is_false")]
+    pub switched_off: bool,
 }
 
 impl ForeignKey {
@@ -187,7 +190,8 @@ impl Kind for ForeignKey {
         };
         let columns = format!(
             ", a.attname, nr.nspname, r.relname, ra.attname, c.confdeltype::text, coalesce(k.att = ANY ({set}), false), \
-             c.confupdtype::text, c.confmatchtype = 'f', c.condeferrable, c.condeferred, {}, {}",
+             c.confupdtype::text, c.confmatchtype = 'f', c.condeferrable, c.condeferred, {}, {}, c.oid = ANY (ARRAY(SELECT \
+             g.tgconstraint FROM pg_trigger g WHERE g.tgisinternal AND g.tgenabled IN ('D', 'R')))",
             constraint::validity(version),
             constraint::period(version),
         );
@@ -223,6 +227,7 @@ impl Kind for ForeignKey {
                 valid: fields.boolean()?,
                 enforced: fields.boolean()?,
                 period: fields.boolean()?,
+                switched_off: fields.boolean()?,
             });
         }
         if let Some(last) = acc.last_mut() {
@@ -284,6 +289,7 @@ impl Kind for ForeignKey {
             valid,
             enforced,
             period,
+            switched_off,
         } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
@@ -301,6 +307,15 @@ impl Kind for ForeignKey {
         it.fixed("match full", match_full, &desired.match_full, WHY);
         it.field("deferral", deferral, &desired.deferral);
         it.fixed("period", period, &desired.period, WHY);
+        // Nobody asks for a foreign key that lets rows pass; a database that has one is told of with its triggers.
+        if *switched_off && !desired.switched_off {
+            it.fixed(
+                "switched off",
+                switched_off,
+                &desired.switched_off,
+                "its triggers are switched off, so it is built anew, which checks the rows",
+            );
+        }
         if it.field("enforced", enforced, &desired.enforced) {
             if desired.enforced && !desired.valid {
                 it.replace_because("PostgreSQL validates a foreign key that becomes enforced");
@@ -330,6 +345,13 @@ impl Kind for ForeignKey {
         if self.valid && self.enforced && on_live_table(ctx, &self.table) {
             self.warn(statement);
         }
+    }
+
+    fn as_created(&self) -> Option<Self> {
+        self.switched_off.then(|| Self {
+            switched_off: false,
+            ..self.clone()
+        })
     }
 
     fn alter(current: &Self, desired: &Self, _ctx: &Context<'_>, acc: &mut Script) {

@@ -1,6 +1,6 @@
 //! Indexes (`pg_index`) that do not belong to a constraint.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -11,8 +11,8 @@ use crate::kinds::constraint::{column_keys, mentioned_columns, on_live_table};
 use crate::kinds::element::{self, Decoded, Element, ElementKey, include_clause};
 use crate::kinds::usage::mentioned_types;
 use crate::kinds::{
-    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Since,
-    Slot, Stage, named, user_objects,
+    Context, Difference, Event, Kind, KindTag, NameVisitor, Named, Parameters, Reaction, Shown,
+    Since, Slot, Stage, named, parameters, user_objects,
 };
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -41,6 +41,27 @@ pub struct Index {
     pub predicate: Option<Expr>,
     /// False for one whose concurrent build failed (`pg_index.indisvalid`).
     pub valid: bool,
+    /// Statistics targets other than the server's setting, by the numbers of its columns; `None` where nothing says them,
+    /// which agrees with any.
+    #[serde(skip_serializing_if = "no_targets")]
+    pub statistics: Option<BTreeMap<i64, i64>>,
+    /// Whether it was read as the index of a partitioned table, whose parameters cannot be altered. It says nothing about
+    /// the index, so it is never a difference; of two states one was read from a server.
+    #[serde(skip)]
+    pub partitioned: bool,
+}
+
+fn no_targets(it: &Option<BTreeMap<i64, i64>>) -> bool {
+    it.as_ref().is_none_or(BTreeMap::is_empty)
+}
+
+impl Shown for BTreeMap<i64, i64> {
+    fn shown(&self) -> String {
+        let each = self
+            .iter()
+            .map(|(column, target)| format!("{column}: {target}"));
+        format!("({})", each.collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl Index {
@@ -57,6 +78,8 @@ impl Index {
             options: Parameters::default(),
             predicate: None,
             valid: true,
+            statistics: None,
+            partitioned: false,
         }
     }
 
@@ -105,6 +128,25 @@ impl Index {
         self.unique && !self.has_expressions() && own == *columns
     }
 
+    /// Writes what leads from other statistics targets to its own.
+    fn write_targets(&self, was: &BTreeMap<i64, i64>, acc: &mut Script) {
+        let Some(wanted) = &self.statistics else {
+            return;
+        };
+        let columns: BTreeSet<&i64> = was.keys().chain(wanted.keys()).collect();
+        for column in columns {
+            let target = wanted.get(column);
+            if was.get(column) != target {
+                let target = target.copied().unwrap_or(-1);
+                let index = self.qualified();
+                acc.push(
+                    Lock::ShareUpdateExclusive,
+                    format!("ALTER INDEX {index} ALTER COLUMN {column} SET STATISTICS {target}"),
+                );
+            }
+        }
+    }
+
     fn collates_expressions(&self) -> bool {
         let is_collated =
             |it: &Element| it.collation.is_some() && matches!(it.key, ElementKey::Expression(_));
@@ -135,7 +177,9 @@ impl Kind for Index {
         // `pg_get_indexdef` is by far the dearest function here, so it is asked for expressions alone.
         format!(
             "SELECT n.nspname, t.relname, i.relname, x.indisunique, am.amname, {nulls}, i.reloptions, CASE WHEN x.indpred \
-             IS NOT NULL THEN pg_get_expr(x.indpred, x.indrelid) END, x.indisvalid OR t.relkind = 'p', {} FROM pg_index x JOIN \
+             IS NOT NULL THEN pg_get_expr(x.indpred, x.indrelid) END, x.indisvalid OR t.relkind = 'p', t.relkind = 'p', CASE WHEN x.indexrelid = ANY (ARRAY(SELECT \
+             s.attrelid FROM pg_attribute s WHERE s.attstattarget >= 0 AND s.attnum > 0)) THEN array(SELECT s.attnum || ' ' || s.attstattarget FROM \
+             pg_attribute s WHERE s.attrelid = x.indexrelid AND s.attstattarget >= 0 ORDER BY s.attnum) END, {} FROM pg_index x JOIN \
              pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = \
              t.relnamespace JOIN pg_am am ON am.oid = i.relam {} WHERE t.relkind IN ('r', 'p') AND NOT t.relispartition AND \
              t.relpersistence <> 't' AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND \
@@ -152,9 +196,11 @@ impl Kind for Index {
             unique: fields.boolean()?,
             method: fields.ident()?,
             nulls_not_distinct: fields.boolean()?,
-            options: Parameters::read(fields.list()?),
+            options: Parameters::read(fields.options(parameters::of_indexes)?),
             predicate: fields.text_or_null()?.map(Expr::new),
             valid: fields.boolean()?,
+            partitioned: fields.boolean()?,
+            statistics: Some(targets(&fields.list()?)),
             ..Self::new(table, name, Vec::new())
         };
         let decoded = element::decode(fields)?;
@@ -214,6 +260,8 @@ impl Kind for Index {
             options,
             predicate,
             valid,
+            statistics,
+            partitioned,
         } = current;
         let mut it = Difference::default();
         it.field("table", table, &desired.table);
@@ -235,7 +283,14 @@ impl Kind for Index {
             &desired.valid,
             "its build failed, so it has to be built again",
         );
-        it.field("storage parameters", options, &desired.options);
+        if it.field("storage parameters", options, &desired.options)
+            && (*partitioned || desired.partitioned)
+        {
+            it.replace_because("PostgreSQL cannot alter the parameters of a partitioned index");
+        }
+        if let (Some(current), Some(desired)) = (statistics, &desired.statistics) {
+            it.field("statistics targets", current, desired);
+        }
         it
     }
 
@@ -271,6 +326,7 @@ impl Kind for Index {
                 statement.warn(Hazard::MayFail, "fails if two rows are equal");
             }
         }
+        self.write_targets(&BTreeMap::new(), acc);
     }
 
     fn as_created(&self) -> Option<Self> {
@@ -286,6 +342,9 @@ impl Kind for Index {
                 Lock::ShareUpdateExclusive,
                 format!("ALTER INDEX {} {clause}", desired.qualified()),
             );
+        }
+        if let Some(was) = &current.statistics {
+            desired.write_targets(was, acc);
         }
     }
 
@@ -343,6 +402,15 @@ impl Kind for Index {
             }))
             .collect()
     }
+}
+
+/// Statistics targets from texts of a column's number and its target.
+fn targets(texts: &[String]) -> BTreeMap<i64, i64> {
+    let pair = |it: &String| {
+        let (column, target) = it.split_once(' ')?;
+        Some((column.parse().ok()?, target.parse().ok()?))
+    };
+    texts.iter().filter_map(pair).collect()
 }
 
 impl Index {

@@ -12,6 +12,9 @@ use crate::expr::{Expr, ExprSlot, Role};
 use crate::ident::{Ident, Name};
 use crate::key::Key;
 use crate::kinds::constraint::is_false;
+use crate::kinds::inheritance::{
+    compression_of, default_of, is_not_null, parent_of, storage_of, type_of,
+};
 use crate::kinds::usage::{mentioned_sequences, mentioned_types, owner_of};
 use crate::kinds::{
     Column, Context, Difference, Event, Kind, KindTag, NameVisitor, Named, NotNull, Object,
@@ -85,7 +88,7 @@ pub struct InheritedColumn {
 }
 
 /// How a server calls the compression that its setting decides.
-const SERVERS_CHOICE: &str = "default";
+pub(crate) const SERVERS_CHOICE: &str = "default";
 
 impl InheritedColumn {
     fn new(table: Name, name: Ident, ty: SqlType) -> Self {
@@ -103,12 +106,12 @@ impl InheritedColumn {
         }
     }
 
-    fn says_nothing(&self) -> bool {
+    pub(crate) fn says_nothing(&self) -> bool {
         *self == Self::new(self.table.clone(), self.name.clone(), self.ty.clone())
     }
 
     /// What a column that a table both declares and inherits says of its own.
-    fn of_declared(column: &Column, schema: &Schema, parent: &Name) -> Self {
+    pub(crate) fn of_declared(column: &Column, schema: &Schema, parent: &Name) -> Self {
         let mut it = Self::new(column.table.clone(), column.name.clone(), column.ty.clone());
         if column.default != default_of(schema, parent, &column.name) && column.generated.is_none()
         {
@@ -132,7 +135,7 @@ impl InheritedColumn {
     }
 
     /// Takes over from another one what a source that does not speak about it leaves open.
-    fn keep_physical(&mut self, other: Option<&Object>) {
+    pub(crate) fn keep_physical(&mut self, other: Option<&Object>) {
         if let Some(Object::InheritedColumn(it)) = other {
             self.storage = it.storage;
             self.compression = it.compression.clone();
@@ -158,7 +161,7 @@ impl InheritedColumn {
             was.as_ref(),
             &parent,
             self,
-            retyped || ctx.swapped,
+            retyped || self.is_swapped(ctx),
             default_of,
         );
         let wanted = default_of(ctx.desired, table, name);
@@ -219,6 +222,15 @@ impl InheritedColumn {
         }
     }
 
+    /// Whether the type is built anew beside its old self, so that the parent's default goes and comes again.
+    fn is_swapped(&self, ctx: &Context<'_>) -> bool {
+        let owners = [ctx.current, ctx.desired].map(|schema| owner_of(schema, &self.ty));
+        owners
+            .into_iter()
+            .flatten()
+            .any(|it| ctx.asides.contains(&it))
+    }
+
     /// The column with what is said of it, for the writers of columns.
     fn column(&self) -> Column {
         Column {
@@ -239,185 +251,17 @@ fn base<T: PartialEq>(
     fact: impl Fn(&Schema, &Name, &Ident) -> T,
 ) -> T {
     let name = &column.name;
-    let given = fact(ctx.desired, parent, name);
-    match was {
-        Some(was) if !reset && fact(ctx.current, was, name) == given => {
-            fact(ctx.current, &column.table, name)
-        }
-        _ => given,
+    // A statement of any table above recurses down to here.
+    let mut touched = reset;
+    let mut above = Some(parent.clone());
+    while let Some(table) = above {
+        touched |= fact(ctx.current, &table, name) != fact(ctx.desired, &table, name);
+        above = parent_of(ctx.desired, &table, name);
     }
-}
-
-/// What stands under a table for a column: the column itself, or what the table says of it.
-enum Found<'a> {
-    Column(&'a Column),
-    Inherited(Option<&'a InheritedColumn>, Name),
-}
-
-fn find<'a>(schema: &'a Schema, table: &Name, column: &Ident) -> Option<Found<'a>> {
-    if let Some(Object::Column(it)) = schema.get(&Key::part(KindTag::Column, table, column)) {
-        return Some(Found::Column(it));
-    }
-    let Some(Object::Table(it)) = schema.get(&Key::of(KindTag::Table, table)) else {
-        return None;
-    };
-    let parent = it
-        .inherits
-        .iter()
-        .find(|it| *it != table && find(schema, it, column).is_some())?;
-    let own = schema.get(&Key::part(KindTag::InheritedColumn, table, column));
-    let own = match own {
-        Some(Object::InheritedColumn(it)) => Some(&**it),
-        _ => None,
-    };
-    Some(Found::Inherited(own, parent.clone()))
-}
-
-/// The table that a column comes from, if it is inherited and not declared beside that.
-fn parent_of(schema: &Schema, table: &Name, column: &Ident) -> Option<Name> {
-    match find(schema, table, column)? {
-        Found::Column(_) => None,
-        Found::Inherited(_, parent) => Some(parent),
-    }
-}
-
-/// The default of a column that a table has or inherits.
-pub fn default_of(schema: &Schema, table: &Name, column: &Ident) -> Option<Expr> {
-    match find(schema, table, column)? {
-        Found::Column(it) => it.default.clone(),
-        Found::Inherited(own, parent) => match own.map(|it| &it.default) {
-            Some(OwnDefault::Own(it)) => Some(it.clone()),
-            Some(OwnDefault::Nothing) => None,
-            Some(OwnDefault::Inherited) | None => default_of(schema, &parent, column),
-        },
-    }
-}
-
-/// Whether a column that a table has or inherits takes no nulls.
-pub fn is_not_null(schema: &Schema, table: &Name, column: &Ident) -> bool {
-    match find(schema, table, column) {
-        Some(Found::Column(it)) => !it.nullable,
-        Some(Found::Inherited(own, parent)) => {
-            own.is_some_and(|it| it.not_null) || is_not_null(schema, &parent, column)
-        }
-        None => false,
-    }
-}
-
-fn type_of(schema: &Schema, table: &Name, column: &Ident) -> Option<(SqlType, Option<Name>)> {
-    match find(schema, table, column)? {
-        Found::Column(it) => Some((it.ty.clone(), it.collation.as_deref().cloned())),
-        Found::Inherited(_, parent) => type_of(schema, &parent, column),
-    }
-}
-
-fn storage_of(schema: &Schema, table: &Name, column: &Ident) -> Option<StorageMode> {
-    match find(schema, table, column)? {
-        Found::Column(it) => {
-            let said = it.physical.as_ref().and_then(|it| it.storage);
-            Some(said.unwrap_or_else(|| StorageMode::of_type(schema, &it.ty)))
-        }
-        Found::Inherited(own, parent) => own
-            .and_then(|it| it.storage)
-            .or_else(|| storage_of(schema, &parent, column)),
-    }
-}
-
-fn compression_of(schema: &Schema, table: &Name, column: &Ident) -> Ident {
-    let said = match find(schema, table, column) {
-        Some(Found::Column(it)) => it.physical.as_ref().and_then(|it| it.compression.clone()),
-        Some(Found::Inherited(own, parent)) => Some(
-            own.and_then(|it| it.compression.clone())
-                .unwrap_or_else(|| compression_of(schema, &parent, column)),
-        ),
-        None => None,
-    };
-    said.unwrap_or_else(|| Ident::new(SERVERS_CHOICE))
-}
-
-/// Whether tables inherit from a table.
-pub(crate) fn has_children(schema: &Schema, table: &Name) -> bool {
-    children(schema, table).next().is_some()
-}
-
-fn children<'a>(schema: &'a Schema, table: &'a Name) -> impl Iterator<Item = &'a Name> {
-    schema
-        .of_kind(KindTag::Table)
-        .filter_map(move |(_, object)| match object {
-            Object::Table(it) if it.inherits.contains(table) => Some(&it.name),
-            _ => None,
-        })
-}
-
-/// The tables that inherit a column and follow its compression.
-pub(crate) fn followers(schema: &Schema, table: &Name, column: &Ident) -> Vec<Name> {
-    let mut acc = Vec::new();
-    let mut open = vec![table.clone()];
-    while let Some(table) = open.pop() {
-        for child in children(schema, &table) {
-            let follows = match find(schema, child, column) {
-                Some(Found::Inherited(own, parent)) => {
-                    parent == table && own.is_none_or(|it| it.compression.is_none())
-                }
-                _ => false,
-            };
-            if follows && !acc.contains(child) {
-                acc.push(child.clone());
-                open.push(child.clone());
-            }
-        }
-    }
-    acc
-}
-
-/// Puts two states into one form where a column is inherited on both sides and declared beside that on one alone: no
-/// statement leads from the one to the other, and nothing but the text of `CREATE TABLE` differs. What the declaration
-/// says is then what the table says of an inherited column.
-pub fn align(one: &mut Schema, other: &mut Schema) {
-    if has_inheritance(one) && has_inheritance(other) {
-        align_one(one, other);
-        align_one(other, one);
-    }
-}
-
-/// Whether a table of a state inherits from another.
-pub fn has_inheritance(schema: &Schema) -> bool {
-    schema
-        .of_kind(KindTag::Table)
-        .any(|(_, it)| matches!(it, Object::Table(it) if !it.inherits.is_empty()))
-}
-
-fn align_one(schema: &mut Schema, other: &Schema) {
-    let mut found = Vec::new();
-    for (key, object) in schema.of_kind(KindTag::Table) {
-        let Object::Table(table) = object else {
-            continue;
-        };
-        if table.inherits.is_empty() || !other.contains(key) {
-            continue;
-        }
-        for (key, object) in schema.parts(KindTag::Column, &table.name) {
-            let Object::Column(column) = object else {
-                continue;
-            };
-            let mut parents = table.inherits.iter();
-            let parent = parents.find(|it| find(schema, it, &column.name).is_some());
-            if let Some(parent) = parent
-                && parent_of(other, &table.name, &column.name).is_some()
-            {
-                let mut it = InheritedColumn::of_declared(column, schema, parent);
-                if column.physical.is_none() {
-                    it.keep_physical(other.get(&it.key()));
-                }
-                found.push((key.clone(), it));
-            }
-        }
-    }
-    for (key, it) in found {
-        schema.remove(&key);
-        if !it.says_nothing() {
-            schema.insert(it);
-        }
+    if touched || was.is_none() {
+        fact(ctx.desired, parent, name)
+    } else {
+        fact(ctx.current, &column.table, name)
     }
 }
 
@@ -572,7 +416,7 @@ impl Kind for InheritedColumn {
         // The old default need not fit the parent's new type.
         let types = |schema: &Schema, it: &Self| type_of(schema, &it.table, &it.name);
         let retyped = types(ctx.current, current) != types(ctx.desired, desired);
-        if (retyped || ctx.swapped) && matches!(current.default, OwnDefault::Own(_)) {
+        if (retyped || current.is_swapped(ctx)) && matches!(current.default, OwnDefault::Own(_)) {
             let Self { table, name, .. } = current;
             acc.push(
                 Lock::AccessExclusive,
@@ -613,8 +457,10 @@ impl Kind for InheritedColumn {
 
     fn react(&self, event: Event) -> Reaction {
         match event {
-            Event::Retyped | Event::Converted | Event::Redefined => Reaction::Convert,
-            Event::Dropped | Event::Replaced | Event::Swapped => Reaction::Rebuild,
+            Event::Retyped | Event::Converted | Event::Redefined | Event::Swapped => {
+                Reaction::Convert
+            }
+            Event::Dropped | Event::Replaced => Reaction::Rebuild,
         }
     }
 

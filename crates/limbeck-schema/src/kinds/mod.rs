@@ -28,7 +28,9 @@ mod element;
 mod enum_type;
 mod exclusion;
 mod foreign_key;
+mod identity;
 mod index;
+mod inheritance;
 mod inherited_column;
 mod kind;
 mod loss;
@@ -142,14 +144,16 @@ impl Object {
 }
 
 pub use collation::Provider;
-pub use column::{Identity, columns_of};
 pub use composite_type::Attribute;
 pub use exclusion::Excluded;
 pub use foreign_key::{Action, References};
-pub use inherited_column::{OwnDefault, align, default_of, has_inheritance, is_not_null};
+pub use identity::Identity;
+pub use inheritance::{align, default_of, has_inheritance, is_not_null};
+pub use inherited_column::OwnDefault;
 pub use physical::{Physical, StorageMode};
 pub use retype::questions;
 pub use sequence::SequenceOptions;
+pub use table::columns_of;
 pub use usage::{operands_of, type_owner};
 
 /// The setting that holds the objects of one catalog that belong to extensions, as an `oid[]`. Asking `pg_depend` once

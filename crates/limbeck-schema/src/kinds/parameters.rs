@@ -8,6 +8,30 @@ use serde::{Serialize, Serializer};
 use crate::ident::Literal;
 use crate::kinds::Shown;
 
+/// Whether a table can have a parameter of this name, on any server that is known (`reloptions.c`).
+pub(crate) fn of_tables(name: &str) -> bool {
+    const OWN: &[&str] = &[
+        "fillfactor",
+        "parallel_workers",
+        "toast_tuple_target",
+        "user_catalog_table",
+    ];
+    const SHARED: &[&str] = &[
+        "autovacuum_",
+        "log_autovacuum_",
+        "log_autoanalyze_",
+        "vacuum_",
+    ];
+    let bare = name.strip_prefix("toast.").unwrap_or(name);
+    OWN.contains(&bare) || SHARED.iter().any(|it| bare.starts_with(it))
+}
+
+/// Whether an index or an operator class can have a parameter of this name. Access methods of extensions have names of
+/// their own, but for those that begin as PostgreSQL's.
+pub(crate) fn of_indexes(name: &str) -> bool {
+    !name.starts_with("pg_")
+}
+
 /// Parameters of a table, index or column. Two are equal whatever their order.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::ident::Ident;
 use crate::key::Key;
 
-use crate::kinds::inherited_column::{followers, has_children};
+use crate::kinds::inheritance::{followers, has_children};
 use crate::kinds::{Column, Context, Difference, KindTag, Object, Parameters, Shown, Since};
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -139,7 +139,8 @@ impl Physical {
     }
 
     pub(crate) fn decode_options(fields: &mut Fields<'_>) -> Result<Parameters, DecodeError> {
-        Ok(Parameters::read(fields.list()?))
+        let is_known = |it: &str| matches!(it, "n_distinct" | "n_distinct_inherited");
+        Ok(Parameters::read(fields.options(is_known)?))
     }
 
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {

@@ -8,12 +8,14 @@ use crate::facts::{Coercion, Expressions, Questions, Recast};
 use crate::ident::{Ident, List, Name};
 use crate::key::Key;
 use crate::kinds::cast::{below, coercion, is_constrained};
+use crate::kinds::collation::collation_key;
 use crate::kinds::composite_type::conversion;
 use crate::kinds::loss::loss;
 use crate::kinds::usage::{operands_of, owner_of};
 use crate::kinds::{Column, Context, Kind, KindTag, Object};
 use crate::op::Op;
 use crate::schema::Schema;
+use crate::sql_type::SqlType;
 use crate::statement::{Hazard, Lock, Script, Statement};
 
 /// Functions that give each row a value of its own, where no server was asked (`pg_proc.provolatile`).
@@ -273,4 +275,39 @@ fn expressions(object: &Object) -> Vec<(Role, Expr)> {
     slots
         .map(|ExprSlot { role, expr }| (role, expr.clone()))
         .collect()
+}
+
+/// Whether another expression can be given to a stored generated column where it stands. Its type has to stay, since each
+/// of the two expressions fits only its own. A virtual column is built anew, which costs nothing: PostgreSQL refuses to
+/// set its expression where the table has checks.
+pub(crate) fn sets_expression(current: &Column, desired: &Column) -> bool {
+    (current.can_set_expression || desired.can_set_expression)
+        && current.generated.is_some()
+        && !current.is_virtual
+        && current.ty == desired.ty
+        && current.collation == desired.collation
+}
+
+/// Whether the column has to be given its type or collation anew because an old self of it stands aside.
+pub(crate) fn is_converted(current: &Column, desired: &Column, ctx: &Context<'_>) -> bool {
+    let sides = [(current, ctx.current), (desired, ctx.desired)];
+    let keys = |(column, schema): &(&Column, &Schema)| {
+        let collation = column.collation.as_deref().map(collation_key);
+        [owner_of(schema, &column.ty), collation]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+    };
+    sides
+        .iter()
+        .flat_map(keys)
+        .any(|it| ctx.asides.contains(&it))
+}
+
+/// The default, unless it is a null that PostgreSQL keeps only because it has been cast to the length of the type: it is
+/// what a column without a default has. A null in a domain's column stays, since it hides the domain's own default
+/// (`AddRelationNewConstraints`).
+pub(crate) fn said_default<'a>(default: &'a Option<Expr>, ty: &SqlType) -> Option<&'a Expr> {
+    let is_domain = ty.user_defined().is_some() && !ty.as_str().contains('(');
+    default.as_ref().filter(|it| is_domain || !it.is_null())
 }

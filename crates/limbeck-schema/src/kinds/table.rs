@@ -8,12 +8,11 @@ use serde::Serialize;
 use crate::facts::{Facts, Holder};
 use crate::ident::{List, Name};
 use crate::key::Key;
-
 use crate::kinds::namespace::schema_key;
 use crate::kinds::sequence::is_owned_by;
 use crate::kinds::{
-    Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Parameters, Slot, Stage,
-    columns_of, user_objects,
+    Column, Context, Difference, Kind, KindTag, NameVisitor, Named, Object, Parameters, Slot,
+    Stage, parameters, user_objects,
 };
 use crate::row::{DecodeError, Fields};
 use crate::schema::Schema;
@@ -77,7 +76,7 @@ impl Kind for Table {
     fn decode(fields: &mut Fields<'_>, acc: &mut Vec<Self>) -> Result<(), DecodeError> {
         let name = fields.name()?;
         let unlogged = fields.boolean()?;
-        let storage = Parameters::read(fields.list()?);
+        let storage = Parameters::read(fields.options(parameters::of_tables)?);
         let partition_by = fields.text_or_null()?.map(str::to_owned);
         let schemas = fields.list()?;
         let parents = fields.list()?;
@@ -254,4 +253,20 @@ impl Kind for Table {
             Slot::ty(self.name.clone()),
         ]
     }
+}
+
+/// The columns of a table in a schema, in table order.
+pub fn columns_of<'a>(schema: &'a Schema, table: &Name) -> Vec<&'a Column> {
+    let mut acc: Vec<&Column> = schema
+        .parts(KindTag::Column, table)
+        .filter_map(|(_, it)| {
+            if let Object::Column(column) = it {
+                Some(&**column)
+            } else {
+                None
+            }
+        })
+        .collect();
+    acc.sort_by_key(|it| it.position);
+    acc
 }

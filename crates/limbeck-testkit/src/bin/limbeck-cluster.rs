@@ -14,8 +14,8 @@ use tokio::time::Instant;
 const USAGE: &str = "usage: limbeck-cluster run [--major N] -- COMMAND [ARGUMENT]...
 
 Starts a throwaway PostgreSQL server, runs the command and removes the server again, also when interrupted.
-The command finds the server in LIMBECK_TEST_URL, DATABASE_URL, PGHOST, PGPORT and PGUSER, and its programs in
-LIMBECK_PG_BIN. Exits with the command's status, or with 2 when the command could not be run.
+The command finds the server in LIMBECK_TEST_URL, DATABASE_URL, PGHOST, PGPORT, PGUSER and PGPASSWORD, and its
+programs in LIMBECK_PG_BIN. Exits with the command's status, or with 2 when the command could not be run.
 
 example: limbeck-cluster run --major 15 -- cargo test --workspace";
 
@@ -102,6 +102,7 @@ async fn run(request: Request) -> Result<ExitStatus, String> {
         .env("PGHOST", "127.0.0.1")
         .env("PGPORT", cluster.port().to_string())
         .env("PGUSER", "postgres")
+        .env("PGPASSWORD", cluster.password().unwrap_or_default())
         .env("LIMBECK_PG_BIN", binaries.dir())
         .spawn()
         .map_err(|error| format!("cannot run {}: {error}", request.program.display()))?;

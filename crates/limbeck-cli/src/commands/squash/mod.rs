@@ -159,13 +159,14 @@ impl Context<'_> {
             .filter(|it| range.members.contains(&it.revision))
             .collect();
         check_replay(&mut conn, history, &members, &[Direction::Downgrade]).await?;
-        let mut runner = Runner::new(conn, self.runner_options()).await?;
+        let mut runner = Runner::in_scratch(&before, conn, self.runner_options()).await?;
         // Both databases are to have Limbeck's tables, or none of them.
         runner.ensure_version().await?;
         self.run_all(&mut runner, history, &range.before).await?;
         let _ = runner.into_connection().close().await;
         let after = before.copy().await?;
-        let mut runner = Runner::new(after.connect().await?, self.runner_options()).await?;
+        let conn = after.connect().await?;
+        let mut runner = Runner::in_scratch(&after, conn, self.runner_options()).await?;
         self.run_all(&mut runner, history, &range.members).await?;
         let mut conn = runner.into_connection();
         let read = self.read_options(&mut conn).await?;
@@ -292,8 +293,8 @@ async fn planned(
     let mut conn = stages.before.connect().await?;
     let mut goal = stages.after.connect().await?;
     let differs = Unmanaged::differences(
-        &Unmanaged::read(&mut conn).await?,
-        &Unmanaged::read(&mut goal).await?,
+        &stages.before.unmanaged(&mut conn).await?,
+        &stages.after.unmanaged(&mut goal).await?,
     );
     if !differs.is_empty() {
         let shown: Vec<_> = differs.iter().take(SHOWN_DIFFERENCES).cloned().collect();
