@@ -243,7 +243,6 @@ const COLUMNS: &[&str] = &[
     "mood NOT NULL DEFAULT 'b'",
     "uuid NOT NULL DEFAULT gen_random_uuid()",
     "text DEFAULT ('n' || random()::text)",
-    "text DEFAULT (CASE WHEN true THEN lower('X') ELSE upper(random()::text) END)",
     "double precision DEFAULT random() * 2",
     "text DEFAULT current_user",
     "text[] DEFAULT ARRAY['a', 'b']",
@@ -270,9 +269,9 @@ const COLUMNS: &[&str] = &[
     "interval DEFAULT '1 day'::interval * 2",
 ];
 
-const FUNCTIONS: &str = "CREATE SEQUENCE numbers; CREATE FUNCTION by_default() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
+const FUNCTIONS: &str = "CREATE SEQUENCE numbers; CREATE FUNCTION by_default() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'; \
      CREATE FUNCTION marked_stable() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'; CREATE FUNCTION marked_immutable(int) RETURNS \
-     int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE FUNCTION adds(int, int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT $1 + $2'; \
+     int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE FUNCTION adds(int, int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN $1 + $2; END'; \
      CREATE OPERATOR <+> (FUNCTION = adds, LEFTARG = int, RIGHTARG = int);";
 
 #[tokio::test]

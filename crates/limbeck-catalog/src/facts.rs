@@ -175,7 +175,8 @@ impl<'a> Trial<'a> {
     }
 
     /// Whether defaults are volatile, of those that the server can read as things stand: PostgreSQL looks at the functions
-    /// in the expression as it is stored (`contain_volatile_functions`), and so does this.
+    /// in the expression (`contain_volatile_functions`), and so does this. A function in SQL counts as it is declared, although
+    /// PostgreSQL may put its body in its place first: to find that out it would have to be planned, which calls functions.
     async fn volatile(
         &mut self,
         defaults: &BTreeSet<(SqlType, Expr)>,
