@@ -127,7 +127,9 @@ pub fn migration(
         facts: desired.facts.reversed(),
         ..Desired::default()
     };
-    let reached = pairs.desired.into_owned();
+    let mut reached = pairs.desired.into_owned();
+    // What is left alone did not come on the way there.
+    reached.retain(|key, _| !desired.scope.ignores(key));
     let back = diff::Paired::new(&reached, &start);
     let back_ops = planned(&back, &start)?;
     let downgrade = order::plan(&back, back_ops, version)?;
