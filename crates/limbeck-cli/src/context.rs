@@ -348,10 +348,10 @@ impl Context<'_> {
     /// # Errors
     /// If none can be had.
     pub(crate) async fn scratch(&mut self, like: Option<&Settings>) -> Result<Scratch, CliError> {
+        let fallback = self.config.scratch_settings()?;
         if let Some(url) = &self.config.scratch.url {
             self.require_allowed(&Wish::Scratch(url.clone()))?;
         }
-        let fallback = self.config.scratch_settings()?;
         let scratch = Scratch::with(&ScratchOptions {
             target: like,
             fallback: fallback.as_ref(),

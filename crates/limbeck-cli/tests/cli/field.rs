@@ -80,8 +80,11 @@ async fn what_is_ignored_is_left_alone_on_both_sides_whatever_they_are() {
     world.write("m.json", models);
     world.ok(&["check", "--target", "{}/m.json"]).await;
     let other = TestDb::create("ignored_other").await;
+    // `mine` stays: what is left alone refers to it.
+    sql(&world, "CREATE TABLE solo (id int)").await;
     let ran = world.run(&["check", "--target", other.url()]).await;
-    assert_eq!(ran.out, "drop table mine\n", "{}", ran.err);
+    assert_eq!(ran.out, "drop table solo\n", "{}", ran.err);
+    sql(&world, "DROP TABLE solo").await;
     world.write("limbeck.toml", "ignore = [\"*\"]\n");
     let ran = world.run(&["check", "--target", "{}/new.sql"]).await;
     assert_eq!(ran.status, 2, "{}", ran.out);

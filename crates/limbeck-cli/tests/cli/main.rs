@@ -1,5 +1,7 @@
 //! The command line on a real server.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+
 mod allow;
 mod bad_input;
 mod common;

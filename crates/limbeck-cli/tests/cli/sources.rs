@@ -274,10 +274,12 @@ async fn a_role_that_may_create_no_database_uses_the_named_server() {
         .await
         .unwrap();
     let mut conn = db.connect().await.unwrap();
-    sqlx::raw_sql("CREATE ROLE poor LOGIN PASSWORD 'unguessed'; GRANT CREATE ON SCHEMA public TO poor;")
-        .execute(&mut conn)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "CREATE ROLE poor LOGIN PASSWORD 'unguessed'; GRANT CREATE ON SCHEMA public TO poor;",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
     world.write("a.sql", "CREATE TABLE t (a int);");
     world.write("bad.sql", "CREATE TABLE t (a nope);");
     let url = db.url_as("poor", "unguessed");
