@@ -30,7 +30,7 @@ pub enum Reached {
     NotBegun,
     /// It was sent to the server, and the log does not say how it ended.
     UnderWay {
-        /// The state of the catalog before it, as [`crate::take_up`] reads it.
+        /// The state of the catalog before it, as `take_up` reads it.
         before: Option<String>,
     },
     /// It failed.
