@@ -3,7 +3,7 @@
 use limbeck_catalog::{Catalog, CompareOptions, ReadOptions, Unmanaged, compare, compare_desired};
 use limbeck_metadata::{Lifted, LowerOptions, MetaData};
 use limbeck_runner::Rebuild;
-use limbeck_schema::{Desired, Ident, Op, Scope};
+use limbeck_schema::{Desired, Op, Scope};
 use limbeck_testkit::{TestDb, dump_objects, pg_dump};
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -52,19 +52,12 @@ fn same_dumps(left: &TestDb, right: &TestDb) -> Result<()> {
 /// Where PostgreSQL's print is no fixed point of its parser, so that a dump made of a dump differs from it, too.
 const REPRINTED: &[&str] = &["domain/same-checks-spelled-otherwise/"];
 
-/// Runs a script but for the creation of the default schema, which is there.
-async fn run(db: &TestDb, script: &str, default_schema: &Ident) -> Result<()> {
+async fn run(db: &TestDb, script: &str) -> Result<()> {
     let mut conn = db.connect().await.map_err(text)?;
     for statement in limbeck_sql::split(script).map_err(text)? {
-        let is_there = statement.head().is_some_and(|head| {
-            let name = head.name().map(|it| it.name().to_owned());
-            head.is("CREATE", "SCHEMA") && name.as_deref() == Some(default_schema.as_str())
-        });
-        if !is_there {
-            let sql = AssertSqlSafe(statement.sql.clone());
-            let done = conn.execute(sqlx::raw_sql(sql)).await;
-            done.map_err(|error| format!("{error}: {}", statement.sql))?;
-        }
+        let sql = AssertSqlSafe(statement.sql.clone());
+        let done = conn.execute(sqlx::raw_sql(sql)).await;
+        done.map_err(|error| format!("{error}: {}", statement.sql))?;
     }
     Ok(())
 }
@@ -75,7 +68,7 @@ async fn sql_makes_the_same(fixture: &Fixture, db: &TestDb, other: &TestDb) -> R
     let unmanaged = Unmanaged::read(&mut conn).await.map_err(text)?;
     let script = Rebuild::new(&catalog, &unmanaged).map_err(text)?.script();
     let needs_more = script.contains("-- not managed, so not here: function");
-    match run(other, &script, &catalog.default_schema).await {
+    match run(other, &script).await {
         Ok(()) => {}
         // Something uses a function, which the script says is not in it.
         Err(_) if needs_more => return Ok(()),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::ident::Ident;
 use crate::key::Key;
 
+use crate::kinds::constraint::on_live_table;
 use crate::kinds::inheritance::{followers, has_children};
 use crate::kinds::{Column, Context, Difference, KindTag, Object, Parameters, Shown, Since};
 use crate::row::{DecodeError, Fields};
@@ -227,8 +228,9 @@ impl Physical {
                 Lock::AccessExclusive,
                 format!("{alter} SET COMPRESSION {method}"),
             );
-            // It does not recurse.
-            for child in followers(ctx.desired, &column.table, &column.name) {
+            // It does not recurse. A table that comes later takes the method over as it is created.
+            let followers = followers(ctx.desired, &column.table, &column.name);
+            for child in followers.into_iter().filter(|it| on_live_table(ctx, it)) {
                 acc.push(
                     Lock::AccessExclusive,
                     format!(
