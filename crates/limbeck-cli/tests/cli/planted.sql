@@ -125,7 +125,7 @@ BEGIN
             SELECT c.relname, string_agg(format('c.%I', f.attname), ', ' ORDER BY f.attnum)
             FROM pg_class c JOIN pg_attribute f ON f.attrelid = c.oid
             WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind IN ('r', 'v')
-            AND f.attnum > 0 AND f.atttypid NOT IN ('anyarray'::regtype, 'pg_statistic[]'::regtype)
+            AND f.attnum > 0 AND f.atttypid <> 'anyarray'::regtype AND f.atttypid IS DISTINCT FROM to_regtype('pg_statistic[]')
             GROUP BY c.relname
         LOOP
             EXECUTE format('CREATE VIEW %I.%I AS SELECT %s, planted.hit(%L) AS planted_hit FROM pg_catalog.%I c', schema, t,

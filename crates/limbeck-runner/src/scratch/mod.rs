@@ -440,7 +440,12 @@ impl Place<'_> {
             return Err((REFUSES, error));
         }
         if wanted.major < 15 && own.is_superuser {
-            let sql = format!("ALTER SCHEMA public OWNER TO {role}");
+            // Its privileges are then those that it begins with, which no comparison tells.
+            let sql = format!(
+                "ALTER SCHEMA public OWNER TO {role}; UPDATE pg_catalog.pg_init_privs i SET initprivs = n.nspacl FROM \
+                 pg_catalog.pg_namespace n WHERE n.nspname = 'public' AND i.objoid = n.oid AND i.objsubid = 0 AND i.classoid = \
+                 'pg_catalog.pg_namespace'::pg_catalog.regclass"
+            );
             self.host.inside(&name, sql).await.map_err(doing(REFUSES))?;
         }
         let options = self.host.options.with_user(&name, &wanted.secret);
