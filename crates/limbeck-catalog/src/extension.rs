@@ -75,7 +75,7 @@ const DEPENDENTS: &str = "\
     OPERATOR(pg_catalog.=) m.classid AND d.refobjid OPERATOR(pg_catalog.=) m.objid WHERE d.deptype OPERATOR(pg_catalog.=) 'i'), \
     every AS (SELECT * FROM own UNION ALL SELECT i.type OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) i.identity, x.refclassid, \
     x.refobjid FROM (SELECT DISTINCT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d WHERE d.refobjid \
-    OPERATOR(pg_catalog.>=) 16384 AND d.deptype OPERATOR(pg_catalog.=) 'n' AND d.refclassid OPERATOR(pg_catalog.=) ANY \
+    OPERATOR(pg_catalog.>=) 16384 AND d.deptype OPERATOR(pg_catalog.=) ANY ('{n,a}'::pg_catalog.\"char\"[]) AND d.refclassid OPERATOR(pg_catalog.=) ANY \
     ('{pg_catalog.pg_proc,pg_catalog.pg_operator,pg_catalog.pg_opclass,pg_catalog.pg_type,pg_catalog.pg_ts_config,\
     pg_catalog.pg_ts_dict}'::pg_catalog.regclass[]::pg_catalog.oid[])) x, pg_catalog.pg_identify_object(x.refclassid, x.refobjid, 0) \
     i WHERE NOT EXISTS (SELECT FROM own WHERE own.classid OPERATOR(pg_catalog.=) x.refclassid AND own.objid OPERATOR(pg_catalog.=) \

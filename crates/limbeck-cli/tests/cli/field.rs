@@ -280,7 +280,7 @@ async fn what_hangs_on_objects_that_go_is_a_hazard_that_names_it() {
     .await;
     world.write(
         "t.sql",
-        "CREATE TYPE state AS ENUM ('a', 'b'); CREATE TABLE item (id int NOT NULL, s state, price int, total int GENERATED ALWAYS AS (price * 3) \
+        "CREATE TYPE state AS ENUM ('a', 'b'); CREATE TABLE item (id int NOT NULL, s state, price int, total bigint GENERATED ALWAYS AS (price * 3) \
          STORED); CREATE UNIQUE INDEX item_uq ON item (id, price);",
     );
     let (err, text) = revised(&world, "{}/t.sql").await;

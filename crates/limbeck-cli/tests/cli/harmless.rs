@@ -190,7 +190,7 @@ async fn the_proof_runs_what_strangers_wrote_without_rights() {
 
 /// What only more rights can do, one statement after the other.
 const PRIVILEGED: &[&str] = &[
-    "CREATE EXTENSION dblink; COMMENT ON EXTENSION dblink IS 'x'; DROP EXTENSION dblink;",
+    "CREATE EXTENSION pageinspect; COMMENT ON EXTENSION pageinspect IS 'x'; DROP EXTENSION pageinspect;",
     "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $f$ BEGIN END $f$; CREATE EVENT TRIGGER e ON sql_drop EXECUTE \
      FUNCTION f(); ALTER EVENT TRIGGER e ENABLE ALWAYS; CREATE FOREIGN DATA WRAPPER w; DROP EVENT TRIGGER e; CREATE EVENT TRIGGER e2 ON sql_drop EXECUTE FUNCTION f();",
     "CREATE FOREIGN DATA WRAPPER w OPTIONS (a 'b'); CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (c 'd'); CREATE USER MAPPING FOR \
