@@ -25,7 +25,7 @@ use sqlx::PgConnection;
 
 pub use self::embedded::Embedded;
 pub use self::host::left_behind;
-pub use self::options::{ScratchError, ScratchOptions};
+pub use self::options::{STATEMENT_TIMEOUT, ScratchError, ScratchOptions};
 pub(crate) use self::privileged::connects_nowhere;
 pub use self::rights::Rights;
 pub use self::rights::execute;
@@ -38,9 +38,6 @@ use crate::error::{ServerError, one_line};
 
 /// How the names of scratch databases and of their roles begin.
 pub const SCRATCH_PREFIX: &str = "limbeck_scratch_";
-
-/// How long a statement in a scratch database may run if nothing else is said.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How messages call the server that the target is on.
 const TARGETS: &str = "the target's server";

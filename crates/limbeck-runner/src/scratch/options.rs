@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use limbeck_connect::{ConnectError, Settings};
 
-use crate::scratch::STATEMENT_TIMEOUT;
+/// How long a statement in a scratch database may run if nothing else is said.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Why there is no scratch database.
 #[derive(Debug, thiserror::Error)]
