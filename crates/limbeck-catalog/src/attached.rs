@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use limbeck_schema::{Ident, Key, KindTag, Literal};
+use serde_json::{Value, json};
 use sqlx::{PgConnection, Row};
 
 use crate::{CatalogError, own_rows};
@@ -83,21 +84,20 @@ pub async fn attached<'k>(
         };
         let space = key.schema.as_ref().unwrap_or(default_schema);
         let part = key.part.as_ref().map_or("", Ident::as_str);
-        texts.push(format!(
-            "{{\"place\":{},\"class\":{},\"space\":{},\"name\":{},\"part\":{}}}",
-            wanted.len(),
-            json(class),
-            json(space.as_str()),
-            json(key.name.as_str()),
-            json(part)
-        ));
+        texts.push(json!({
+            "place": wanted.len(),
+            "class": class,
+            "space": space.as_str(),
+            "name": key.name.as_str(),
+            "part": part,
+        }));
         wanted.push(key);
     }
     let mut acc = Attached::new();
     if wanted.is_empty() {
         return Ok(acc);
     }
-    let list = Literal(&format!("[{}]", texts.join(","))).to_string();
+    let list = Literal(&Value::Array(texts).to_string()).to_string();
     let sql = format!(
         "{}SELECT * FROM ({}) q(place, nth, text) ORDER BY 1, 2, 3",
         WANTED.replace("{wanted}", &list),
@@ -112,18 +112,4 @@ pub async fn attached<'k>(
         }
     }
     Ok(acc)
-}
-
-/// A text as JSON.
-fn json(text: &str) -> String {
-    let mut acc = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => acc.extend(['\\', c]),
-            c if c.is_control() => acc.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => acc.push(c),
-        }
-    }
-    acc.push('"');
-    acc
 }
